@@ -1,0 +1,115 @@
+"""Reads the settings, and is the one place that builds things out of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mailgov.settings import Settings
+
+DEFAULT_PLACES = (Path("mailgov.toml"), Path("/etc/mailgov/mailgov.toml"))
+NOT_SETTINGS = frozenset({"MAILGOV_CONFIG", "MAILGOV_CONFORMANCE_DIR"})
+PREFIX = "MAILGOV_"
+
+
+class ConfigError(Exception):
+    """The settings cannot be used; the message is one line: file, key, problem, remedy."""
+
+
+def find_settings_file(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """The settings file to use: `path`, then $MAILGOV_CONFIG, then the default places."""
+    if path is not None:
+        candidates: tuple[Path, ...] = (path,)
+    elif environ.get("MAILGOV_CONFIG"):
+        candidates = (Path(environ["MAILGOV_CONFIG"]),)
+    else:
+        candidates = DEFAULT_PLACES
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate.absolute()
+    looked = ", ".join(str(candidate) for candidate in candidates)
+    raise ConfigError(f"no settings file at {looked}: run `mailgov init`, or name one with --config")
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the file and the environment, relative paths resolved against the file's folder.
+
+    `MAILGOV_SECTION__KEY` overrides a key; its value is JSON where the key holds a table or
+    a list. Raises ConfigError; an unknown key is an error in both places.
+    """
+    file = find_settings_file(path, environ)
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    for name, value in environ.items():
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            _override(table, name, value)
+    return build_settings(table, file)
+
+
+def build_settings(table: Mapping[str, Any], file: Path) -> Settings:
+    """Validated settings from a table; `file` names them in errors and anchors relative paths."""
+    try:
+        settings = Settings.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        problem = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(f"{file}: key {key}: {problem}{more}") from None
+    return _anchored(settings, file.parent)
+
+
+def default_policy_directory() -> Path:
+    """The policy files that come with the source tree or the installation."""
+    return Path(__file__).resolve().parent.parent / "policy"
+
+
+def _override(table: dict[str, Any], name: str, value: str) -> None:
+    keys = name.removeprefix(PREFIX).lower().split("__")
+    parsed: Any = value
+    if value[:1] in ("{", "["):
+        try:
+            parsed = json.loads(value)
+        except ValueError as error:
+            raise ConfigError(f"environment {name}: not valid JSON: {error}") from None
+    for key in keys[:-1]:
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"environment {name}: {key} is not a section")
+    table[keys[-1]] = parsed
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    tls = settings.tls
+    return settings.model_copy(
+        update={
+            "data_dir": folder / settings.data_dir,
+            "database": settings.database.model_copy(
+                update={"url": _anchored_url(settings.database.url, folder)}
+            ),
+            "policy": settings.policy.model_copy(update={"directory": folder / settings.policy.directory}),
+            "tls": tls.model_copy(
+                update={
+                    "certificate": tls.certificate and folder / tls.certificate,
+                    "key": tls.key and folder / tls.key,
+                }
+            ),
+        }
+    )
+
+
+def _anchored_url(url: str, folder: Path) -> str:
+    scheme, separator, place = url.partition(":///")
+    if separator and scheme == "sqlite":
+        return f"sqlite:///{folder / place}"
+    return url

@@ -1,0 +1,74 @@
+"""Mail addresses as SMTP carries them (RFC 5321 4.1.2, RFC 6531 3.3)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LOCAL_PART_OCTETS = 64  # RFC 5321 4.5.3.1.1
+DOMAIN_OCTETS = 255  # RFC 5321 4.5.3.1.2
+PATH_OCTETS = 256  # RFC 5321 4.5.3.1.3, brackets included
+
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]|[^\x00-\x7f]"
+_DOT_STRING = re.compile(rf"(?:{_ATEXT})+(?:\.(?:{_ATEXT})+)*\Z")
+_QUOTED = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|[^\x00-\x7f]|\\[\x20-\x7e])*"\Z')
+_LABEL = r"(?:[A-Za-z0-9]|[^\x00-\x7f])(?:(?:[A-Za-z0-9\-]|[^\x00-\x7f])*(?:[A-Za-z0-9]|[^\x00-\x7f]))?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
+_LITERAL = re.compile(r"\[[\x21-\x5a\x5e-\x7e]+\]\Z")
+
+
+class AddressError(ValueError):
+    """The text is not an address; the message says why in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed address. `local` is kept as written, `domain` is in lower case."""
+
+    local: str
+    domain: str
+
+    def __str__(self) -> str:
+        return f"{self.local}@{self.domain}"
+
+    @property
+    def key(self) -> str:
+        """The form that look-ups use: all lower case (our local parts ignore case)."""
+        return f"{self.local.lower()}@{self.domain}"
+
+    @property
+    def ascii(self) -> bool:
+        """False when the address needs SMTPUTF8 (RFC 6531)."""
+        return self.local.isascii() and self.domain.isascii()
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read `local@domain`; raise AddressError for anything else.
+
+        Quoted local parts are accepted, address literals too (RFC 5321 4.1.3). Lengths are
+        counted in octets of UTF-8.
+        """
+        local, at, domain = text.rpartition("@")
+        if not at or not local:
+            raise AddressError("no @ in the address" if not at else "empty local part")
+        try:
+            local_octets, domain_octets = len(local.encode()), len(domain.encode())
+        except UnicodeEncodeError:
+            raise AddressError("not valid UTF-8") from None
+        if local_octets > LOCAL_PART_OCTETS:
+            raise AddressError(f"local part over {LOCAL_PART_OCTETS} octets")
+        if domain_octets > DOMAIN_OCTETS:
+            raise AddressError(f"domain over {DOMAIN_OCTETS} octets")
+        if not (_DOT_STRING.match(local) or _QUOTED.match(local)):
+            raise AddressError("malformed local part")
+        if not (_DOMAIN.match(domain) or _LITERAL.match(domain)):
+            raise AddressError("malformed domain")
+        return cls(local, domain.lower())
+
+
+def key_of(text: str) -> str:
+    """The look-up form of an address that may be malformed; never raises."""
+    try:
+        return Address.parse(text).key
+    except AddressError:
+        return text.lower()

@@ -1,0 +1,141 @@
+"""What the relay tells the ledger: the traffic events of the outbox.
+
+An event is written in the spool's transaction and forwarded later, so its form is a
+contract between two stores and outlives an upgrade: fields are added, never renamed.
+Times are milliseconds since 1970-01-01 UTC. None means "not known" or "not told".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Direction = Literal["inbound", "outbound", "internal"]
+RecipientState = Literal["queued", "deferred", "delivered", "bounced", "dropped", "held", "rejected"]
+Source = Literal["submission", "mx", "trusted", "own"]
+
+FINAL_STATES: frozenset[str] = frozenset({"delivered", "bounced", "dropped", "rejected"})
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """A decision as the ledger keeps it; `facts` holds the values that were looked at."""
+
+    id: str
+    stage: str
+    outcome: str
+    rule: str | None
+    document: str | None
+    article: str | None
+    mode: str | None
+    policy_hash: str
+    facts: dict[str, Any] | None
+    position: int | None = None
+    """The recipient that it is about, or None for the whole message."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRecord:
+    """One recipient after alias expansion; `position` is its place in the message, from 0.
+
+    `address` is None only for a stop for secrecy, which keeps no recipient.
+    """
+
+    position: int
+    address: str | None
+    direction: Direction | None
+    state: RecipientState
+    account: str | None = None
+    agency: str | None = None
+    original: str | None = None
+    via: str | None = None
+    mx_provider: str | None = None
+    last_reply: str | None = None
+    decision_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent:
+    """A message was accepted, or rejected by policy (`verdict`)."""
+
+    verdict: Literal["accepted", "rejected"]
+    queue_id: str
+    at_ms: int
+    source: Source
+    policy_hash: str
+    account: str | None = None
+    """The account that signed in or that the listener stands for; None for mail from outside."""
+    agency: str | None = None
+    personal: bool = False
+    """True when the account is a person's own."""
+    reverse_path: str | None = None
+    author: str | None = None
+    subject: str | None = None
+    message_id: str | None = None
+    document_class: str | None = None
+    symbol: str | None = None
+    urgency: str | None = None
+    secrecy: str | None = None
+    reply: bool = False
+    forward: bool = False
+    meeting: bool = False
+    automatic: bool = False
+    to_others: bool = False
+    """At least one recipient is not the account itself (nor an alias of it alone)."""
+    size_bytes: int | None = None
+    tls: str | None = None
+    signatures: tuple[str, ...] = ()
+    attachments: int = 0
+    recipients: tuple[RecipientRecord, ...] = ()
+    decisions: tuple[DecisionRecord, ...] = ()
+    sample: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeEvent:
+    """What became of one recipient. `account` and `agency` are the local mailbox's, or None."""
+
+    queue_id: str
+    position: int
+    at_ms: int
+    state: RecipientState
+    reply: str | None = None
+    attempts: int = 0
+    mx_host: str | None = None
+    mx_provider: str | None = None
+    account: str | None = None
+    agency: str | None = None
+    document_class: str | None = None
+    automatic: bool = False
+    size_bytes: int = 0
+    sample: bool = False
+    decision: DecisionRecord | None = None
+
+
+Event = MessageEvent | OutcomeEvent
+
+
+def encode(event: Event) -> bytes:
+    """The event as JSON in UTF-8, with `kind` `message` or `outcome`."""
+    kind = "message" if isinstance(event, MessageEvent) else "outcome"
+    return json.dumps({"kind": kind, **asdict(event)}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _decision(raw: dict[str, Any] | None) -> DecisionRecord | None:
+    return None if raw is None else DecisionRecord(**raw)
+
+
+def decode(data: bytes) -> Event:
+    """The inverse of `encode`. Raises ValueError for what this version does not know."""
+    raw = json.loads(data)
+    kind = raw.pop("kind", None)
+    if kind == "message":
+        raw["recipients"] = tuple(RecipientRecord(**r) for r in raw["recipients"])
+        raw["decisions"] = tuple(DecisionRecord(**d) for d in raw["decisions"])
+        raw["signatures"] = tuple(raw["signatures"])
+        return MessageEvent(**raw)
+    if kind == "outcome":
+        raw["decision"] = _decision(raw["decision"])
+        return OutcomeEvent(**raw)
+    raise ValueError(f"unknown event kind {kind!r}")

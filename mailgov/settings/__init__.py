@@ -1,0 +1,33 @@
+"""Typed settings of every room; no reading of files here (see `mailgov.config`)."""
+
+from mailgov.settings.model import (
+    DatabaseSettings,
+    DeliverySettings,
+    DemoSettings,
+    DnsSettings,
+    HttpSettings,
+    Listen,
+    PolicySettings,
+    ProvinceSettings,
+    Settings,
+    SmtpSettings,
+    SpoolSettings,
+    TlsSettings,
+    TrustedListener,
+)
+
+__all__ = [
+    "DatabaseSettings",
+    "DeliverySettings",
+    "DemoSettings",
+    "DnsSettings",
+    "HttpSettings",
+    "Listen",
+    "PolicySettings",
+    "ProvinceSettings",
+    "Settings",
+    "SmtpSettings",
+    "SpoolSettings",
+    "TlsSettings",
+    "TrustedListener",
+]

@@ -1,0 +1,180 @@
+"""The settings file as types. Every limit names its unit, its default and its reason."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+
+class Listen(NamedTuple):
+    """A host and a port to listen on or to reach."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_listen(value: object) -> Listen:
+    """`host:port` or `[v6]:port`; raises ValueError that says what was expected."""
+    if isinstance(value, (Listen, tuple)):
+        return Listen(*value)
+    text = str(value)
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"{text!r} is not host:port")
+    return Listen(host.strip("[]"), int(port))
+
+
+def _network(value: str) -> str:
+    return str(ipaddress.ip_network(value, strict=False))
+
+
+HostPort = Annotated[Listen, BeforeValidator(parse_listen), PlainSerializer(str)]
+Network = Annotated[str, AfterValidator(_network)]
+
+
+class Room(BaseModel):
+    """A section of the settings file: unknown keys are an error, not a silent typo."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(Room):
+    """The ledger: SQLite by default, PostgreSQL for more than one machine."""
+
+    url: str = "sqlite:///var/ledger.sqlite"
+    pool_size: int = Field(5, ge=1, le=100)
+    """Connections a process may hold; a worker needs two."""
+    timeout_s: float = Field(5.0, gt=0)
+    """How long a statement may wait for a connection or a lock before the caller goes on without."""
+
+
+class TrustedListener(Room):
+    """A listener whose peers send without AUTH, as one account: scanners, document systems."""
+
+    listen: HostPort
+    networks: list[Network] = Field(min_length=1)
+    account: str
+
+
+class SmtpSettings(Room):
+    mx: HostPort | None = Listen("127.0.0.1", 2525)
+    submission: HostPort | None = Listen("127.0.0.1", 2587)
+    submissions: HostPort | None = Listen("127.0.0.1", 2465)
+    trusted: list[TrustedListener] = []
+    size_limit_bytes: int = Field(52_428_800, ge=65_536)
+    """A 30 MB attachment is 41 MB in base64."""
+    recipient_limit: int = Field(1000, ge=100)
+    """Recipients of one message; RFC 5321 4.5.3.1.8 asks for 100 at least."""
+    header_limit_bytes: int = Field(262_144, ge=16_384)
+    """A header block is held in memory to be judged; Postfix allows 100 KB, large lists need more."""
+    hop_limit: int = Field(50, ge=10)
+    """Received fields after which a message loops (RFC 5321 6.3 asks for 100 at most, 50 is common)."""
+    session_limit: int = Field(500, ge=1)
+    """Sessions in one worker: at 8 MB each at the worst, bounded by memory."""
+    idle_timeout_s: float = Field(300.0, gt=0)
+    """RFC 5321 4.5.3.2.7: at least 5 minutes for a command."""
+    error_limit: int = Field(20, ge=1)
+    """Refused commands after which a session is closed with 421."""
+    memory_body_bytes: int = Field(131_072, ge=4096)
+    """Bodies up to this size stay in memory and become a row; larger ones go to a file as they come."""
+    stopped_data_timeout_s: float = Field(600.0, gt=0)
+    """How long a refused message's remaining data is still read before the session is closed."""
+
+
+class TlsSettings(Room):
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class HttpSettings(Room):
+    listen: HostPort = Listen("127.0.0.1", 8025)
+    public_url: str = "http://127.0.0.1:8025"
+
+
+class DnsSettings(Room):
+    nameservers: list[HostPort] = []
+    """Default: the system's."""
+    timeout_s: float = Field(5.0, gt=0)
+    """One question's whole time, retries included."""
+    cache_size: int = Field(10_000, ge=100)
+    cache_ttl_max_s: int = Field(3600, ge=1)
+    """A record is asked for again at the latest after this time, whatever its TTL."""
+
+
+class DeliverySettings(Room):
+    smarthost: str = ""
+    mx_port: int = Field(25, ge=1, le=65535)
+    allow_networks: list[Network] = []
+    routes: dict[str, str] = {}
+    concurrency: int = Field(100, ge=1)
+    """Deliveries at once in one worker."""
+    destination_concurrency: int = Field(20, ge=1)
+    """Deliveries at once to one next hop (Postfix's default too)."""
+    retry_schedule_s: list[float] = [120, 300, 900, 1800, 3600, 7200, 14400, 28800]
+    """Waits between attempts; the last one repeats. RFC 5321 4.5.4.1 asks for 30 minutes in the mean."""
+    expire_s: float = Field(432_000.0, gt=0)
+    """RFC 5321 4.5.4.1: give up after 4 to 5 days."""
+    connect_timeout_s: float = Field(30.0, gt=0)
+    command_timeout_s: float = Field(300.0, gt=0)
+    """RFC 5321 4.5.3.2: 5 minutes for MAIL and RCPT."""
+    data_timeout_s: float = Field(600.0, gt=0)
+    """RFC 5321 4.5.3.2.6: 10 minutes for the reply to the end of data."""
+    memory_bytes: int = Field(67_108_864, ge=1_048_576)
+    """Messages kept in memory for a first attempt; past it they are read back from the spool."""
+
+
+class SpoolSettings(Room):
+    group_window_s: float = Field(0.003, ge=0)
+    """A commit waits this long for company, but only when the one before it had some."""
+    group_limit: int = Field(256, ge=1)
+    """Operations in one transaction: bounds how long it takes."""
+    queue_limit: int = Field(4096, ge=1)
+    """Operations that wait for the writer; past it a session hears 451."""
+
+
+class PolicySettings(Room):
+    directory: Path = Path("policy")
+
+
+class ProvinceSettings(Room):
+    name: str = "Cao Bằng"
+    directives: list[str] = ["cao-bang"]
+    carry_forward: list[str] = []
+    directive_numbers: dict[str, str] = {}
+    """Numbers of documents whose text does not carry one, such as {"cao-bang": "…/CT-UBND"}."""
+    timezone: str = "Asia/Ho_Chi_Minh"
+
+
+class DemoSettings(Room):
+    """Set by `init --demo` alone: what stands for the outside world in a rehearsal."""
+
+    sink: HostPort | None = None
+    """`serve` runs a mail sink here that keeps what it gets under the data folder."""
+
+
+class ImapSettings(Room):
+    listen: HostPort = Listen("127.0.0.1", 2143)
+
+
+class Settings(Room):
+    """The whole file. Relative paths are taken from the folder of the settings file."""
+
+    hostname: str = "localhost"
+    data_dir: Path = Path("var")
+    database: DatabaseSettings = DatabaseSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    tls: TlsSettings = TlsSettings()
+    http: HttpSettings = HttpSettings()
+    dns: DnsSettings = DnsSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    spool: SpoolSettings = SpoolSettings()
+    policy: PolicySettings = PolicySettings()
+    province: ProvinceSettings = ProvinceSettings()
+    imap: ImapSettings = ImapSettings()
+    demo: DemoSettings = DemoSettings()
