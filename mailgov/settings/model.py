@@ -149,6 +149,8 @@ class ProvinceSettings(Room):
     directive_numbers: dict[str, str] = {}
     """Numbers of documents whose text does not carry one, such as {"cao-bang": "…/CT-UBND"}."""
     timezone: str = "Asia/Ho_Chi_Minh"
+    cut_off_day: int = Field(15, ge=2, le=28)
+    """First day of the next administrative month: 15 closes November on 14/11 (see `usage.periods`)."""
 
 
 class DemoSettings(Room):
