@@ -1,0 +1,172 @@
+"""Passwords: argon2id (RFC 9106) at OWASP's minimum, off the event loop, in constant work.
+
+A check costs one argon2id computation whether the account exists or not, so that neither
+time nor load tells a stranger which accounts there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+import threading
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from mailgov.mail.reply import MailError, Reply
+
+MEMORY_KIB = 19 * 1024
+PASSES = 2
+LANES = 1
+PASSWORD_OCTETS = 1024
+"""Longer passwords are refused: argon2 would hash megabytes of a stranger's choosing."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 32 signs, none of i l o u: 5 bits each
+_GENERATED_SIGNS = 20  # 100 bits
+_HASHER = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES, type=Type.ID)
+
+
+class Busy(MailError):  # noqa: N818 - a state of ours, not a mistake of the peer's
+    """Too many password checks wait already; the client may try again (454 4.7.0, RFC 4954 6)."""
+
+    def __init__(self) -> None:
+        reply = Reply(454, "4.7.0", "Temporary authentication failure, please try again later")
+        super().__init__(reply, "password queue full")
+
+
+def _octets(password: str) -> bytes | None:
+    """NFC in UTF-8, or None for what cannot be anyone's password (over long, not Unicode)."""
+    if len(password) > PASSWORD_OCTETS:
+        return None
+    try:
+        octets = unicodedata.normalize("NFC", password).encode()
+    except UnicodeEncodeError:
+        return None
+    return octets if len(octets) <= PASSWORD_OCTETS else None
+
+
+def hash_password(password: str) -> str:
+    """The password's argon2id hash in PHC form. Raises ValueError over 1024 octets (UTF-8, NFC)."""
+    octets = _octets(password)
+    if octets is None:
+        raise ValueError(f"a password has at most {PASSWORD_OCTETS} octets")
+    return _HASHER.hash(octets)
+
+
+def generate_password(random: Callable[[int], bytes]) -> str:
+    """A password of 100 bits, readable aloud: `k3wq-…`, five groups of four. `random(n)` gives n octets."""
+    octets = random(_GENERATED_SIGNS)
+    signs = "".join(_ALPHABET[octet & 31] for octet in octets)
+    return "-".join(signs[at : at + 4] for at in range(0, len(signs), 4))
+
+
+def _dummy_hash() -> str:
+    """A hash with our parameters that no password is known to match."""
+    salt, digest = (base64.b64encode(os.urandom(size)).rstrip(b"=").decode() for size in (16, 32))
+    return f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${digest}"
+
+
+class PasswordChecker:
+    """Checks passwords in threads of its own, with a bounded queue in front of them.
+
+    `key` (any secret octets of this process) keys a cache of recent successes: an ordinary
+    client signs in for every message. An entry is bound to the stored hash, so a changed
+    password ends it; failures are never cached. `monotonic` gives seconds.
+    """
+
+    def __init__(
+        self,
+        key: bytes,
+        monotonic: Callable[[], float],
+        threads: int = 2,
+        queue_limit: int = 32,
+        cache_size: int = 1000,
+        cache_ttl_s: float = 60.0,
+    ) -> None:
+        self._key = key
+        self._monotonic = monotonic
+        self._places = threads + queue_limit
+        self._cache_size = cache_size
+        self._cache_ttl_s = cache_ttl_s
+        self._cache: OrderedDict[bytes, float] = OrderedDict()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._dummy = _dummy_hash()
+
+    async def verify(self, stored_hash: str | None, account: str, password: str) -> bool:
+        """True when the password is the account's.
+
+        `stored_hash` None stands for an account that is unknown, suspended or without a
+        password: False after the same work. Raises Busy when the queue is full.
+        """
+        octets = _octets(password)
+        entry = self._entry(stored_hash, account, octets)
+        if entry is not None and self._cached(entry):
+            return True
+        usable = stored_hash is not None and octets is not None
+        matches = await self._work(stored_hash if usable and stored_hash else self._dummy, octets or b"")
+        if not (matches and usable):
+            return False
+        if entry is not None:
+            self._remember(entry)
+        return True
+
+    def close(self) -> None:
+        """Lets running checks end and drops the queued ones."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _entry(self, stored_hash: str | None, account: str, octets: bytes | None) -> bytes | None:
+        if stored_hash is None or octets is None:
+            return None
+        digest = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in (stored_hash.encode(), account.encode(errors="replace"), octets):
+            digest.update(len(part).to_bytes(4, "big") + part)
+        return digest.digest()
+
+    def _cached(self, entry: bytes) -> bool:
+        since = self._cache.get(entry)
+        if since is None:
+            return False
+        if self._monotonic() - since < self._cache_ttl_s:
+            return True
+        del self._cache[entry]
+        return False
+
+    def _remember(self, entry: bytes) -> None:
+        self._cache[entry] = self._monotonic()
+        self._cache.move_to_end(entry)
+        while len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+
+    async def _work(self, stored_hash: str, octets: bytes) -> bool:
+        with self._lock:
+            if self._taken >= self._places:
+                raise Busy
+            self._taken += 1
+        # The place is given back when the work ends, not when the caller stops waiting:
+        # a client that hangs up early must not make room for the next one.
+        future = self._pool.submit(_matches, stored_hash, octets, self._dummy)
+        future.add_done_callback(self._leave)
+        return await asyncio.wrap_future(future)
+
+    def _leave(self, _future: Future[bool]) -> None:
+        with self._lock:
+            self._taken -= 1
+
+
+def _matches(stored_hash: str, octets: bytes, dummy: str) -> bool:
+    try:
+        return _HASHER.verify(stored_hash, octets)
+    except VerifyMismatchError:
+        return False
+    except (InvalidHashError, VerificationError):
+        # Damaged in the ledger, and refused before any work: no way in, but the same work.
+        return stored_hash != dummy and _matches(dummy, octets, dummy) and False

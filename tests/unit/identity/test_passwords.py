@@ -1,0 +1,166 @@
+"""Passwords: real argon2, constant work, a bounded queue, a cache bound to the hash."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+
+from mailgov.identity.passwords import Busy, PasswordChecker, generate_password, hash_password
+
+PASSWORD = "mật khẩu đủ dài"
+STORED = hash_password(PASSWORD)
+ACCOUNT = "annv@caobang.gov.vn"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def checker(clock: Clock) -> Iterator[PasswordChecker]:
+    checker = PasswordChecker(os.urandom(32), clock)
+    yield checker
+    checker.close()
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The parameters of every argon2 computation, which still takes place."""
+    seen: list[str] = []
+    real = PasswordHasher.verify
+
+    def counting(self: PasswordHasher, stored: str, octets: bytes) -> bool:
+        seen.append(stored.rsplit("$", 2)[0])
+        return real(self, stored, octets)
+
+    monkeypatch.setattr(PasswordHasher, "verify", counting)
+    return seen
+
+
+def test_parameters_are_owasps_minimum() -> None:
+    parameters = extract_parameters(STORED)
+    assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (19456, 2, 1)
+    assert STORED.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+async def test_right_and_wrong(checker: PasswordChecker) -> None:
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD)
+    assert not await checker.verify(STORED, ACCOUNT, PASSWORD + "x")
+    assert not await checker.verify(STORED, ACCOUNT, "")
+
+
+async def test_decomposed_input_is_the_same_password(checker: PasswordChecker) -> None:
+    import unicodedata
+
+    assert await checker.verify(STORED, ACCOUNT, unicodedata.normalize("NFD", PASSWORD))
+
+
+@pytest.mark.parametrize(
+    ("stored", "password"),
+    [
+        (STORED, "wrong"),  # known account
+        (None, PASSWORD),  # unknown or suspended
+        (STORED, "x" * 1025),  # over long
+        (STORED, "ắ" * 400),  # over long in octets alone
+        (STORED, "\ud800"),  # not Unicode
+        (None, ""),
+    ],
+)
+async def test_every_refusal_costs_the_same_work(
+    checker: PasswordChecker, work: list[str], stored: str | None, password: str
+) -> None:
+    assert not await checker.verify(stored, ACCOUNT, password)
+    assert work == ["$argon2id$v=19$m=19456,t=2,p=1"]
+
+
+async def test_damaged_hash_is_no_way_in_and_costs_the_same(
+    checker: PasswordChecker, work: list[str]
+) -> None:
+    assert not await checker.verify("$argon2id$rubbish", ACCOUNT, PASSWORD)
+    assert work[1:] == ["$argon2id$v=19$m=19456,t=2,p=1"]
+
+
+async def test_success_is_cached_for_a_while(checker: PasswordChecker, work: list[str], clock: Clock) -> None:
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD)
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD)
+    assert len(work) == 1
+    clock.now += 60
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD)
+    assert len(work) == 2
+
+
+async def test_failure_is_not_cached(checker: PasswordChecker, work: list[str]) -> None:
+    for _ in range(2):
+        assert not await checker.verify(STORED, ACCOUNT, "wrong")
+    assert len(work) == 2
+
+
+async def test_cache_ends_with_the_stored_hash_and_never_crosses_accounts(
+    checker: PasswordChecker, work: list[str]
+) -> None:
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD)
+    assert not await checker.verify(hash_password("another one"), ACCOUNT, PASSWORD)
+    assert not await checker.verify(None, ACCOUNT, PASSWORD)
+    assert await checker.verify(STORED, "binhtt@caobang.gov.vn", PASSWORD)
+    assert len(work) == 4
+
+
+async def test_cache_is_bounded(clock: Clock, work: list[str]) -> None:
+    checker = PasswordChecker(os.urandom(32), clock, cache_size=2)
+    for account in ("a@x.vn", "b@x.vn", "c@x.vn", "a@x.vn"):
+        assert await checker.verify(STORED, account, PASSWORD)
+    checker.close()
+    assert len(work) == 4
+
+
+async def test_full_queue_is_a_temporary_refusal(clock: Clock) -> None:
+    checker = PasswordChecker(os.urandom(32), clock, threads=1, queue_limit=2)
+    results = await asyncio.gather(
+        *(checker.verify(STORED, ACCOUNT, f"wrong {n}") for n in range(8)), return_exceptions=True
+    )
+    busy = [result for result in results if isinstance(result, Busy)]
+    assert len(busy) == 5
+    assert busy[0].reply.line().startswith("454 4.7.0 ")
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD), "the queue has emptied"
+    checker.close()
+
+
+async def test_a_caller_that_leaves_keeps_its_place_until_the_work_ends(clock: Clock) -> None:
+    checker = PasswordChecker(os.urandom(32), clock, threads=1, queue_limit=0)
+    task = asyncio.create_task(checker.verify(STORED, ACCOUNT, "wrong"))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    try:
+        await checker.verify(STORED, ACCOUNT, PASSWORD)
+    except Busy:
+        pass  # the thread still works; a machine fast enough has given the place back
+    checker.close()
+    assert checker._taken == 0
+
+
+def test_over_long_password_is_not_hashed() -> None:
+    with pytest.raises(ValueError, match="1024"):
+        hash_password("x" * 1025)
+
+
+def test_generated_passwords_are_readable_and_differ() -> None:
+    password = generate_password(os.urandom)
+    groups = password.split("-")
+    assert [len(group) for group in groups] == [4] * 5
+    assert not set("ilou") & set(password)
+    assert len({generate_password(os.urandom) for _ in range(100)}) == 100
+    assert generate_password(bytes) == "0000-0000-0000-0000-0000"

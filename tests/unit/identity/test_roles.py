@@ -1,0 +1,41 @@
+"""The table of roles: who may do what, over whose objects."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailgov.identity.roles import AGENCY_ROLES, Act, Role, Scope, allowed, covers, scope
+
+
+@pytest.mark.parametrize("act", list(Act))
+def test_operator_may_do_everything(act: Act) -> None:
+    assert scope(Role.OPERATOR, act) is Scope.ALL
+
+
+@pytest.mark.parametrize("act", [act for act in Act if not act.reads])
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.CLERK, Role.HEAD, Role.OWNER])
+def test_only_operator_and_agency_admin_change_anything(role: Role, act: Act) -> None:
+    assert not allowed(role, act)
+
+
+def test_agency_admin_stays_in_its_agency() -> None:
+    assert covers(Role.AGENCY_ADMIN, Act.ACCOUNT_PASSWORD, "snv", "snv")
+    assert not covers(Role.AGENCY_ADMIN, Act.ACCOUNT_PASSWORD, "snv", "stc")
+    assert not covers(Role.AGENCY_ADMIN, Act.ACCOUNT_PASSWORD, "snv", None)
+    assert not covers(Role.AGENCY_ADMIN, Act.ACCOUNT_PASSWORD, None, None)
+
+
+def test_agency_admin_never_reaches_the_province() -> None:
+    province = {act for act in Act if scope(Role.AGENCY_ADMIN, act) is Scope.ALL}
+    assert province == {Act.DOMAIN_READ, Act.AGENCY_READ, Act.POLICY_READ}
+
+
+def test_auditor_sees_no_names() -> None:
+    assert not allowed(Role.AUDITOR, Act.MESSAGE_READ)
+    assert not allowed(Role.AUDITOR, Act.ACCOUNT_READ)
+    assert allowed(Role.AUDITOR, Act.AUDIT_VERIFY)
+    assert allowed(Role.AUDITOR, Act.USAGE_READ)
+
+
+def test_roles_of_an_agency() -> None:
+    assert set(AGENCY_ROLES) == {Role.AGENCY_ADMIN, Role.CLERK, Role.HEAD}
