@@ -187,7 +187,7 @@ class Audit(SQLModel, table=True):
     act: str
     object: str
     salt: str | None = None
-    content: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    content: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     """Erasable with its salt: the commitment stays and the chain still verifies."""
     commitment: str
     previous_hash: str
@@ -230,7 +230,7 @@ class OutgoingMail(SQLModel, table=True):
     id: int | None = _id()
     idempotency_key: str = Field(unique=True)
     reverse_path: str
-    recipients: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    recipients: list[str] = Field(sa_column=Column(JSON(none_as_null=True), nullable=False))
     content: bytes = Field(sa_type=LargeBinary)
     created_ms: int = _ms()
     taken_ms: int | None = _ms(default=None, index=True)
@@ -246,6 +246,21 @@ class SpoolPosition(SQLModel, table=True):
     applied_sequence: int = _ms()
     node: str
     updated_ms: int = _ms()
+
+
+class UnappliedEvent(SQLModel, table=True):
+    """An event that could not be applied, set aside so that its spool's stream goes on.
+
+    A gap in the stream is one row too: `sequence` is its first missing number, `payload` empty.
+    """
+
+    __tablename__ = "unapplied_event"
+    spool_id: str = Field(primary_key=True)
+    sequence: int = _ms(primary_key=True)
+    payload: bytes = Field(sa_type=LargeBinary)
+    """The event as `mail.events.encode` wrote it."""
+    problem: str
+    at_ms: int = _ms()
 
 
 class Message(SQLModel, table=True):
@@ -281,7 +296,7 @@ class Message(SQLModel, table=True):
     to_others: bool = False
     size_bytes: int | None = _ms(default=None)
     tls: str | None = None
-    signatures: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    signatures: list[str] = Field(sa_column=Column(JSON(none_as_null=True), nullable=False))
     attachments: int = 0
     spf: str | None = None
     dkim: str | None = None
@@ -312,6 +327,8 @@ class MessageRecipient(SQLModel, table=True):
     decision_id: str | None = None
     updated_ms: int = _ms()
     delivered_ms: int | None = _ms(default=None)
+    delivered_date: date | None = Field(default=None, index=True)
+    """The local date of `delivered_ms`: the day that the received flow counts it on."""
 
 
 class DecisionRow(SQLModel, table=True):
@@ -329,7 +346,7 @@ class DecisionRow(SQLModel, table=True):
     article: str | None = None
     mode: str | None = None
     policy_hash: str
-    facts: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    facts: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class RollupDaily(SQLModel, table=True):
@@ -390,7 +407,7 @@ class WorkerStatus(SQLModel, table=True):
     policy_hash: str | None = None
     policy_error: str | None = None
     directory_revision: int = _ms()
-    counters: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    counters: dict[str, Any] = Field(sa_column=Column(JSON(none_as_null=True), nullable=False))
 
 
 class PolicyVersion(SQLModel, table=True):
@@ -399,4 +416,4 @@ class PolicyVersion(SQLModel, table=True):
     __tablename__ = "policy_version"
     hash: str = Field(primary_key=True)
     first_seen_ms: int = _ms()
-    files: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    files: dict[str, Any] = Field(sa_column=Column(JSON(none_as_null=True), nullable=False))

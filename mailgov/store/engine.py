@@ -1,0 +1,228 @@
+"""The ledger's connections: one `Database` per process, SQLite or PostgreSQL.
+
+A transaction is the unit of every use: `read()` sees one snapshot and writes nothing,
+`write()` commits when its block ends well and rolls back when it does not. What the
+database does wrong comes out as `LedgerUnavailable`, so that callers can go on without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, event, exc
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, Pool
+
+SCHEMA_WAIT_S = 60.0
+"""Another process that starts at the same time may be migrating a large ledger."""
+_WRITES = "mailgov_writes"
+_FAULTS_OF_OURS = (exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
+
+
+class LedgerUnavailable(Exception):  # noqa: N818 - says what happened; callers go on without
+    """The ledger is locked, full, away or damaged; a later call may succeed.
+
+    The text is fit for an operator; the driver's error is `__cause__` and carries no values.
+    """
+
+
+class Conflict(Exception):  # noqa: N818 - as above
+    """The change breaks a constraint (a name taken, a row missing); nothing was written."""
+
+
+class Database:
+    """The ledger of this process. Open it, `await migrate(...)` once, `await dispose()` at the end."""
+
+    def __init__(self, url: URL, *, pool_size: int, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self.dialect = url.get_backend_name()
+        """`sqlite` or `postgresql`."""
+        self._engine = build_engine(url, timeout_s=timeout_s, pool_size=pool_size)
+        self._writer = self._engine.execution_options(**{_WRITES: True})
+
+    @classmethod
+    def open(cls, url: str, *, pool_size: int = 5, timeout_s: float = 5.0) -> Database:
+        """Make ready for `sqlite:///path` or `postgresql://…`; raises ValueError for another form.
+
+        `timeout_s` bounds each wait for a connection or a lock. No connection is made yet. A
+        SQLite file that does not exist is created (0600) with its folder (0700); when that is
+        not possible, the first use says so.
+        """
+        parsed = _parse(url)
+        if parsed.get_backend_name() == "sqlite":
+            _create_file(Path(parsed.database or ""))
+        return cls(parsed, pool_size=pool_size, timeout_s=timeout_s)
+
+    def read(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A transaction that sees one state of the ledger and refuses to write."""
+        return self._transaction(self._engine)
+
+    def write(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A transaction that writes; SQLite takes the write lock at its start."""
+        return self._transaction(self._writer)
+
+    async def dispose(self) -> None:
+        """Close every connection; the database can be used again afterwards."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def schema_change(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes the schema: it waits long for its lock, foreign keys rest."""
+        engine = build_engine(self._url, timeout_s=max(self._timeout_s, SCHEMA_WAIT_S), schema=True)
+        try:
+            with translated():
+                async with engine.execution_options(**{_WRITES: True}).begin() as connection:
+                    yield connection
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+        with translated():
+            async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+                await self._begin(session)
+                yield session
+
+    async def _begin(self, session: AsyncSession) -> None:
+        """Connect and begin, in bounded time even where a server is frozen."""
+        if self.dialect == "sqlite":  # a file's waits are bounded by pool and busy timeouts
+            _ = await session.connection()
+            return
+        try:
+            async with asyncio.timeout(2 * self._timeout_s + 1):
+                _ = await session.connection()
+        except TimeoutError as error:
+            raise LedgerUnavailable("the ledger does not answer") from error
+
+
+async def migrate(database: Database, revision: str = "head") -> None:
+    """Upgrade the schema to `revision` in one transaction; nothing happens when it is there already.
+
+    Safe when several processes start at once. Raises LedgerUnavailable.
+    """
+    from mailgov.store import schema  # noqa: PLC0415 - Alembic takes a while to import and few need it
+
+    async with database.schema_change() as connection:
+        await connection.run_sync(schema.upgrade, revision)
+
+
+async def current_revision(database: Database) -> str | None:
+    """The schema's revision, or None for an empty database."""
+    from mailgov.store import schema  # noqa: PLC0415 - as above
+
+    async with database.read() as session:
+        connection = await session.connection()
+        return await connection.run_sync(schema.revision_of)
+
+
+class translated:  # noqa: N801 - a context manager used as a verb
+    """Turn the driver's errors in the block into `LedgerUnavailable` or `Conflict`."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, exc.IntegrityError):
+            raise Conflict(str(error.orig)) from error
+        if isinstance(error, exc.TimeoutError):
+            raise LedgerUnavailable("no free connection to the ledger") from error
+        if isinstance(error, exc.DBAPIError) and (
+            error.connection_invalidated or not isinstance(error, _FAULTS_OF_OURS)
+        ):
+            raise LedgerUnavailable(f"the ledger cannot be used: {error.orig}") from error
+
+
+def build_engine(
+    url: URL, *, timeout_s: float, pool_size: int | None = None, schema: bool = False
+) -> AsyncEngine:
+    """An engine whose connections begin, wait and check keys as the house wants it."""
+    sqlite = url.get_backend_name() == "sqlite"
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if not schema:
+        pool_class: type[Pool] = AsyncAdaptedQueuePool
+        pool = {"poolclass": pool_class, "pool_size": pool_size, "max_overflow": 0, "pool_timeout": timeout_s}
+    arguments: dict[str, Any]
+    if sqlite:
+        # Our own BEGIN says whether a transaction writes, so sqlite3 must not begin by itself.
+        arguments = {"timeout": timeout_s, "isolation_level": None}
+    else:
+        # Prepared statements would be lost behind a pooler that changes servers underneath.
+        arguments = {"connect_timeout": max(1, round(timeout_s)), "prepare_threshold": None}
+    engine = create_async_engine(
+        _file_url(url) if sqlite else url,
+        connect_args=arguments,
+        hide_parameters=True,  # values are personal data and stay out of errors and logs
+        pool_pre_ping=not sqlite,
+        **pool,
+    )
+    if sqlite:
+        _on_sqlite(engine, foreign_keys=not schema)
+    else:
+        _on_postgresql(engine, timeout_s)
+    return engine
+
+
+def _on_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
+    def connected(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        # A change of schema re-creates tables, which foreign keys would take for deletions.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"foreign_keys={int(foreign_keys)}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Connection) -> None:
+        writes = bool(connection.get_execution_options().get(_WRITES))
+        connection.exec_driver_sql(f"PRAGMA query_only={int(not writes)}")
+        # A read that turned into a write could not wait for the lock: busy_timeout does not help there.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", begun)
+
+
+def _on_postgresql(engine: AsyncEngine, timeout_s: float) -> None:
+    wait = f"SET LOCAL lock_timeout = {max(1, round(timeout_s * 1000))}"
+
+    def begun(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITES):
+            connection.exec_driver_sql(wait)
+        else:
+            connection.exec_driver_sql(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; {wait}")
+
+    event.listen(engine.sync_engine, "begin", begun)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        raise ValueError("the database url is neither sqlite:///path nor postgresql://…") from None
+    if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed
+    if parsed.drivername in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise ValueError("the database url is neither sqlite:///path nor postgresql://…")
+
+
+def _file_url(url: URL) -> URL:
+    """The file in a form that opens but never creates: a ledger that went away stays away."""
+    path = Path(url.database or "").absolute()
+    return URL.create(
+        "sqlite+aiosqlite", database="file:" + quote(str(path)), query={"mode": "rw", "uri": "true"}
+    )
+
+
+def _create_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError:
+        return  # the first use finds no file and raises LedgerUnavailable
