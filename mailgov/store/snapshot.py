@@ -6,87 +6,44 @@ that a restart without the ledger still knows its domains and accounts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, Select, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mailgov.store.calendar import TIMEZONE, local_date
 from mailgov.store.engine import Database
-from mailgov.store.sql import columns
-from mailgov.store.tables import DirectoryState
+from mailgov.store.entries import AccountEntry, AliasEntry, SigningKey, Snapshot
+from mailgov.store.snapshot_file import load_file, save
+from mailgov.store.sql import columns, table
+from mailgov.store.tables import (
+    Account,
+    AccountGrant,
+    AccountPost,
+    Alias,
+    AliasTarget,
+    DirectoryState,
+    DkimKey,
+    Domain,
+    RegisteredAddress,
+)
 
-FILE_LIMIT_BYTES = 268_435_456
-"""About half a million accounts; a larger file is not one of ours."""
-
-_MAGIC = b"mailgov-snapshot-1 "
-
-
-@dataclass(frozen=True, slots=True)
-class AccountEntry:
-    """An account as it stands today."""
-
-    id: int
-    address: str
-    kind: str
-    """personal, shared or functional"""
-    display_name: str
-    agency: str | None
-    """Code of the agency of the post that is valid on the snapshot's day."""
-    person_class: str | None
-    password_hash: str | None = field(repr=False)
-    suspended: bool
-    must_change: bool
-    citizen_desk: bool
-    addresses: frozenset[str]
-    """Its own address, those granted to it, and the aliases that lead to it alone."""
-    registered: frozenset[str]
-    """Outside addresses registered for its holder or for its agency."""
-
-
-@dataclass(frozen=True, slots=True)
-class AliasEntry:
-    """An address that stands for others; `kind` is alias, list or forward."""
-
-    address: str
-    kind: str
-    targets: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """An active DKIM key; `key_file` is relative to the data folder."""
-
-    domain: str
-    selector: str
-    algorithm: str
-    key_file: str
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The directory at one revision. Addresses and domains are in look-up form (`Address.key`)."""
-
-    revision: int
-    policy_revision: int
-    loaded_ms: int
-    domains: frozenset[str]
-    accounts: dict[str, AccountEntry]
-    aliases: dict[str, AliasEntry]
-    signing_keys: dict[str, tuple[SigningKey, ...]]
-    registered: frozenset[str]
-    """All registered addresses."""
-
-    def is_local(self, domain: str) -> bool:
-        """True for a domain of the province that is not disabled."""
-        return domain.lower() in self.domains
-
-    def account(self, key: str) -> AccountEntry | None:
-        """The account whose own address this is, suspended ones included."""
-        return self.accounts.get(key)
-
-    def alias(self, key: str) -> AliasEntry | None:
-        """The alias, list or forward of this address."""
-        return self.aliases.get(key)
+__all__ = [
+    "AccountEntry",
+    "AliasEntry",
+    "SigningKey",
+    "Snapshot",
+    "bump_policy_revision",
+    "bump_revision",
+    "load_file",
+    "load_snapshot",
+    "revisions",
+    "save",
+]
 
 
 async def revisions(db: Database) -> tuple[int, int]:
@@ -113,3 +70,149 @@ async def _revisions(session: AsyncSession) -> tuple[int, int]:
     c = columns(DirectoryState)
     row = (await session.execute(select(c.revision, c.policy_revision).where(c.id == 1))).one()
     return row[0], row[1]
+
+
+async def load_snapshot(db: Database, now_ms: int, *, timezone: str = TIMEZONE) -> Snapshot:
+    """Read the whole directory as it stands on the local day of `now_ms`, from one state of it."""
+    today = local_date(now_ms, timezone)
+    async with db.read() as session:
+        revision, policy_revision = await _revisions(session)
+        rows = await _rows(session, today)
+    registered = _Registered.of(rows.registered)
+    aliases = _aliases(rows)
+    return Snapshot(
+        revision=revision,
+        policy_revision=policy_revision,
+        loaded_ms=now_ms,
+        domains=frozenset(row.name for row in rows.domains),
+        accounts=_accounts(rows, aliases, registered),
+        aliases=aliases,
+        signing_keys=_signing_keys(rows.keys),
+        registered=registered.all,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The directory's rows, as read in one transaction."""
+
+    domains: Sequence[Row[Any]]
+    accounts: Sequence[Row[Any]]
+    posts: dict[int, Row[Any]]
+    grants: Sequence[Row[Any]]
+    registered: Sequence[Row[Any]]
+    aliases: Sequence[Row[Any]]
+    keys: Sequence[Row[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    """Registered addresses by whom they belong to."""
+
+    by_account: dict[int, set[str]]
+    by_agency: dict[str, set[str]]
+    all: frozenset[str]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row[Any]]) -> _Registered:
+        by_account: dict[int, set[str]] = defaultdict(set)
+        by_agency: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            if row.account_id is not None:
+                by_account[row.account_id].add(row.address)
+            if row.agency_code is not None:
+                by_agency[row.agency_code].add(row.address)
+        return cls(by_account, by_agency, frozenset(row.address for row in rows))
+
+    def of_account(self, account_id: int, agency: str | None) -> frozenset[str]:
+        return frozenset(self.by_account.get(account_id, ())) | frozenset(
+            self.by_agency.get(agency or "", ())
+        )
+
+
+async def _rows(session: AsyncSession, today: date) -> _Rows:
+    async def all_of(query: Select[Any]) -> Sequence[Row[Any]]:
+        rows: Sequence[Row[Any]] = (await session.execute(query)).all()
+        return rows
+
+    domain, post, key = columns(Domain), columns(AccountPost), columns(DkimKey)
+    alias, target = columns(Alias), columns(AliasTarget)
+    valid = (or_(post.valid_from.is_(None), post.valid_from <= today)) & (
+        or_(post.valid_until.is_(None), post.valid_until > today)
+    )
+    posts = await all_of(select(*post).where(valid).order_by(post.valid_from.nulls_first(), post.id))
+    return _Rows(
+        domains=await all_of(select(domain.name).where(domain.disabled_ms.is_(None))),
+        accounts=await all_of(select(*columns(Account))),
+        posts={row.account_id: row for row in posts},  # the latest of overlapping posts
+        grants=await all_of(select(*columns(AccountGrant))),
+        registered=await all_of(select(*columns(RegisteredAddress))),
+        aliases=await all_of(
+            select(alias.address, alias.kind, target.address.label("target"))
+            .outerjoin(table(AliasTarget), target.alias_id == alias.id)
+            .order_by(alias.address, target.id)
+        ),
+        keys=await all_of(select(*key).where(key.state == "active").order_by(key.domain, key.selector)),
+    )
+
+
+def _accounts(
+    rows: _Rows, aliases: dict[str, AliasEntry], registered: _Registered
+) -> dict[str, AccountEntry]:
+    addresses: dict[str, set[str]] = {row.address: {row.address} for row in rows.accounts}
+    by_id = {row.id: row.address for row in rows.accounts}
+    for grant in rows.grants:
+        addresses[by_id[grant.account_id]].add(grant.address)
+    for alias in aliases.values():
+        account = _leads_to(alias, aliases)
+        if account in addresses:
+            addresses[account].add(alias.address)
+    entries = {}
+    for row in rows.accounts:
+        post = rows.posts.get(row.id)
+        agency = post.agency_code if post else None
+        entries[row.address] = AccountEntry(
+            id=row.id,
+            address=row.address,
+            kind=row.kind,
+            display_name=row.display_name,
+            agency=agency,
+            person_class=post.person_class if post else None,
+            password_hash=row.password_hash,
+            suspended=row.suspended_ms is not None,
+            must_change=row.must_change_password,
+            citizen_desk=row.citizen_desk,
+            addresses=frozenset(addresses[row.address]),
+            registered=registered.of_account(row.id, agency),
+        )
+    return entries
+
+
+def _leads_to(alias: AliasEntry, aliases: dict[str, AliasEntry]) -> str | None:
+    """The one address that an alias ends at, or None where it is a list, a forward or a loop."""
+    seen: set[str] = set()
+    while alias.kind == "alias" and len(alias.targets) == 1 and alias.address not in seen:
+        seen.add(alias.address)
+        (target,) = alias.targets
+        if target not in aliases:
+            return target
+        alias = aliases[target]
+    return None
+
+
+def _aliases(rows: _Rows) -> dict[str, AliasEntry]:
+    targets: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
+    for row in rows.aliases:
+        kinds[row.address] = row.kind
+        found = targets.setdefault(row.address, [])
+        if row.target is not None:
+            found.append(row.target)
+    return {address: AliasEntry(address, kinds[address], tuple(found)) for address, found in targets.items()}
+
+
+def _signing_keys(rows: Sequence[Row[Any]]) -> dict[str, tuple[SigningKey, ...]]:
+    keys: dict[str, list[SigningKey]] = defaultdict(list)
+    for row in rows:
+        keys[row.domain].append(SigningKey(row.domain, row.selector, row.algorithm, row.key_file))
+    return {domain: tuple(found) for domain, found in keys.items()}
