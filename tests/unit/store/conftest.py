@@ -1,0 +1,61 @@
+"""The ledger for the store's tests: each test gets an empty one, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from mailgov.store.engine import Database, migrate
+from tests.support.postgres import PostgresServer, running_postgres
+
+_numbers = itertools.count(1)
+TEMPLATE = "ledger_template"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with one migrated database, to be copied."""
+    with running_postgres() as server:
+        asyncio.run(_migrated(server.create(TEMPLATE)))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("ledger") / "template.sqlite"
+    asyncio.run(_migrated(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The url of an empty ledger whose schema is up to date."""
+    if request.param == "sqlite":
+        path = tmp_path / "ledger.sqlite"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = f"ledger_{next(_numbers)}"
+    yield server.create(name, TEMPLATE)
+    server.drop(name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty ledger, open."""
+    ledger = Database.open(database_url, timeout_s=5)
+    yield ledger
+    await ledger.dispose()
+
+
+async def _migrated(url: str) -> None:
+    ledger = Database.open(url)
+    await migrate(ledger)
+    await ledger.dispose()

@@ -1,0 +1,144 @@
+"""The audit chain: every kind of tampering shows, erasing does not break it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from mailgov.store import audit
+from mailgov.store.engine import Database
+from mailgov.store.sql import columns
+from mailgov.store.tables import Audit
+
+C = columns(Audit)
+
+
+async def act(database: Database, number: int, writer: str = "web@node-1", content: Any = None) -> None:
+    async with database.write() as session:
+        await audit.record(
+            session,
+            writer=writer,
+            actor="quantri",
+            role="operator",
+            act="account.suspend",
+            object=f"account:{number}",
+            content=content if content is not None else {"lý do": "nghỉ hưu", "number": number},
+            now_ms=1_700_000_000_000 + number,
+            salt=f"{number:032x}",
+        )
+
+
+async def chain(database: Database, length: int = 4) -> None:
+    for number in range(1, length + 1):
+        await act(database, number)
+
+
+async def change(database: Database, *statements: Any) -> None:
+    async with database.write() as session:
+        for statement in statements:
+            await session.execute(statement)
+
+
+async def test_chains_of_several_writers_hold(database: Database) -> None:
+    await chain(database)
+    await act(database, 9, writer="cli@node-2")
+    report = await audit.verify(database)
+    assert (report.chains, report.rows, report.problems) == (2, 5, [])
+    assert [(head.writer, head.sequence, head.rows) for head in await audit.heads(database)] == [
+        ("cli@node-2", 1, 1),
+        ("web@node-1", 4, 4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "finding"),
+    [
+        ({"actor": "người khác"}, "the row was changed"),
+        ({"at_ms": 1}, "the row was changed"),
+        ({"content": {"lý do": "khác"}}, "the content was changed"),
+        ({"salt": "00"}, "the content was changed"),
+        ({"salt": None}, "the content has lost its salt"),
+        ({"previous_hash": "00"}, "does not follow the row before it"),
+    ],
+)
+async def test_a_changed_row_shows(database: Database, values: dict[str, Any], finding: str) -> None:
+    await chain(database)
+    await change(database, update(Audit).where(C.sequence == 2).values(**values))
+    problems = (await audit.verify(database)).problems
+    assert f"web@node-1 2: {finding}" in problems
+
+
+async def test_a_forged_row_with_its_own_hash_breaks_the_next(database: Database) -> None:
+    await chain(database)
+    async with database.read() as session:
+        row = dict((await session.execute(select(*C).where(C.sequence == 2))).one()._mapping)
+    row["actor"] = "người khác"
+    await change(
+        database, update(Audit).where(C.sequence == 2).values(actor=row["actor"], hash=audit._hash(row))
+    )
+    assert (await audit.verify(database)).problems == ["web@node-1 3: does not follow the row before it"]
+
+
+async def test_a_removed_row_shows(database: Database) -> None:
+    await chain(database)
+    await change(database, delete(Audit).where(C.sequence == 2))
+    assert (await audit.verify(database)).problems == [
+        "web@node-1 3: rows 2 to 2 are missing",
+        "web@node-1 3: does not follow the row before it",
+    ]
+
+
+async def test_a_removed_first_row_shows(database: Database) -> None:
+    await chain(database)
+    await change(database, delete(Audit).where(C.sequence == 1))
+    assert "web@node-1 2: rows 1 to 1 are missing" in (await audit.verify(database)).problems
+
+
+async def test_reordered_rows_show(database: Database) -> None:
+    await chain(database)
+    await change(
+        database,
+        update(Audit).where(C.sequence == 2).values(sequence=99),
+        update(Audit).where(C.sequence == 3).values(sequence=2),
+        update(Audit).where(C.sequence == 99).values(sequence=3),
+    )
+    problems = (await audit.verify(database)).problems
+    assert "web@node-1 2: does not follow the row before it" in problems
+    assert "web@node-1 2: the row was changed" in problems
+
+
+async def test_erased_content_keeps_the_chain(database: Database) -> None:
+    await chain(database)
+    async with database.write() as session:
+        await audit.erase(session, "web@node-1", 2)
+    assert (await audit.verify(database)).problems == []
+    async with database.read() as session:
+        row = (await session.execute(select(C.content, C.salt).where(C.sequence == 2))).one()
+    assert tuple(row) == (None, None)
+
+
+async def test_an_act_that_fails_leaves_no_row(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.write() as session:
+            await audit.record(
+                session,
+                writer="w",
+                actor="a",
+                role="operator",
+                act="x",
+                object="o",
+                content=None,
+                now_ms=1,
+                salt="s",
+            )
+            raise RuntimeError
+    assert (await audit.verify(database)).rows == 0
+
+
+async def test_acts_at_the_same_time_make_one_chain(database: Database) -> None:
+    await asyncio.gather(*(act(database, number) for number in range(12)))
+    report = await audit.verify(database)
+    assert (report.chains, report.rows, report.problems) == (1, 12, [])
