@@ -1,0 +1,74 @@
+# Everything that installs, runs, checks and measures. `make` alone says what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+UV_VERSION := 0.13.9
+# A test run goes on with what it can do; these two say which part.
+UNIT := -m "not slow and not bench"
+FULL := -m "not bench"
+
+export PIP_NO_INPUT := 1
+
+.PHONY: help run test test-full check bench clean lock system-packages
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
+
+run: .venv/.installed ## start everything on loopback ports; a demo province on first use; Ctrl-C stops it
+	@[ -f mailgov.toml ] || $(BIN)/mailgov init --demo --domain caobang.gov.vn --config mailgov.toml
+	@exec $(BIN)/mailgov serve --config mailgov.toml
+
+test: .venv/.installed-dev system-packages ## the tests, in at most 10 minutes
+	@$(BIN)/python -m pytest $(UNIT) $(PYTEST_ARGS) </dev/null
+
+test-full: .venv/.installed-dev system-packages ## the tests and the long campaigns, in at most 60 minutes
+	@$(BIN)/python -m pytest $(FULL) $(PYTEST_ARGS) </dev/null
+
+check: .venv/.installed-dev ## lint, format, types, import contracts; no network once installed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/.installed-dev system-packages ## messages a second and CPU beside Postfix + OpenDKIM + a policy service
+	@$(BIN)/python -m tests.bench.relay $(BENCH_ARGS) </dev/null
+
+clean: ## remove what was built; var/ and mailgov.toml, the data, stay
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-work
+	@find mailgov tests -name __pycache__ -prune -exec rm -rf {} +
+	@if [ -e var ] || [ -e mailgov.toml ]; then echo "kept: var/ and mailgov.toml (delete them yourself for a fresh start)"; fi
+
+lock: .venv/.created ## resolve the dependencies again into the two lock files
+	@$(PIP) install uv==$(UV_VERSION)
+	@for set in "requirements.lock" "requirements-dev.lock --extra dev"; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
+	    --generate-hashes --custom-compile-command "make lock" pyproject.toml --group build -o $$set; done
+
+system-packages:
+	@tests/support/install-system-packages.sh </dev/null
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "mailgov needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." \
+	    "Name another one: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+	  echo "the venv module is missing or incomplete: on Debian, apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+.venv/.installed: requirements.lock pyproject.toml | .venv/.created
+	@echo "installing into .venv …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Holds all that .installed holds.
+.venv/.installed-dev: requirements-dev.lock pyproject.toml | .venv/.created
+	@echo "installing into .venv …"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch .venv/.installed $@
