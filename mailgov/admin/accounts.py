@@ -1,0 +1,203 @@
+"""Acts on accounts: who has a mailbox, where they serve, what they may write as."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from mailgov.admin import rules
+from mailgov.admin.checks import account_of, check_address, check_agency
+from mailgov.admin.context import (
+    Actor,
+    AdminContext,
+    agency_filter,
+    change,
+    require,
+    require_province,
+)
+from mailgov.admin.errors import conflict, forbidden, invalid, not_found
+from mailgov.identity.passwords import generate_password, hash_password
+from mailgov.identity.roles import Act, covers
+from mailgov.store import accounts, directory
+from mailgov.store.accounts import AccountView, Post
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What a new account is made of. `password` None: it cannot sign in."""
+
+    address: str
+    display_name: str
+    kind: str = "personal"
+    agency: str | None = None
+    person_class: str | None = None
+    """For a personal account with an agency: can_bo, cong_chuc, vien_chuc or khac."""
+    since: date | None = None
+    """First day of the post; None for "always"."""
+    password: str | None = field(default=None, repr=False)
+    must_change_password: bool = False
+    citizen_desk: bool = False
+    sample: bool = False
+
+
+async def list_accounts(
+    ctx: AdminContext, actor: Actor, *, agency: str | None = None, after: str = "", limit: int = 1000
+) -> list[AccountView]:
+    """At most `limit` accounts by address from the first past `after`; with `agency` those serving there."""
+    confined = agency_filter(actor, Act.ACCOUNT_READ, agency)
+    async with ctx.db.read() as session:
+        return await accounts.list_accounts(
+            session, agency=confined, day=ctx.today() if confined else None, after=after, limit=limit
+        )
+
+
+async def show_account(ctx: AdminContext, actor: Actor, address: str) -> AccountView:
+    """One account, or AdminError `not-found`."""
+    require(actor, Act.ACCOUNT_READ)
+    async with ctx.db.read() as session:
+        return await account_of(ctx, session, actor, Act.ACCOUNT_READ, address)
+
+
+async def add_account(ctx: AdminContext, actor: Actor, new: NewAccount) -> AccountView:
+    """A new account. Raises AdminError for an address that is taken, reserved or not of the province."""
+    require(actor, Act.ACCOUNT_ADD)
+    new = _checked(new)
+    if not covers(actor.role, Act.ACCOUNT_ADD, actor.agency, new.agency):
+        raise forbidden(f"the role {actor.role} adds accounts to its own agency alone")
+    if new.citizen_desk:
+        require_province(actor, Act.ACCOUNT_ADD, "make a desk for citizens")
+    hashed = None if new.password is None else await asyncio.to_thread(hash_password, new.password)
+    async with change(ctx, actor, Act.ACCOUNT_ADD, new.address) as step:
+        await check_address(step.session, new.address)
+        post = None
+        if new.agency is not None:
+            await check_agency(step.session, new.agency, new.since or ctx.today())
+            post = Post(new.agency, new.person_class, new.since, None)
+        await accounts.add_account(
+            step.session,
+            new.address,
+            kind=new.kind,
+            display_name=new.display_name,
+            password_hash=hashed,
+            must_change_password=new.must_change_password,
+            citizen_desk=new.citizen_desk,
+            sample=new.sample,
+            post=post,
+            now_ms=step.now_ms,
+        )
+        step.content.update(kind=new.kind, display_name=new.display_name, agency=new.agency)
+        step.content.update(person_class=new.person_class, citizen_desk=new.citizen_desk)
+        made = await accounts.find_account(step.session, new.address)
+    assert made is not None, "written in this transaction"
+    return made
+
+
+def _checked(new: NewAccount) -> NewAccount:
+    rules.one_of(new.kind, rules.KINDS, "kind of account")
+    if new.kind != "personal" and new.person_class is not None:
+        raise invalid(f"a {new.kind} account belongs to no one person and has no class")
+    if new.person_class is not None:
+        rules.one_of(new.person_class, rules.PERSON_CLASSES, "class of persons")
+    if (new.agency is None) is not (new.person_class is None) and new.kind == "personal":
+        raise invalid("a personal account has an agency and a class together, or neither")
+    if new.agency is None and new.since is not None:
+        raise invalid("a first day needs an agency to serve in")
+    return replace(
+        new,
+        address=rules.local_address(new.address),
+        display_name=rules.display_name(new.display_name),
+        password=new.password if new.password is None else rules.password(new.password),
+    )
+
+
+async def disable_account(ctx: AdminContext, actor: Actor, address: str) -> None:
+    """Suspend an account: no sign-in from the next snapshot on. Its mail is still received."""
+    await _set_suspended(ctx, actor, Act.ACCOUNT_DISABLE, address)
+
+
+async def enable_account(ctx: AdminContext, actor: Actor, address: str) -> None:
+    """Let a suspended account in again."""
+    await _set_suspended(ctx, actor, Act.ACCOUNT_ENABLE, address)
+
+
+async def _set_suspended(ctx: AdminContext, actor: Actor, act: Act, address: str) -> None:
+    disable = act is Act.ACCOUNT_DISABLE
+    async with change(ctx, actor, act, rules.any_address(address)) as step:
+        account = await account_of(ctx, step.session, actor, act, address)
+        if (account.suspended_ms is not None) is disable:
+            raise conflict(f"the account {account.address} is {'disabled' if disable else 'enabled'} already")
+        await accounts.set_suspended(step.session, account.address, step.now_ms if disable else None)
+
+
+async def set_password(
+    ctx: AdminContext, actor: Actor, address: str, password: str | None, *, must_change: bool = False
+) -> str:
+    """Replace an account's password; None makes one of 100 bits. The new password."""
+    require(actor, Act.ACCOUNT_PASSWORD)
+    chosen = generate_password(ctx.random) if password is None else rules.password(password)
+    hashed = await asyncio.to_thread(hash_password, chosen)
+    async with change(ctx, actor, Act.ACCOUNT_PASSWORD, rules.any_address(address)) as step:
+        account = await account_of(ctx, step.session, actor, Act.ACCOUNT_PASSWORD, address)
+        await accounts.set_password(step.session, account.address, hashed, must_change=must_change)
+        step.content.update(generated=password is None, must_change=must_change)
+    return chosen
+
+
+async def grant_address(ctx: AdminContext, actor: Actor, address: str, granted: str) -> None:
+    """Let an account write as another address of the province that is in use."""
+    granted = rules.local_address(granted)
+    async with change(ctx, actor, Act.ACCOUNT_GRANT, rules.any_address(address)) as step:
+        account = await account_of(ctx, step.session, actor, Act.ACCOUNT_GRANT, address)
+        if granted == account.address or granted in account.grants:
+            raise conflict(f"{account.address} may write as {granted} already")
+        if await directory.holder(step.session, granted) is None:
+            raise not_found("account or alias", granted)
+        await accounts.add_grant(step.session, account.address, granted)
+        step.content.update(granted=granted)
+
+
+async def revoke_address(ctx: AdminContext, actor: Actor, address: str, granted: str) -> None:
+    """Take a granted address back."""
+    granted = rules.any_address(granted)
+    async with change(ctx, actor, Act.ACCOUNT_REVOKE, rules.any_address(address)) as step:
+        account = await account_of(ctx, step.session, actor, Act.ACCOUNT_REVOKE, address)
+        if granted not in account.grants:
+            raise conflict(f"{account.address} holds no grant of {granted}")
+        await accounts.remove_grant(step.session, account.address, granted)
+        step.content.update(revoked=granted)
+
+
+async def move_account(
+    ctx: AdminContext,
+    actor: Actor,
+    address: str,
+    *,
+    agency: str,
+    person_class: str | None = None,
+    on: date | None = None,
+) -> Post:
+    """From day `on` (default today) the holder serves in another agency; the class stays unless given."""
+    first = on or ctx.today()
+    async with change(ctx, actor, Act.ACCOUNT_MOVE, rules.any_address(address)) as step:
+        account = await account_of(ctx, step.session, actor, Act.ACCOUNT_MOVE, address)
+        await check_agency(step.session, agency, first)
+        old = account.post_on(first)
+        post = Post(agency, person_class or (old.person_class if old else None), first, None)
+        if old is not None and (old.agency_code, old.person_class) == (post.agency_code, post.person_class):
+            raise conflict(f"{account.address} serves in {agency} on {first} already")
+        _check_class(account, post)
+        await accounts.move(step.session, account.address, post, first)
+        step.content.update(before=old and old.agency_code, after=agency, on=first.isoformat())
+        step.content.update(person_class=post.person_class)
+    return post
+
+
+def _check_class(account: AccountView, post: Post) -> None:
+    personal = account.kind == "personal"
+    if personal and post.person_class is None:
+        raise invalid(f"{account.address} is a person's: say which class they serve in")
+    if not personal and post.person_class is not None:
+        raise invalid(f"a {account.kind} account belongs to no one person and has no class")
+    if post.person_class is not None:
+        rules.one_of(post.person_class, rules.PERSON_CLASSES, "class of persons")

@@ -1,0 +1,173 @@
+"""Acts on agencies. The past is never rewritten: a new name is a new span of days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from mailgov.admin import rules
+from mailgov.admin.context import Actor, AdminContext, Change, change, require
+from mailgov.admin.errors import conflict, invalid, not_found
+from mailgov.identity.roles import Act
+from mailgov.store import accounts, agencies
+from mailgov.store.accounts import Post
+from mailgov.store.agencies import AgencySpan, Succession
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyDetail:
+    """An agency's whole life."""
+
+    spans: tuple[AgencySpan, ...]
+    successions: tuple[Succession, ...]
+    registered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merger:
+    """What a merger or a closing did to the accounts that served there."""
+
+    moved: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    """Accounts that still have a post in the agency that ended, for someone to place."""
+
+
+async def list_agencies(ctx: AdminContext, actor: Actor, *, day: date | None = None) -> list[AgencySpan]:
+    """All spans by code, or those that hold `day`."""
+    require(actor, Act.AGENCY_READ)
+    async with ctx.db.read() as session:
+        return await agencies.list_spans(session, day)
+
+
+async def show_agency(ctx: AdminContext, actor: Actor, code: str) -> AgencyDetail:
+    """One agency, or AdminError `not-found`."""
+    require(actor, Act.AGENCY_READ)
+    async with ctx.db.read() as session:
+        spans = await agencies.spans(session, code)
+        if not spans:
+            raise not_found("agency", rules.shown(code))
+        successions = await agencies.successions(session, code)
+        registered = await agencies.registered_addresses(session, code)
+    return AgencyDetail(tuple(spans), tuple(successions), tuple(registered))
+
+
+async def add_agency(ctx: AdminContext, actor: Actor, span: AgencySpan) -> AgencySpan:
+    """A new agency, or another span of one that had ended."""
+    span = _checked(span)
+    async with change(ctx, actor, Act.AGENCY_ADD, span.code) as step:
+        if any(span.overlaps(other) for other in await agencies.spans(step.session, span.code)):
+            raise conflict(f"the agency {span.code} is there already on some of these days")
+        await _check_parent(step, span)
+        await agencies.add_span(step.session, span, step.now_ms)
+        step.content.update(_content(span))
+    return span
+
+
+async def rename_agency(
+    ctx: AdminContext,
+    actor: Actor,
+    code: str,
+    *,
+    on: date,
+    name: str,
+    abbreviation: str | None = None,
+    mailbox: str | None = None,
+) -> AgencySpan:
+    """From day `on` the agency is called otherwise; what is not given stays as it was."""
+    async with change(ctx, actor, Act.AGENCY_RENAME, code) as step:
+        old = await _span_to_end(step, code, on)
+        new = _checked(
+            replace(
+                old,
+                name=name,
+                abbreviation=abbreviation or old.abbreviation,
+                mailbox=mailbox or old.mailbox,
+                valid_from=on,
+            )
+        )
+        await agencies.end_span(step.session, code, old.valid_from, on)
+        await agencies.add_span(step.session, new, step.now_ms)
+        step.content.update(before=_content(old), after=_content(new))
+    return new
+
+
+async def close_agency(ctx: AdminContext, actor: Actor, code: str, *, on: date) -> Merger:
+    """The agency ends without a successor; `on` is the first day without it."""
+    async with change(ctx, actor, Act.AGENCY_CLOSE, code) as step:
+        span = await _span_to_end(step, code, on)
+        await agencies.end_span(step.session, code, span.valid_from, on)
+        left = await agencies.serving(step.session, code, on)
+        step.content.update(on=on.isoformat(), accounts_left=len(left))
+    return Merger(left=tuple(left))
+
+
+async def merge_agencies(
+    ctx: AdminContext, actor: Actor, code: str, *, into: Sequence[str], on: date
+) -> Merger:
+    """The agency ends and others take over from day `on`; figures before it stay with the old one.
+
+    With one successor its accounts get a post there from that day. With several, nobody but
+    the province knows who goes where: they are named in the result.
+    """
+    successors = list(dict.fromkeys(into))
+    if not successors or code in successors:
+        raise invalid(f"{rules.shown(code)} can be merged into one or more other agencies, not into itself")
+    async with change(ctx, actor, Act.AGENCY_MERGE, code) as step:
+        span = await _span_to_end(step, code, on)
+        for successor in successors:
+            if not any(other.holds(on) for other in await agencies.spans(step.session, successor)):
+                raise conflict(f"no agency {rules.shown(successor)} on {on} to take over")
+        await agencies.end_span(step.session, code, span.valid_from, on)
+        await agencies.add_succession(step.session, code, successors, on)
+        serving = tuple(await agencies.serving(step.session, code, on))
+        result = Merger(moved=serving) if len(successors) == 1 else Merger(left=serving)
+        for address in result.moved:
+            await _move(step, address, code, successors[0], on)
+        step.content.update(into=successors, on=on.isoformat())
+        step.content.update(accounts_moved=len(result.moved), accounts_left=len(result.left))
+    return result
+
+
+async def _move(step: Change, address: str, code: str, successor: str, on: date) -> None:
+    account = await accounts.find_account(step.session, address)
+    posts = [post for post in account.posts if post.agency_code == code] if account else []
+    post = Post(successor, posts[-1].person_class if posts else None, on, None)
+    await accounts.move(step.session, address, post, on)
+
+
+async def _span_to_end(step: Change, code: str, on: date) -> AgencySpan:
+    """The span that `on` lies inside of, so that there is something on both sides of it."""
+    spans = await agencies.spans(step.session, code)
+    if not spans:
+        raise not_found("agency", rules.shown(code))
+    for span in spans:
+        if span.holds(on) and span.valid_from != on:
+            return span
+    raise conflict(f"the agency {code} has no span that {on} would divide: see `agency show {code}`")
+
+
+def _checked(span: AgencySpan) -> AgencySpan:
+    rules.span(span.valid_from, span.valid_until)
+    rules.one_of(span.level, rules.LEVELS, "level of an agency")
+    return replace(
+        span,
+        code=rules.agency_code(span.code),
+        name=rules.display_name(span.name),
+        abbreviation=span.abbreviation and rules.display_name(span.abbreviation, "abbreviation"),
+        mailbox=span.mailbox and rules.any_address(span.mailbox),
+    )
+
+
+async def _check_parent(step: Change, span: AgencySpan) -> None:
+    if span.parent_code is None:
+        return
+    if span.parent_code == span.code:
+        raise invalid(f"the agency {span.code} cannot be above itself")
+    if not await agencies.spans(step.session, span.parent_code):
+        raise not_found("agency", rules.shown(span.parent_code))
+
+
+def _content(span: AgencySpan) -> dict[str, object]:
+    values = {name: getattr(span, name) for name in span.__slots__}
+    return {name: str(value) if isinstance(value, date) else value for name, value in values.items() if value}

@@ -1,0 +1,46 @@
+"""Checks against the directory as it stands, inside the transaction of an act."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from mailgov.admin import rules
+from mailgov.admin.context import Actor, AdminContext, require_over
+from mailgov.admin.errors import conflict, not_found
+from mailgov.identity.roles import Act
+from mailgov.store import accounts, agencies, directory
+from mailgov.store.accounts import AccountView
+from mailgov.store.directory import Session
+
+
+async def account_of(
+    ctx: AdminContext, session: Session, actor: Actor, act: Act, address: str
+) -> AccountView:
+    """The account, when there is one and the actor may do `act` on it."""
+    address = rules.any_address(address)
+    account = await accounts.find_account(session, address)
+    if account is None:
+        raise not_found("account", address)
+    require_over(actor, act, account.agency_on(ctx.today()), "account", address)
+    return account
+
+
+async def check_address(session: Session, address: str) -> None:
+    """Raise AdminError unless a new account or alias may have this address."""
+    domain = rules.domain_of(address)
+    if rules.local_part_of(address) in rules.RESERVED_LOCAL_PARTS:
+        raise conflict(f"{address} is reserved: every domain has it from the start, and nobody may take it")
+    if await directory.find_domain(session, domain) is None:
+        raise not_found("domain", domain)
+    held = await directory.holder(session, address)
+    if held is not None:
+        raise conflict(f"{address} is taken: it is an {held} already")
+
+
+async def check_agency(session: Session, code: str, day: date) -> None:
+    """Raise AdminError unless the agency exists on that day."""
+    spans = await agencies.spans(session, code)
+    if not spans:
+        raise not_found("agency", rules.shown(code))
+    if not any(span.holds(day) for span in spans):
+        raise conflict(f"the agency {code} does not exist on {day}")
