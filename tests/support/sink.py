@@ -250,7 +250,7 @@ class Sink:
             case "STARTTLS" if self.tls is not None:
                 await self._starttls(session, self.tls)
             case "AUTH":
-                await self._react(session, "auth")
+                await self._auth(session, line.split())
             case "RSET":
                 session.reset()
                 await self._react(session, "rset")
@@ -278,6 +278,14 @@ class Sink:
             session.buffer.clear()
             await session.writer.start_tls(context)
             session.tls = True
+
+    async def _auth(self, session: _Session, words: list[str]) -> None:
+        """Take any credentials; RFC 4954 4: they may come with the command or after a 334."""
+        prompts = {"PLAIN": [b"334 \r\n"], "LOGIN": [b"334 VXNlcm5hbWU6\r\n", b"334 UGFzc3dvcmQ6\r\n"]}
+        for prompt in prompts.get(words[1].upper(), [])[len(words) - 2 :]:
+            await self._say(session, prompt)
+            await session.until(b"\r\n")
+        await self._react(session, "auth")
 
     async def _path(self, session: _Session, verb: str, line: str) -> None:
         path, _, rest = line.partition(":")[2].strip().partition(">")

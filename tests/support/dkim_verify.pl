@@ -1,0 +1,26 @@
+# Verify the message on standard input with Mail::DKIM; keys come from the DNS server given as
+# host and port. One line for each signature: result, domain, selector, detail; separated by tabs.
+use strict;
+use warnings;
+use Mail::DKIM::DNS;
+use Mail::DKIM::Verifier;
+use Net::DNS::Resolver;
+
+my ($host, $port) = @ARGV;
+Mail::DKIM::DNS::resolver(
+    Net::DNS::Resolver->new(
+        nameservers => [$host], port => $port, recurse => 1, retry => 2, udp_timeout => 5, tcp_timeout => 5
+    )
+);
+
+binmode STDIN;
+my $verifier = Mail::DKIM::Verifier->new();
+local $/ = undef;
+my $message = <STDIN>;
+$verifier->PRINT($message);
+$verifier->CLOSE;
+for my $signature ($verifier->signatures) {
+    my @columns = ($signature->result, $signature->domain, $signature->selector, $signature->result_detail);
+    s/\s+/ /g for @columns;
+    print join("\t", @columns), "\n";
+}
