@@ -26,14 +26,14 @@ _WRITES = "mailgov_writes"
 _FAULTS_OF_OURS = (exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
 
 
-class LedgerUnavailable(Exception):  # noqa: N818 - says what happened; callers go on without
+class LedgerUnavailable(Exception):
     """The ledger is locked, full, away or damaged; a later call may succeed.
 
     The text is fit for an operator; the driver's error is `__cause__` and carries no values.
     """
 
 
-class Conflict(Exception):  # noqa: N818 - as above
+class Conflict(Exception):
     """The change breaks a constraint (a name taken, a row missing); nothing was written."""
 
 

@@ -121,13 +121,13 @@ async def test_erased_content_keeps_the_chain(database: Database) -> None:
 
 
 async def test_an_act_that_fails_leaves_no_row(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def act_and_fail() -> None:
         async with database.write() as session:
             await audit.record(
                 session,
                 writer="w",
                 actor="a",
-                role="operator",
+                role="r",
                 act="x",
                 object="o",
                 content=None,
@@ -135,6 +135,9 @@ async def test_an_act_that_fails_leaves_no_row(database: Database) -> None:
                 salt="s",
             )
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await act_and_fail()
     assert (await audit.verify(database)).rows == 0
 
 

@@ -1,0 +1,225 @@
+"""Events into rows, in memory: what one batch changes in the ledger.
+
+No SQL here. The rows that stand already are handed in, so that a message and its outcomes may
+come in one batch or far apart and end the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+from mailgov.mail.address import Address, AddressError
+from mailgov.mail.events import (
+    FINAL_STATES,
+    DecisionRecord,
+    Event,
+    MessageEvent,
+    OutcomeEvent,
+    RecipientRecord,
+    RecipientState,
+)
+from mailgov.store import increments
+from mailgov.store.calendar import local_date
+from mailgov.store.increments import Counts, Key
+
+STATES: frozenset[str] = frozenset(get_args(RecipientState))
+AUTHOR_LIMIT = 10
+"""From addresses of one message that are remembered as correspondents."""
+
+Row = dict[str, Any]
+
+
+class EventProblem(ValueError):
+    """The event cannot be applied to what the ledger knows; it is set aside."""
+
+
+@dataclass(slots=True)
+class Fold:
+    """One batch. `messages` and `recipients` start as the rows known, by queue id (and position).
+
+    A row without an `id` is new.
+    """
+
+    spool_id: str
+    timezone: str
+    messages: dict[str, Row]
+    recipients: dict[tuple[str, int], Row]
+    changed: set[tuple[str, int]] = field(default_factory=set)
+    decisions: dict[str, Row] = field(default_factory=dict)
+    rollup: dict[Key, Counts] = field(default_factory=dict)
+    correspondents: dict[str, int] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> None:
+        """Take one event in; raises EventProblem and then has changed nothing."""
+        if isinstance(event, MessageEvent):
+            self._message(event)
+        else:
+            self._outcome(event)
+
+    def _message(self, event: MessageEvent) -> None:
+        known = self.messages.get(event.queue_id)
+        if known is not None:
+            # A spool that was restored under a new id tells its last events a second time.
+            if (known["at_ms"], known["verdict"]) == (event.at_ms, event.verdict):
+                return
+            raise EventProblem("another message has this queue id")
+        rows = {r.position: recipient_row(r, event.at_ms, self.timezone) for r in event.recipients}
+        if len(rows) != len(event.recipients):
+            raise EventProblem("two recipients have one position")
+        message = message_row(event, self.spool_id, self.timezone)
+        self.messages[event.queue_id] = message
+        for position, row in rows.items():
+            self.recipients[event.queue_id, position] = row
+            if row["delivered_ms"] is not None and event.verdict == "accepted":
+                self._count(increments.received(message, row))
+        for decision in event.decisions:
+            self._decide(decision, event.queue_id, event.at_ms, decision.position)
+        self._count(increments.sent(message, (row["direction"] for row in rows.values())))
+        self._remember(event)
+
+    def _outcome(self, event: OutcomeEvent) -> None:
+        message = self.messages.get(event.queue_id)
+        row = self.recipients.get((event.queue_id, event.position))
+        if message is None:
+            raise EventProblem("the message is unknown")
+        if row is None:
+            raise EventProblem("the recipient is unknown")
+        if event.state not in STATES:
+            raise EventProblem(f"unknown state {event.state!r}")
+        if event.decision is not None:
+            self._decide(event.decision, event.queue_id, event.at_ms, event.position)
+        if row["state"] in FINAL_STATES:
+            return  # a repeated attempt or an event told twice: what is final stays
+        row.update(
+            state=event.state,
+            attempts=max(row["attempts"], event.attempts),
+            last_reply=text(event.reply, 1000) or row["last_reply"],
+            mx_host=text(event.mx_host) or row["mx_host"],
+            mx_provider=text(event.mx_provider) or row["mx_provider"],
+            account=text(event.account) or row["account"],
+            agency_code=text(event.agency, 64) or row["agency_code"],
+            decision_id=event.decision.id if event.decision else row["decision_id"],
+            updated_ms=event.at_ms,
+        )
+        if event.state == "delivered":
+            row.update(delivered_ms=event.at_ms, delivered_date=local_date(event.at_ms, self.timezone))
+            self._count(increments.received(message, row))
+        if "id" in row:
+            self.changed.add((event.queue_id, event.position))
+
+    def _decide(self, decision: DecisionRecord, queue_id: str, at_ms: int, position: int | None) -> None:
+        told = decision if decision.position is not None else replace(decision, position=position)
+        self.decisions.setdefault(told.id, decision_row(told, queue_id, at_ms))
+
+    def _count(self, increment: tuple[Key, Counts] | None) -> None:
+        if increment is not None:
+            key, counts = increment
+            stands = self.rollup.get(key)
+            self.rollup[key] = (
+                counts if stands is None else Counts(*map(sum, zip(stands, counts, strict=True)))
+            )
+
+    def _remember(self, event: MessageEvent) -> None:
+        """Whoever wrote to us from outside has written: answering them is no cold mail."""
+        if event.source != "mx" or event.verdict != "accepted":
+            return
+        authors = re.split(r"[\s,]+", event.author or "")[:AUTHOR_LIMIT]
+        for written in (event.reverse_path or "", *authors):
+            try:
+                address = Address.parse(written).key
+            except AddressError:
+                continue
+            self.correspondents[address] = max(self.correspondents.get(address, 0), event.at_ms)
+
+
+def text(value: str | None, limit: int = 320) -> str | None:
+    """The value as both databases keep it: no NUL, no lone surrogate, no longer than `limit`."""
+    if value is None:
+        return None
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode()
+    return value.replace("\x00", "\ufffd")[:limit]
+
+
+def message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
+    """A row of `message` without its id."""
+    if event.verdict not in ("accepted", "rejected"):
+        raise EventProblem(f"unknown verdict {event.verdict!r}")
+    return {
+        "queue_id": event.queue_id,
+        "spool_id": spool_id,
+        "at_ms": event.at_ms,
+        "local_date": local_date(event.at_ms, timezone),
+        "verdict": event.verdict,
+        "source": event.source,
+        "account": text(event.account),
+        "agency_code": text(event.agency, 64),
+        "personal": event.personal,
+        "reverse_path": text(event.reverse_path),
+        "author": text(event.author, 1000),
+        "subject": text(event.subject, 1000),
+        "message_id": text(event.message_id, 1000),
+        "document_class": text(event.document_class, 32),
+        "symbol": text(event.symbol, 200),
+        "urgency": text(event.urgency, 64),
+        "secrecy": text(event.secrecy, 64),
+        "reply": event.reply,
+        "forward": event.forward,
+        "meeting": event.meeting,
+        "automatic": event.automatic,
+        "to_others": event.to_others,
+        "size_bytes": event.size_bytes,
+        "tls": text(event.tls, 100),
+        "signatures": [text(signature, 32) for signature in event.signatures],
+        "attachments": event.attachments,
+        "spf": None,
+        "dkim": None,
+        "dmarc": None,
+        "policy_hash": text(event.policy_hash),
+        "sample": event.sample,
+    }
+
+
+def recipient_row(record: RecipientRecord, at_ms: int, timezone: str) -> Row:
+    """A row of `message_recipient` without its ids."""
+    if record.state not in STATES:
+        raise EventProblem(f"unknown state {record.state!r}")
+    delivered = record.state == "delivered"
+    return {
+        "position": record.position,
+        "address": text(record.address),
+        "original": text(record.original),
+        "via": text(record.via),
+        "direction": text(record.direction),
+        "account": text(record.account),
+        "agency_code": text(record.agency, 64),
+        "mx_provider": text(record.mx_provider),
+        "mx_host": None,
+        "state": record.state,
+        "attempts": 0,
+        "last_reply": text(record.last_reply, 1000),
+        "decision_id": text(record.decision_id, 64),
+        "updated_ms": at_ms,
+        "delivered_ms": at_ms if delivered else None,
+        "delivered_date": local_date(at_ms, timezone) if delivered else None,
+    }
+
+
+def decision_row(decision: DecisionRecord, queue_id: str, at_ms: int) -> Row:
+    """A row of `decision`."""
+    return {
+        "id": text(decision.id, 64),
+        "at_ms": at_ms,
+        "queue_id": queue_id,
+        "position": decision.position,
+        "stage": decision.stage,
+        "outcome": decision.outcome,
+        "rule": text(decision.rule),
+        "document": text(decision.document),
+        "article": text(decision.article),
+        "mode": text(decision.mode, 64),
+        "policy_hash": text(decision.policy_hash),
+        "facts": decision.facts,
+    }

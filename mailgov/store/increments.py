@@ -1,0 +1,81 @@
+"""What one event adds to the daily rollup: the same definitions for the fold and the rebuild.
+
+`sent` counts an accepted message that an account of ours sent, once, on the local day of its
+acceptance. `received` counts a local mailbox that a message was delivered to, once per place in
+the message, on the local day of its first delivery; its kind (class, automatic, sample, size)
+is the message's, its account and agency the mailbox's, and `personal` is always False there
+because the event does not say whose mailbox it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+SENT = "sent"
+RECEIVED = "received"
+
+
+class Key(NamedTuple):
+    """The primary key of `rollup_daily`, in its order."""
+
+    local_date: date
+    agency_code: str
+    account: str
+    flow: str
+    document_class: str
+    automatic: bool
+    personal: bool
+    sample: bool
+
+
+class Counts(NamedTuple):
+    """The figures of `rollup_daily`, in its order."""
+
+    messages: int
+    to_others: int
+    recipients: int
+    recipients_internal: int
+    recipients_outbound: int
+    size_bytes: int
+
+
+Row = Mapping[str, Any]
+
+
+def sent(message: Row, directions: Iterable[str | None]) -> tuple[Key, Counts] | None:
+    """What a new message row with recipients of these directions adds, if anything."""
+    if message["verdict"] != "accepted" or message["account"] is None:
+        return None
+    seen = list(directions)
+    key = _key(message, SENT, message["local_date"], message, personal=message["personal"])
+    return key, Counts(
+        messages=1,
+        to_others=int(message["to_others"]),
+        recipients=len(seen),
+        recipients_internal=seen.count("internal"),
+        recipients_outbound=seen.count("outbound"),
+        size_bytes=message["size_bytes"] or 0,
+    )
+
+
+def received(message: Row, recipient: Row) -> tuple[Key, Counts] | None:
+    """What a recipient row that has just become delivered adds, if anything."""
+    if recipient["account"] is None or recipient["delivered_date"] is None:
+        return None
+    key = _key(message, RECEIVED, recipient["delivered_date"], recipient, personal=False)
+    return key, Counts(1, 0, 0, 0, 0, message["size_bytes"] or 0)
+
+
+def _key(message: Row, flow: str, day: date, owner: Row, *, personal: bool) -> Key:
+    return Key(
+        local_date=day,
+        agency_code=owner["agency_code"] or "",
+        account=owner["account"],
+        flow=flow,
+        document_class=message["document_class"] or "",
+        automatic=message["automatic"],
+        personal=personal,
+        sample=message["sample"],
+    )
