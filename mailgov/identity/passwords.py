@@ -33,7 +33,7 @@ _GENERATED_SIGNS = 20  # 100 bits
 _HASHER = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES, type=Type.ID)
 
 
-class Busy(MailError):  # noqa: N818 - a state of ours, not a mistake of the peer's
+class Busy(MailError):
     """Too many password checks wait already; the client may try again (454 4.7.0, RFC 4954 6)."""
 
     def __init__(self) -> None:

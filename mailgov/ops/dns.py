@@ -1,0 +1,60 @@
+"""The DNS records that a province has to publish for a mail domain, as zone-file lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailgov.store.dkim_keys import DkimKeyView
+
+STRING_OCTETS = 255
+"""RFC 1035 3.3: one character-string of a TXT record."""
+TTL_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record; `name` and `value` as in a zone file, `why` for people."""
+
+    name: str
+    type: str
+    value: str
+    why: str
+
+    def line(self) -> str:
+        """The zone-file line."""
+        return f"{self.name}. {TTL_S} IN {self.type} {self.value}"
+
+
+def records(domain: str, hostname: str, keys: Sequence[DkimKeyView]) -> list[Record]:
+    """MX, SPF, DKIM and DMARC of `domain`, served by `hostname`; retired keys are left out."""
+    found = [
+        Record(domain, "MX", f"10 {hostname}.", "mail for the domain comes here (RFC 5321 5.1)"),
+        Record(domain, "TXT", text_value("v=spf1 mx -all"), "only our MX hosts send for it (RFC 7208)"),
+    ]
+    for key in keys:
+        if key.state != "retired":
+            name = f"{key.selector}._domainkey.{domain}"
+            why = f"DKIM key, {key.algorithm}, {key.state} (RFC 6376 3.6.1)"
+            found.append(Record(name, "TXT", text_value(key_record(key)), why))
+    found.append(
+        Record(
+            f"_dmarc.{domain}",
+            "TXT",
+            text_value(f"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}"),
+            "what others do with mail that fails both (RFC 9989); p=reject once reports are clean",
+        )
+    )
+    return found
+
+
+def key_record(key: DkimKeyView) -> str:
+    """The text of a key record."""
+    return f"v=DKIM1; k={key.algorithm}; p={key.public_key}"
+
+
+def text_value(text: str) -> str:
+    """ASCII text as quoted character-strings of at most 255 octets, in brackets when several."""
+    escaped = [text[at : at + STRING_OCTETS] for at in range(0, len(text), STRING_OCTETS)] or [""]
+    quoted = ['"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in escaped]
+    return quoted[0] if len(quoted) == 1 else "( " + " ".join(quoted) + " )"
