@@ -72,8 +72,7 @@ class Fold:
         self.messages[event.queue_id] = message
         for position, row in rows.items():
             self.recipients[event.queue_id, position] = row
-            if row["delivered_ms"] is not None and event.verdict == "accepted":
-                self._count(increments.received(message, row))
+            self._count(increments.received(message, row))
         for decision in event.decisions:
             self._decide(decision, event.queue_id, event.at_ms, decision.position)
         self._count(increments.sent(message, (row["direction"] for row in rows.values())))
@@ -154,14 +153,14 @@ def message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
         "local_date": local_date(event.at_ms, timezone),
         "verdict": event.verdict,
         "source": event.source,
-        "account": text(event.account),
-        "agency_code": text(event.agency, 64),
+        "account": text(event.account) or None,
+        "agency_code": text(event.agency, 64) or None,
         "personal": event.personal,
         "reverse_path": text(event.reverse_path),
         "author": text(event.author, 1000),
         "subject": text(event.subject, 1000),
         "message_id": text(event.message_id, 1000),
-        "document_class": text(event.document_class, 32),
+        "document_class": text(event.document_class, 32) or None,
         "symbol": text(event.symbol, 200),
         "urgency": text(event.urgency, 64),
         "secrecy": text(event.secrecy, 64),
@@ -193,8 +192,8 @@ def recipient_row(record: RecipientRecord, at_ms: int, timezone: str) -> Row:
         "original": text(record.original),
         "via": text(record.via),
         "direction": text(record.direction),
-        "account": text(record.account),
-        "agency_code": text(record.agency, 64),
+        "account": text(record.account) or None,
+        "agency_code": text(record.agency, 64) or None,
         "mx_provider": text(record.mx_provider),
         "mx_host": None,
         "state": record.state,

@@ -62,7 +62,11 @@ def sent(message: Row, directions: Iterable[str | None]) -> tuple[Key, Counts] |
 
 def received(message: Row, recipient: Row) -> tuple[Key, Counts] | None:
     """What a recipient row that has just become delivered adds, if anything."""
-    if recipient["account"] is None or recipient["delivered_date"] is None:
+    if (
+        message["verdict"] != "accepted"
+        or recipient["account"] is None
+        or recipient["delivered_date"] is None
+    ):
         return None
     key = _key(message, RECEIVED, recipient["delivered_date"], recipient, personal=False)
     return key, Counts(1, 0, 0, 0, 0, message["size_bytes"] or 0)

@@ -88,6 +88,28 @@ class PostgresServer:
             )
         return self.url(name)
 
+    def empty(self, name: str, rows: dict[str, list[dict[str, object]]]) -> None:
+        """Delete every row of a database's public tables, number from 1 again, then insert `rows`.
+
+        Far quicker than a new database or TRUNCATE, which both make and sync files.
+        """
+        with psycopg.connect(self.url(name)) as connection:
+            connection.execute("SET session_replication_role = replica")  # no foreign keys meanwhile
+            tables = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname='public' AND tablename != 'alembic_version'"
+            )
+            for (table,) in tables.fetchall():
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+            connection.execute("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence")
+            for table, inserted in rows.items():
+                for row in inserted:
+                    names = sql.SQL(", ").join(map(sql.Identifier, row))
+                    values = sql.SQL(", ").join([sql.Placeholder()] * len(row))
+                    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})")
+                    connection.execute(
+                        statement.format(sql.Identifier(table), names, values), list(row.values())
+                    )
+
     def drop(self, name: str) -> None:
         """Remove a database and whoever is still connected to it."""
         with psycopg.connect(self.url(), autocommit=True) as connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,15 +12,17 @@ import pytest
 from mailgov.store.engine import Database, migrate
 from tests.support.postgres import PostgresServer, running_postgres
 
-_numbers = itertools.count(1)
-TEMPLATE = "ledger_template"
+LEDGER = "ledger"
+FIRST_ROWS: dict[str, list[dict[str, object]]] = {
+    "directory_state": [{"id": 1, "revision": 1, "policy_revision": 1}]
+}
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server with one migrated database, to be copied."""
+    """A PostgreSQL server with one migrated database."""
     with running_postgres() as server:
-        asyncio.run(_migrated(server.create(TEMPLATE)))
+        asyncio.run(_migrated(server.create(LEDGER)))
         yield server
 
 
@@ -42,9 +43,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"ledger_{next(_numbers)}"
-    yield server.create(name, TEMPLATE)
-    server.drop(name)
+    yield server.url(LEDGER)
+    server.empty(LEDGER, FIRST_ROWS)
 
 
 @pytest.fixture
