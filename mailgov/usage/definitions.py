@@ -1,0 +1,136 @@
+"""What each count means, in both languages, and the article that asks for it.
+
+A definition's hash is published with every figure: two reports compare only where the hashes
+are equal. Change a text here when, and only when, what is counted changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+_DOCUMENTS = {
+    "bac-giang": "Chỉ thị 07/CT-UBND (tỉnh Bắc Giang, 04/08/2009)",
+    "binh-dinh": "Quyết định 647/QĐ-UBND (tỉnh Bình Định, 23/11/2012)",
+    "phu-tho": "Chỉ thị 16/2009/CT-UBND (tỉnh Phú Thọ, 23/09/2009)",
+}
+_CAO_BANG = "Chỉ thị {} (tỉnh Cao Bằng, về văn bản điện tử)"
+_NO_NUMBER = "chưa nhập số"
+"""The text at hand carries no number: a setting supplies it, and nothing is made up."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One count. `articles` are (document's key, article) pairs, the first one leading."""
+
+    id: str
+    heading_vi: str
+    heading_en: str
+    text_vi: str
+    text_en: str
+    articles: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 (hex) of what is counted: id, both texts and the articles."""
+        named = [self.id, self.text_vi, self.text_en, self.articles]
+        return hashlib.sha256(json.dumps(named, ensure_ascii=False).encode()).hexdigest()
+
+    def to_json(self, numbers: Mapping[str, str]) -> dict[str, Any]:
+        """As reports carry it; `numbers` are the document numbers that settings supply."""
+        return {
+            "id": self.id,
+            "text": {"vi": self.text_vi, "en": self.text_en},
+            "articles": [
+                {"directive": key, "document": document(key, numbers), "article": article}
+                for key, article in self.articles
+            ],
+            "definition_hash": self.hash,
+        }
+
+
+def document(key: str, numbers: Mapping[str, str]) -> str:
+    """How a document is cited; the one of Cao Bằng by the number of the settings, when there is one."""
+    return _DOCUMENTS.get(key) or _CAO_BANG.format(numbers.get(key, f"({_NO_NUMBER})"))
+
+
+SENT = Definition(
+    "sent_messages",
+    "Thư gửi",
+    "Sent",
+    "Thư do tài khoản của cơ quan gửi và được hệ thống nhận chuyển, kể cả thư tự động; mỗi thư tính một lần, "
+    "vào ngày nhận chuyển, cho cơ quan của tài khoản vào lúc gửi.",
+    "Messages of the agency's accounts that were accepted, automatic ones included; each counts once, on the "
+    "day of acceptance, for the agency that the account belonged to when it sent.",
+    (("bac-giang", "I.1a"), ("cao-bang", "1b")),
+)
+AUTOMATIC = Definition(
+    "automatic_messages",
+    "Tự động",
+    "Automatic",
+    "Trong số thư gửi: thư do máy tạo (trả lời tự động, báo đã đọc, gửi hàng loạt); không tính là sử dụng.",
+    "Of the messages sent, those made by a program (automatic replies, read receipts, bulk mail); they are "
+    "no use of mail by a person.",
+    (("phu-tho", "1"),),
+)
+TO_OTHERS = Definition(
+    "messages_to_others",
+    "Cho người khác",
+    "To others",
+    "Trong số thư gửi: thư có ít nhất một người nhận không phải chính tài khoản gửi.",
+    "Of the messages sent, those with at least one recipient other than the account itself.",
+    (("bac-giang", "I.1a"),),
+)
+RECIPIENTS = Definition(
+    "recipients",
+    "Lượt người nhận",
+    "Recipients",
+    "Tổng số người nhận của thư gửi, sau khi mở danh sách và bí danh.",
+    "All recipients of the messages sent, after lists and aliases were expanded.",
+    (("cao-bang", "1b"),),
+)
+RECEIVED = Definition(
+    "received_messages",
+    "Thư nhận",
+    "Received",
+    "Lượt thư đã phát vào hộp thư của cơ quan, từ trong và ngoài tỉnh, vào ngày phát.",
+    "Deliveries into the agency's mailboxes, from inside and outside the province, on the day of delivery.",
+    (("bac-giang", "I.1a"), ("cao-bang", "1b")),
+)
+ACCOUNTS = Definition(
+    "accounts_that_sent",
+    "Tài khoản gửi",
+    "Accounts",
+    "Số tài khoản, mọi loại, đã gửi ít nhất một thư; tài khoản chuyển cơ quan trong kỳ được tính ở mỗi cơ "
+    "quan nơi đã gửi, và như vậy cả trong tổng của tỉnh.",
+    "Accounts of any kind that sent at least one message; one that moved counts at each agency that it sent "
+    "from, and so in the province's sum.",
+    (("cao-bang", "3b"),),
+)
+ACTIVE = Definition(
+    "active_persons",
+    "Người dùng thường xuyên",
+    "Active persons",
+    "Người giữ tài khoản cá nhân, trong mỗi tháng của kỳ, đều gửi ít nhất một thư không tự động cho người "
+    "khác; tính cho cơ quan nơi làm việc vào ngày cuối kỳ (kỳ chưa hết: ngày lập báo cáo, và chỉ các tháng "
+    "đã bắt đầu).",
+    "Holders of a personal account who, in each month of the period, sent at least one message that was not "
+    "automatic to another person; counted for the agency served on the period's last day (in a running "
+    "period: on the day of the report, and over the months that have begun).",
+    (("phu-tho", "1"), ("binh-dinh", "Điều 1, 1b"), ("cao-bang", "3b")),
+)
+PERSONS = Definition(
+    "persons_that_sent",
+    "Người có gửi",
+    "Persons that sent",
+    "Như trên nhưng chỉ cần một thư trong cả kỳ: con số rộng hơn, để đối chiếu.",
+    "As above, but one such message in the whole period is enough: the looser figure, for comparison.",
+    (("phu-tho", "1"),),
+)
+
+DEFINITIONS = (SENT, AUTOMATIC, TO_OTHERS, RECIPIENTS, RECEIVED, ACCOUNTS, ACTIVE, PERSONS)
+"""In the order of a report's columns."""
