@@ -1,0 +1,117 @@
+"""The compiled policy: which facts it wants, and what it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from mailgov.mail.document import Vocabulary
+from mailgov.policy.decision import Decision, Seen
+from mailgov.policy.directives import Directive
+from mailgov.policy.evaluate import Step, Walk, doubt, seen_by, step_of, walk
+from mailgov.policy.facts import Facts, Stage
+from mailgov.policy.providers import Providers
+from mailgov.policy.rules import DatedException, Rule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A policy as loaded: immutable, free of I/O and clock, safe to share between threads.
+
+    `hash` names its content (comments and layout apart); `warnings` are lines for the operator.
+    """
+
+    hash: str
+    rules: tuple[Rule, ...]
+    exceptions: tuple[DatedException, ...]
+    directives: Mapping[str, Directive]
+    vocabulary: Vocabulary
+    providers: Providers
+    warnings: tuple[str, ...]
+    steps: Mapping[Stage, tuple[Step, ...]]
+    """By stage, the rules that are not off, with their exceptions."""
+
+    def rule(self, rule_id: str) -> Rule | None:
+        return next((rule for rule in self.rules if rule.id == rule_id), None)
+
+    def wanted(self, stage: Stage, facts: Facts) -> tuple[str, ...]:
+        """The facts to gather next, in the rules' order; () once `decide` can answer.
+
+        Give each back as a value or as Unknown and ask again: every round names new facts, and
+        none that the decision does not turn on.
+        """
+        return walk(self.steps[stage], facts, gathering=True).missing
+
+    def decide(self, stage: Stage, facts: Facts, decision_id: str) -> Decision:
+        """The decision at `stage`. Never raises: what was not gathered counts as unknown."""
+        steps = self.steps[stage]
+        found = walk(steps, facts, gathering=False)
+        seen = {name: facts[name] for s in steps[: found.reached] for name in s.facts if name in facts}
+        step, mode = _named(found)
+        if step is None or mode is None:
+            return Decision(
+                id=decision_id,
+                stage=stage,
+                outcome="accept",
+                policy_hash=self.hash,
+                unsure=tuple(doubt(s, facts) for s in found.unsure),
+                excepted=tuple(exemption.id for _, exemption in found.excepted),
+                seen=tuple(seen.items()),
+            )
+        rule = step.rule
+        rejected = found.decider is step and rule.action == "reject"
+        matched = seen_by(step.clauses, facts)
+        return Decision(
+            id=decision_id,
+            stage=stage,
+            outcome="reject" if rejected else "accept",
+            policy_hash=self.hash,
+            rule=rule.id,
+            document=rule.document,
+            citation=self.directives[rule.document].citation,
+            article=rule.article,
+            mode=mode,
+            status=rule.status if rejected else None,
+            text_vi=rule.text_vi,
+            text_en=rule.text_en,
+            secrecy=_mark(matched) if rejected and rule.secrecy_stop else None,
+            matched=matched,
+            watched=tuple(s.rule.id for s in found.watched if s.rule.action == "reject"),
+            excepted=tuple(exemption.id for _, exemption in found.excepted),
+            unsure=tuple(doubt(s, facts) for s in found.unsure),
+            seen=tuple(seen.items()),
+        )
+
+
+def _mark(matched: Iterable[Seen]) -> str:
+    """The mark that a stop for secrecy saw."""
+    return next((seen.value for seen in matched if isinstance(seen.value, str)), "")
+
+
+def _named(found: Walk) -> tuple[Step | None, Literal["enforce", "monitor"] | None]:
+    """The rule that a decision names: the one that decided, else one excepted, else one watched."""
+    if found.decider is not None:
+        return found.decider, "enforce"
+    for step, _ in found.excepted:
+        if step.enforced and step.rule.action == "reject":
+            return step, "enforce"
+    return (found.watched[0], "monitor") if found.watched else (None, None)
+
+
+def compile_steps(
+    rules: Iterable[Rule], exceptions: Iterable[DatedException]
+) -> Mapping[Stage, tuple[Step, ...]]:
+    """The steps of every stage, in the rules' order; rules that are off have none."""
+    granted = tuple(exceptions)
+    return MappingProxyType(
+        {
+            stage: tuple(
+                step_of(rule, stage, granted, enforced=rule.mode == "enforce")
+                for rule in rules
+                if rule.mode != "off" and stage in rule.stages
+            )
+            for stage in Stage
+        }
+    )

@@ -1,0 +1,67 @@
+"""A rejection as the SMTP client reads it: one line, in Vietnamese, with rule, article and decision."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from mailgov.mail.reply import Reply
+from mailgov.policy.decision import Decision
+
+REPLY_OCTETS = 512  # RFC 5321 4.5.3.1.5, CRLF included
+
+_PLAIN = str.maketrans(
+    {
+        "đ": "d", "Đ": "D", "–": "-", "—": "-", "‑": "-", "…": "...",
+        "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " ",
+    }
+)  # fmt: skip
+
+
+def without_marks(text: str) -> str:
+    """Vietnamese in ASCII: `Đề nghị` as `De nghi`. What has no such form becomes a question mark."""
+    bare = unicodedata.normalize("NFD", text.translate(_PLAIN))
+    return "".join(c for c in bare if not unicodedata.combining(c)).encode("ascii", "replace").decode("ascii")
+
+
+def render_reply(decision: Decision, *, utf8: bool, public_url: str) -> Reply:
+    """A rejection as `<text> <public_url>/why/<id> [rule …; <document> <article>; decision <id>]`.
+
+    `utf8` says that the client asked for SMTPUTF8; others get Vietnamese without marks. The whole
+    line keeps within 512 octets: the text is cut first, then the link goes, the bracket stays.
+    Raises ValueError for a decision that rejects nothing.
+    """
+    if not decision.rejected:
+        raise ValueError("the decision rejects nothing")
+    status = decision.status or "5.7.1"
+    shown = _one_line if utf8 else _one_ascii_line
+    source = f"{decision.citation} {decision.article}"
+    bracket = shown(f"[rule {decision.rule}; {source}; decision {decision.id}]")
+    link = _one_ascii_line(f"{public_url.rstrip('/')}/why/{decision.id}")
+    room = REPLY_OCTETS - len(f"550 {status} \r\n") - _octets(bracket) - 1
+    if _octets(link) + 1 <= room:
+        bracket = f"{link} {bracket}"
+        room -= _octets(link) + 1
+    text = _cut(shown(decision.text_vi or ""), room)
+    return Reply(550, status, f"{text} {bracket}" if text else bracket)
+
+
+def _one_line(text: str) -> str:
+    clean = (" " if unicodedata.category(c) in {"Cc", "Zl", "Zp", "Cs"} else c for c in text)
+    return " ".join("".join(clean).split())
+
+
+def _one_ascii_line(text: str) -> str:
+    return _one_line(without_marks(text))
+
+
+def _octets(text: str) -> int:
+    return len(text.encode())
+
+
+def _cut(text: str, room: int) -> str:
+    """At most `room` octets, between words, with dots where something was left out."""
+    if _octets(text) <= room:
+        return text
+    kept = text.encode()[: max(0, room - 4)].decode(errors="ignore")
+    words = kept.rpartition(" ")[0].rstrip(",;: ")
+    return f"{words} ..." if words else ""
