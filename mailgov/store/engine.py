@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import aiosqlite
 from sqlalchemy import Connection, event, exc
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
@@ -92,7 +93,10 @@ class Database:
                 yield session
 
     async def _begin(self, session: AsyncSession) -> None:
-        """Connect and begin, in bounded time even where a server is frozen."""
+        """Connect and begin, in bounded time even where a server is frozen.
+
+        The driver may take 10 s more to give such a connection up.
+        """
         if self.dialect == "sqlite":  # a file's waits are bounded by pool and busy timeouts
             _ = await session.connection()
             return
@@ -152,10 +156,18 @@ def build_engine(
     arguments: dict[str, Any]
     if sqlite:
         # Our own BEGIN says whether a transaction writes, so sqlite3 must not begin by itself.
-        arguments = {"timeout": timeout_s, "isolation_level": None}
+        arguments = {"timeout": timeout_s, "isolation_level": None, "async_creator_fn": _open_sqlite}
     else:
-        # Prepared statements would be lost behind a pooler that changes servers underneath.
-        arguments = {"connect_timeout": max(1, round(timeout_s)), "prepare_threshold": None}
+        arguments = {
+            "connect_timeout": max(1, round(timeout_s)),
+            # Prepared statements would be lost behind a pooler that changes servers underneath.
+            "prepare_threshold": None,
+            # A server whose machine is gone is noticed within a minute, in the middle of a statement too.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+        }
     engine = create_async_engine(
         _file_url(url) if sqlite else url,
         connect_args=arguments,
@@ -170,13 +182,29 @@ def build_engine(
     return engine
 
 
+async def _open_sqlite(*args: Any, **kw: Any) -> aiosqlite.Connection:
+    """Connect; when that fails, the connection's thread is gone before the error is told."""
+    connection = aiosqlite.connect(*args, **kw)
+    thread = connection._thread
+    thread.daemon = True  # a statement that hangs must not keep the process from ending
+    try:
+        return await connection
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(thread.join))
+        raise
+
+
 def _on_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
     def connected(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        # A change of schema re-creates tables, which foreign keys would take for deletions.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"foreign_keys={int(foreign_keys)}"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            cursor = connection.cursor()
+            # A change of schema re-creates tables, which foreign keys would take for deletions.
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", f"foreign_keys={int(foreign_keys)}"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            connection.close()  # the pool forgets a connection that fails here, its thread would stay
+            raise
 
     def begun(connection: Connection) -> None:
         writes = bool(connection.get_execution_options().get(_WRITES))
@@ -205,8 +233,9 @@ def _parse(url: str) -> URL:
         parsed = make_url(url)
     except exc.ArgumentError:
         raise ValueError("the database url is neither sqlite:///path nor postgresql://…") from None
-    if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
-        return parsed
+    named = parsed.database not in {None, "", ":memory:"}
+    if parsed.drivername == "sqlite" and named and not parsed.query:
+        return parsed.set(database=str(Path(parsed.database or "").absolute()))
     if parsed.drivername in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     raise ValueError("the database url is neither sqlite:///path nor postgresql://…")

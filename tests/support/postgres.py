@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.processes import Program, free_port, wait_until
+from tests.support.processes import Program, children, free_port, wait_until
 from tests.support.programs import find_program, program
 
 START_LIMIT_S = 30.0
@@ -73,6 +73,19 @@ class PostgresServer:
             self._program.wait(START_LIMIT_S)
             self._program.kill()
             self._program = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server takes connections (the kernel does) but answers nothing inside the block."""
+        assert self._program is not None
+        pids = [self._program.pid, *children(self._program.pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def url(self, database: str = "postgres") -> str:
         """What `[database] url` takes."""
