@@ -1,0 +1,169 @@
+"""The demo province: real agencies, made-up people, a month of made-up traffic, all marked as sample."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mailgov.admin import accounts, agencies, aliases, registered, tokens
+from mailgov.admin.accounts import NewAccount
+from mailgov.admin.context import AdminContext
+from mailgov.admin.policies import read_policy
+from mailgov.admin.setup import INIT, Operator, make_agency
+from mailgov.identity.roles import Role
+from mailgov.ops import files
+from mailgov.ops.demo import people, traffic
+from mailgov.ops.demo.people import DemoAgency, Person
+from mailgov.ops.demo.traffic import Mailbox
+from mailgov.store.accounts import AccountView
+from mailgov.store.ledger import applied_sequence, apply_events
+
+CREDENTIALS_FILE = "demo-credentials.txt"
+DESK = "motcua"
+OFFICE = "vpubnd"
+SCANNER = "scanner"
+OWN_FREE_MAIL = "mau-can-bo-01@gmail.com"
+"""Registered as the ready person's own; Gmail gives out no hyphens."""
+NO_SYMBOL = "UBND"
+"""Communes issue their documents as `12/GM-UBND`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What whoever tries the demo is handed; also in the credentials file."""
+
+    account: str
+    password: str
+    operator: str
+    operator_password: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Ready(account={self.account!r}, operator={self.operator!r})"
+
+    def text(self) -> str:
+        """One `name: value` on a line."""
+        lines = {
+            "account": self.account,
+            "password": self.password,
+            "operator account": self.operator,
+            "operator password": self.operator_password,
+            "API token": self.token,
+        }
+        return "".join(f"{name}: {value}\n" for name, value in lines.items())
+
+
+async def make_demo(ctx: AdminContext, domain: str, operator: Operator) -> Ready:
+    """Fill the ledger of a rehearsal. Steps that are done are left, so it may be run again."""
+    policy = read_policy(ctx.settings)
+    places = people.agencies(domain)
+    persons = people.people(places)
+    await _agencies(ctx, places)
+    await _accounts(ctx, _wanted(domain, places, persons))
+    await _ends(ctx, domain, places)
+    await _grants(ctx, domain, places)
+    await _traffic(ctx, domain, places, persons, policy.hash)
+    return await _ready(ctx, f"{persons[0].local_part}@{domain}", operator)
+
+
+def operating_agency(domain: str) -> DemoAgency:
+    """The agency that runs the demo's mail."""
+    return next(place for place in people.agencies(domain) if place.span.code == people.READY_AGENCY)
+
+
+async def _agencies(ctx: AdminContext, places: Sequence[DemoAgency]) -> None:
+    for place in places:
+        await make_agency(ctx, replace(place.span, valid_until=None))
+
+
+def _wanted(domain: str, places: Sequence[DemoAgency], persons: Sequence[Person]) -> list[NewAccount]:
+    wanted = [
+        NewAccount(f"{place.local_part}@{domain}", place.span.name, "shared", place.span.code, sample=True)
+        for place in places
+        if place.current
+    ]
+    desk = "Bộ phận Một cửa, Trung tâm Phục vụ hành chính công"
+    wanted += [
+        NewAccount(f"{DESK}@{domain}", desk, "shared", OFFICE, citizen_desk=True, sample=True),
+        NewAccount(f"{SCANNER}@{domain}", "Máy quét văn bản", "functional", OFFICE, sample=True),
+    ]
+    for person in persons:
+        address = f"{person.local_part}@{domain}"
+        wanted.append(
+            NewAccount(address, person.name, "personal", person.agency, person.person_class, sample=True)
+        )
+    return wanted
+
+
+async def _accounts(ctx: AdminContext, wanted: Sequence[NewAccount]) -> None:
+    there = {account.address for account in await accounts.list_accounts(ctx, INIT, limit=100_000)}
+    for new in wanted:
+        if new.address not in there:
+            await accounts.add_account(ctx, INIT, new)
+
+
+async def _ends(ctx: AdminContext, domain: str, places: Sequence[DemoAgency]) -> None:
+    """Agencies that have ended do so, and the mail of those merged goes to who took over."""
+    known = {alias.address for alias in await aliases.list_aliases(ctx, INIT)}
+    for place in places:
+        if place.span.valid_until is None:
+            continue
+        detail = await agencies.show_agency(ctx, INIT, place.span.code)
+        if detail.spans[-1].valid_until is None:
+            await _end(ctx, place, place.span.valid_until)
+        old = f"{place.local_part}@{domain}"
+        if place.merged_into and old not in known:
+            await aliases.add_alias(ctx, INIT, old, to=[f"{place.merged_into}@{domain}"])
+
+
+async def _end(ctx: AdminContext, place: DemoAgency, on: datetime.date) -> None:
+    code = place.span.code
+    if place.merged_into:
+        await agencies.merge_agencies(ctx, INIT, code, into=[place.merged_into], on=on)
+    else:
+        await agencies.close_agency(ctx, INIT, code, on=on)
+
+
+async def _grants(ctx: AdminContext, domain: str, places: Sequence[DemoAgency]) -> None:
+    for place in places:
+        if place.granted_to is None:
+            continue
+        holder, granted = f"{place.granted_to}@{domain}", f"{place.local_part}@{domain}"
+        if granted not in (await accounts.show_account(ctx, INIT, holder)).grants:
+            await accounts.grant_address(ctx, INIT, holder, granted)
+
+
+async def _traffic(
+    ctx: AdminContext, domain: str, places: Sequence[DemoAgency], persons: Sequence[Person], policy_hash: str
+) -> None:
+    """A month of events in one transaction: all of it is there, or none."""
+    if await applied_sequence(ctx.db, traffic.SPOOL_ID):
+        return
+    symbols = {place.span.code: place.span.abbreviation or NO_SYMBOL for place in places}
+    boxes = [(place.local_part, place.span.code, False) for place in places if place.current]
+    boxes.append((DESK, OFFICE, False))
+    boxes += [(person.local_part, person.agency, True) for person in persons]
+    mailboxes = [
+        Mailbox(f"{local_part}@{domain}", agency, personal, symbols[agency])
+        for local_part, agency, personal in boxes
+    ]
+    timezone = ctx.settings.province.timezone
+    events = traffic.month(
+        mailboxes, ctx.today(), desk=f"{DESK}@{domain}", policy_hash=policy_hash, timezone=timezone
+    )
+    await apply_events(ctx.db, traffic.SPOOL_ID, "sample", events, ctx.now_ms(), timezone=timezone)
+
+
+async def _ready(ctx: AdminContext, address: str, operator: Operator) -> Ready:
+    account: AccountView = await accounts.show_account(ctx, INIT, address)
+    if OWN_FREE_MAIL not in account.registered:
+        await registered.register_address(ctx, INIT, OWN_FREE_MAIL, account=address)
+    password = await accounts.set_password(ctx, INIT, address, None)
+    for token in await tokens.list_tokens(ctx, INIT):
+        if token.name == "demo" and token.revoked_ms is None:  # an interrupted run's, which nobody has
+            await tokens.revoke_token(ctx, INIT, token.id)
+    token_text = (await tokens.create_token(ctx, INIT, "demo", role=Role.OPERATOR, days=None)).text
+    ready = Ready(address, password, operator.address, operator.password, token_text)
+    files.replace(ctx.settings.data_dir / CREDENTIALS_FILE, ready.text().encode())
+    return ready

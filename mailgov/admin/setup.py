@@ -1,0 +1,74 @@
+"""A new installation's first acts: ledger, domain, operator, DKIM keys.
+
+Run again after an interruption, each act finds what is done and goes on from there.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+
+from mailgov.admin import accounts, agencies, domains, keys
+from mailgov.admin.context import Actor, AdminContext
+from mailgov.admin.errors import AdminError
+from mailgov.identity.roles import Role
+from mailgov.ops import init
+from mailgov.store.agencies import AgencySpan
+from mailgov.store.dkim_keys import DkimKeyView
+from mailgov.store.engine import migrate
+
+INIT = Actor("init", Role.OPERATOR)
+OPERATOR_LOCAL_PART = "operator"
+OPERATING_AGENCY = AgencySpan("vanhanh", "Đơn vị vận hành hệ thống thư điện tử", "province")
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The account behind postmaster@ and abuse@, with the password it was given just now."""
+
+    address: str
+    password: str = field(repr=False)
+    keys: tuple[DkimKeyView, ...] = ()
+
+
+def make_files(ctx: AdminContext, plan: init.Plan) -> None:
+    """The data folder with its secret key and certificate; needs no ledger."""
+    settings = ctx.settings
+    init.make_data_folder(settings.data_dir)
+    init.make_secret(settings.data_dir, ctx.random)
+    if settings.tls.certificate is not None and settings.tls.key is not None:
+        now = datetime.datetime.fromtimestamp(ctx.now_ms() / 1000, datetime.UTC)
+        init.make_certificate(
+            settings.tls.certificate, settings.tls.key, settings.hostname, now, loopback=plan.demo
+        )
+
+
+async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan = OPERATING_AGENCY) -> Operator:
+    """The ledger's schema, the domain, its operator in `agency`, an RSA key and a waiting Ed25519 one."""
+    await migrate(ctx.db)
+    operator = f"{OPERATOR_LOCAL_PART}@{domain}"
+    try:
+        await domains.add_domain(ctx, INIT, domain, postmaster=operator)
+    except AdminError as error:
+        if error.code != "conflict":
+            raise
+    await make_agency(ctx, agency)
+    account = await accounts.show_account(ctx, INIT, operator)
+    if account.agency_on(ctx.today()) is None:
+        await accounts.move_account(ctx, INIT, operator, agency=agency.code)
+    there = {key.algorithm for key in await keys.list_keys(ctx, INIT, domain)}
+    for algorithm in ("rsa", "ed25519"):
+        if algorithm not in there:
+            await keys.generate_key(ctx, INIT, domain, algorithm=algorithm)
+    password = await accounts.set_password(ctx, INIT, operator, None)
+    return Operator(operator, password, tuple(await keys.list_keys(ctx, INIT, domain)))
+
+
+async def make_agency(ctx: AdminContext, span: AgencySpan) -> None:
+    """The agency, unless it is there."""
+    try:
+        await agencies.show_agency(ctx, INIT, span.code)
+    except AdminError as error:
+        if error.code != "not-found":
+            raise
+        await agencies.add_agency(ctx, INIT, span)

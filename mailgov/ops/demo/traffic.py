@@ -1,0 +1,303 @@
+"""A month of made-up traffic for the demo province, as the events a relay would have told.
+
+Everything is marked as sample. The same day gives the same month. Addresses outside the
+province cannot exist: their domains are reserved (RFC 2606) or their local parts are not
+among those that the free mail services give out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from mailgov.mail.document import classify
+from mailgov.mail.events import DecisionRecord, Event, MessageEvent, OutcomeEvent, RecipientRecord
+from mailgov.ops.demo.data import read_json
+
+SEED = 4096
+DAYS = 30
+SPOOL_ID = "sample-traffic"
+_MINISTRY = "vanthu@bo-mau.example"
+_CITIZENS = tuple(f"mau-cong-dan-{number:02}@gmail.com" for number in range(1, 31))  # Gmail gives no hyphens
+_SIGNS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_WEEKEND = 0.06
+"""How much of a working day's mail a day off has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """An account of the demo that writes and receives."""
+
+    address: str
+    agency: str
+    personal: bool
+    symbol: str
+    """What the agency's documents end in."""
+
+
+@dataclass(slots=True)
+class _Month:
+    """The month as it is made; `events` with the milliseconds they happen at."""
+
+    chance: random.Random
+    mailboxes: Sequence[Mailbox]
+    policy_hash: str
+    timezone: ZoneInfo
+    subjects: dict[str, list[tuple[str, list[str]]]]
+    events: list[Event] = field(default_factory=list)
+    by_address: dict[str, Mailbox] = field(default_factory=dict)
+
+    def bits(self, count: int) -> int:
+        return self.chance.getrandbits(count)
+
+
+def month(
+    mailboxes: Sequence[Mailbox], today: date, *, desk: str, policy_hash: str, timezone: str
+) -> list[tuple[int, Event]]:
+    """Events of the 30 days before `today`, numbered from 1 in the order of their time.
+
+    `desk` is the address that citizens write to.
+    """
+    made = _Month(
+        random.Random(f"{SEED} {today}"),  # noqa: S311 - made-up traffic, no secret
+        mailboxes,
+        policy_hash,
+        ZoneInfo(timezone),
+        read_json("subjects.json"),
+        by_address={mailbox.address: mailbox for mailbox in mailboxes},
+    )
+    # A habit belongs to a person, not to a day: some never write, which is what the figures show.
+    habits = random.Random(SEED)  # noqa: S311 - as above
+    rates = {mailbox.address: _rate(habits, mailbox) for mailbox in mailboxes}
+    for back in range(DAYS, 0, -1):
+        _day(made, today - timedelta(days=back), rates, desk)
+    made.events.sort(key=lambda event: event.at_ms)
+    return list(enumerate(made.events, start=1))
+
+
+def _rate(habits: random.Random, mailbox: Mailbox) -> float:
+    """Messages on a working day."""
+    if not mailbox.personal:
+        return habits.uniform(0.5, 2.0)
+    kind = habits.random()
+    if kind < 0.12:
+        return 0.0
+    return habits.uniform(0.02, 0.1) if kind < 0.25 else habits.uniform(0.3, 1.6)
+
+
+def _day(made: _Month, day: date, rates: dict[str, float], desk: str) -> None:
+    busy = _WEEKEND if day.weekday() >= 5 else 1.0
+    for mailbox in made.mailboxes:
+        for _ in range(_times(made.chance, rates[mailbox.address] * busy)):
+            _send(made, day, mailbox)
+    for _ in range(_times(made.chance, 9 * busy)):
+        _receive(made, day, desk)
+    for _ in range(_times(made.chance, 0.8 * busy)):
+        _reject(made, day)
+    if made.chance.random() < 0.05 * busy:
+        _stop(made, day)
+
+
+def _times(chance: random.Random, rate: float) -> int:
+    """A whole number whose mean is `rate`."""
+    return int(rate) + (chance.random() < rate % 1)
+
+
+def _send(made: _Month, day: date, mailbox: Mailbox) -> None:
+    """One message inside, or now and then to a ministry or a citizen who has written."""
+    pattern, names = made.chance.choice(made.subjects["person" if mailbox.personal else "agency"])
+    subject = _subject(made.chance, pattern, day, mailbox)
+    event = replace(
+        _message(made, day, subject, names),
+        source="submission",
+        account=mailbox.address,
+        agency=mailbox.agency,
+        personal=mailbox.personal,
+        reverse_path=mailbox.address,
+        author=mailbox.address,
+        to_others=True,
+        signatures=("pdf",) if not mailbox.personal and made.chance.random() < 0.15 else (),
+        recipients=tuple(_recipients(made, mailbox)),
+    )
+    _keep(made, event)
+
+
+def _recipients(made: _Month, mailbox: Mailbox) -> Iterator[RecipientRecord]:
+    if made.chance.random() < 0.12:
+        address = _MINISTRY if made.chance.random() < 0.7 else made.chance.choice(_CITIZENS)
+        provider = "domestic" if address == _MINISTRY else "free"
+        yield RecipientRecord(0, address, "outbound", "queued", mx_provider=provider)
+        return
+    others = [other for other in made.mailboxes if other.personal == mailbox.personal and other != mailbox]
+    count = 1 + int(made.chance.expovariate(1.2 if mailbox.personal else 0.4))
+    chosen = made.chance.sample(others, min(count, len(others), 12))
+    for position, other in enumerate(chosen):
+        yield RecipientRecord(position, other.address, "internal", "queued", other.address, other.agency)
+
+
+def _receive(made: _Month, day: date, desk: str) -> None:
+    """One message from outside: a citizen to the desk, or a ministry to some agency."""
+    if made.chance.random() < 0.6:
+        author, target = made.chance.choice(_CITIZENS), made.by_address[desk]
+        pattern, names = made.chance.choice(made.subjects["citizen"])
+    else:
+        author = _MINISTRY
+        target = made.chance.choice([mailbox for mailbox in made.mailboxes if not mailbox.personal])
+        pattern, names = made.chance.choice(made.subjects["agency"])
+    subject = _subject(made.chance, pattern, day, replace(target, symbol="BM"))
+    recipient = RecipientRecord(0, target.address, "inbound", "queued", target.address, target.agency)
+    event = _message(made, day, subject, names)
+    _keep(made, replace(event, source="mx", reverse_path=author, author=author, recipients=(recipient,)))
+
+
+def _reject(made: _Month, day: date) -> None:
+    """A cold message to a free mail service, rejected when its recipient was named."""
+    mailbox = made.chance.choice([mailbox for mailbox in made.mailboxes if mailbox.personal])
+    decision = DecisionRecord(
+        id=f"{made.bits(128):032x}",
+        stage="rcpt",
+        outcome="reject",
+        rule="cold-free-mail",
+        document="cao-bang",
+        article="1b",
+        mode="enforce",
+        policy_hash=made.policy_hash,
+        facts={"recipient.domain": "gmail.com", "recipient.mx_provider": "free"},
+        position=0,
+    )
+    recipient = RecipientRecord(
+        0,
+        f"mau-nguoi-la-{made.bits(8)}@gmail.com",
+        "outbound",
+        "rejected",
+        mx_provider="free",
+        decision_id=decision.id,
+    )
+    event = replace(
+        _message(made, day, "", ()),
+        verdict="rejected",
+        source="submission",
+        account=mailbox.address,
+        agency=mailbox.agency,
+        personal=True,
+        reverse_path=mailbox.address,
+        subject=None,
+        document_class=None,
+        message_id=None,
+        size_bytes=None,
+        to_others=True,
+        recipients=(recipient,),
+        decisions=(decision,),
+    )
+    made.events.append(event)
+
+
+def _stop(made: _Month, day: date) -> None:
+    """A stop for secrecy: nothing but the fact is kept."""
+    mailbox = made.chance.choice([mailbox for mailbox in made.mailboxes if mailbox.personal])
+    decision = DecisionRecord(
+        id=f"{made.bits(128):032x}",
+        stage="data",
+        outcome="reject",
+        rule="state-secret",
+        document=None,
+        article=None,
+        mode="enforce",
+        policy_hash=made.policy_hash,
+        facts={"message.secrecy": "MẬT"},
+    )
+    at_ms = _moment(made, day)
+    event = MessageEvent(
+        verdict="rejected",
+        queue_id=_queue_id(made, at_ms),
+        at_ms=at_ms,
+        source=None,
+        policy_hash=made.policy_hash,
+        account=mailbox.address,
+        secrecy="MẬT",
+        decisions=(decision,),
+        sample=True,
+    )
+    made.events.append(event)
+
+
+def _message(made: _Month, day: date, subject: str, names: Sequence[str]) -> MessageEvent:
+    document = classify(subject, names)
+    at_ms = _moment(made, day)
+    queue_id = _queue_id(made, at_ms)
+    return MessageEvent(
+        verdict="accepted",
+        queue_id=queue_id,
+        at_ms=at_ms,
+        source="submission",
+        policy_hash=made.policy_hash,
+        subject=subject,
+        message_id=f"<{queue_id}@sample.invalid>",
+        document_class=document.document_class,
+        symbol=document.symbol,
+        urgency=document.urgency,
+        reply=document.reply,
+        forward=document.forward,
+        meeting=document.meeting,
+        size_bytes=2_000
+        + int(made.chance.expovariate(1 / 4_000))
+        + len(names) * made.chance.randrange(2**20),
+        tls="TLSv1.3",
+        attachments=len(names),
+        sample=True,
+    )
+
+
+def _keep(made: _Month, event: MessageEvent) -> None:
+    """The message and what became of each recipient, seconds to minutes later."""
+    made.events.append(event)
+    for recipient in event.recipients:
+        at_ms = event.at_ms + int(made.chance.expovariate(1 / 2_000)) + 50
+        outside = recipient.direction == "outbound"
+        outcome = OutcomeEvent(
+            queue_id=event.queue_id,
+            position=recipient.position,
+            at_ms=at_ms,
+            state="delivered",
+            reply="250 2.0.0 Ok" if outside else None,
+            attempts=1,
+            mx_host="mx.example" if outside else None,
+            mx_provider=recipient.mx_provider,
+            account=recipient.account,
+            agency=recipient.agency,
+            document_class=event.document_class,
+            size_bytes=event.size_bytes or 0,
+            sample=True,
+        )
+        if outside and made.chance.random() < 0.08:
+            made.events.append(replace(outcome, state="deferred", reply="451 4.3.0 Try again later"))
+            outcome = replace(outcome, at_ms=at_ms + 130_000, attempts=2)
+            if made.chance.random() < 0.3:
+                outcome = replace(outcome, state="bounced", reply="550 5.1.1 No such mailbox")
+        made.events.append(outcome)
+
+
+def _subject(chance: random.Random, pattern: str, day: date, mailbox: Mailbox) -> str:
+    return pattern.format(
+        number=chance.randrange(1, 900),
+        symbol=mailbox.symbol,
+        month=f"tháng {day.month}",
+        week=day.isocalendar().week,
+        day=f"{day:%d/%m/%Y}",
+        year=day.year,
+    )
+
+
+def _moment(made: _Month, day: date) -> int:
+    """A time between 07:00 and 17:30, local."""
+    morning = datetime.combine(day, time(7), made.timezone).timestamp()
+    return int(morning * 1000) + made.chance.randrange(10 * 3_600_000 + 1_800_000)
+
+
+def _queue_id(made: _Month, at_ms: int) -> str:
+    """Of the relay's form: 50 bits of time and 40 of chance."""
+    number = (at_ms << 40) | made.bits(40)
+    return "".join(_SIGNS[number >> shift & 31] for shift in range(85, -1, -5))

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from mailgov.admin import accounts, agencies
+from mailgov.admin.context import AdminContext
+from mailgov.admin.errors import AdminError
+from mailgov.store.agencies import AgencySpan, Succession
+from tests.unit.admin.province import OPERATOR, at, state
+
+MARCH = date(2026, 3, 1)
+
+
+async def test_a_new_name_is_a_new_span_and_the_past_stays(ctx: AdminContext) -> None:
+    await agencies.rename_agency(ctx, OPERATOR, "snv", on=MARCH, name="Sở Nội vụ và Lao động")
+    detail = await agencies.show_agency(ctx, OPERATOR, "snv")
+    assert [(span.name, span.valid_from, span.valid_until) for span in detail.spans] == [
+        ("Sở Nội vụ", None, MARCH),
+        ("Sở Nội vụ và Lao động", MARCH, None),
+    ]
+    on_the_day = {span.code: span.name for span in await agencies.list_agencies(ctx, OPERATOR, day=MARCH)}
+    assert on_the_day["snv"] == "Sở Nội vụ và Lao động"
+
+
+async def test_names_are_kept_composed_and_in_one_line(ctx: AdminContext) -> None:
+    span = await agencies.add_agency(
+        ctx, OPERATOR, AgencySpan("sxd", "So\u031b\u0309  Xây\ndựng", "province")
+    )
+    assert span.name == "Sở Xây dựng"
+
+
+async def test_closing_names_those_who_still_serve_there(ctx: AdminContext) -> None:
+    result = await agencies.close_agency(ctx, OPERATOR, "snv", on=MARCH)
+    assert result.left == (at("annv"), at("snv"))
+    assert result.moved == ()
+    listed = {span.code for span in await agencies.list_agencies(ctx, OPERATOR, day=MARCH)}
+    assert listed == {"stc", "vpubnd"}
+
+
+async def test_merging_into_one_moves_the_accounts_on_that_day(ctx: AdminContext) -> None:
+    result = await agencies.merge_agencies(ctx, OPERATOR, "snv", into=["stc"], on=MARCH)
+    assert result.moved == (at("annv"), at("snv"))
+    account = await accounts.show_account(ctx, OPERATOR, at("annv"))
+    assert account.agency_on(date(2026, 2, 28)) == "snv"
+    assert account.agency_on(MARCH) == "stc"
+    assert [post.person_class for post in account.posts] == ["cong_chuc", "cong_chuc"]
+    detail = await agencies.show_agency(ctx, OPERATOR, "stc")
+    assert detail.successions == (Succession("snv", "stc", MARCH),)
+
+
+async def test_dissolving_into_several_leaves_placing_to_people(ctx: AdminContext) -> None:
+    result = await agencies.merge_agencies(ctx, OPERATOR, "snv", into=["stc", "vpubnd", "stc"], on=MARCH)
+    assert result.left == (at("annv"), at("snv"))
+    account = await accounts.show_account(ctx, OPERATOR, at("annv"))
+    assert account.agency_on(MARCH) == "snv"
+    detail = await agencies.show_agency(ctx, OPERATOR, "snv")
+    assert {succession.to_code for succession in detail.successions} == {"stc", "vpubnd"}
+
+
+async def test_an_agency_may_come_back_later(ctx: AdminContext) -> None:
+    await agencies.close_agency(ctx, OPERATOR, "snv", on=MARCH)
+    again = AgencySpan("snv", "Sở Nội vụ", "province", valid_from=date(2027, 1, 1))
+    await agencies.add_agency(ctx, OPERATOR, again)
+    assert len((await agencies.show_agency(ctx, OPERATOR, "snv")).spans) == 2
+
+
+@pytest.mark.parametrize(
+    ("span", "detail"),
+    [
+        (AgencySpan("snv", "Twice", "province"), "there already"),
+        (AgencySpan("snv", "Overlaps", "province", valid_until=MARCH), "there already"),
+        (AgencySpan("", "No code", "province"), "not an agency code"),
+        (AgencySpan("a/b", "Slash", "province"), "not an agency code"),
+        (AgencySpan("a" * 36, "Long", "province"), "not an agency code"),
+        (AgencySpan("x", "", "province"), "1 to 200"),
+        (AgencySpan("x", "\u202eabc", "province"), "visible"),
+        (AgencySpan("x", "n" * 201, "province"), "1 to 200"),
+        (AgencySpan("x", "Level", "country"), "no level"),
+        (AgencySpan("x", "Empty", "province", valid_from=MARCH, valid_until=MARCH), "no day"),
+        (AgencySpan("x", "Parent", "commune", parent_code="nowhere"), "no such agency"),
+        (AgencySpan("x", "Itself", "commune", parent_code="x"), "above itself"),
+        (AgencySpan("x", "Mailbox", "commune", mailbox="nonsense"), "not an address"),
+    ],
+)
+async def test_bad_agencies_change_nothing(ctx: AdminContext, span: AgencySpan, detail: str) -> None:
+    before = state(ctx)
+    with pytest.raises(AdminError, match=detail):
+        await agencies.add_agency(ctx, OPERATOR, span)
+    assert state(ctx) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "into", "on", "detail"),
+    [
+        ("snv", [], MARCH, "one or more other"),
+        ("snv", ["snv"], MARCH, "not into itself"),
+        ("snv", ["nowhere"], MARCH, "no agency nowhere"),
+        ("nowhere", ["snv"], MARCH, "no such agency"),
+    ],
+)
+async def test_bad_mergers_change_nothing(
+    ctx: AdminContext, code: str, into: list[str], on: date, detail: str
+) -> None:
+    before = state(ctx)
+    with pytest.raises(AdminError, match=detail):
+        await agencies.merge_agencies(ctx, OPERATOR, code, into=into, on=on)
+    assert state(ctx) == before
+
+
+async def test_an_agency_ends_once(ctx: AdminContext) -> None:
+    await agencies.close_agency(ctx, OPERATOR, "snv", on=MARCH)
+    for day in (MARCH, date(2026, 4, 1)):
+        with pytest.raises(AdminError, match="no span"):
+            await agencies.close_agency(ctx, OPERATOR, "snv", on=day)
+    earlier = await agencies.close_agency(ctx, OPERATOR, "snv", on=date(2026, 2, 1))
+    assert earlier.left
