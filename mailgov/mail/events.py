@@ -62,7 +62,8 @@ class MessageEvent:
     verdict: Literal["accepted", "rejected"]
     queue_id: str
     at_ms: int
-    source: Source
+    source: Source | None
+    """Where it came in; None in the record of a stop for secrecy, which keeps nothing else."""
     policy_hash: str
     account: str | None = None
     """The account that signed in or that the listener stands for; None for mail from outside."""

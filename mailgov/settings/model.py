@@ -103,8 +103,7 @@ class DnsSettings(Room):
     timeout_s: float = Field(5.0, gt=0)
     """One question's whole time, retries included."""
     cache_size: int = Field(10_000, ge=100)
-    cache_ttl_max_s: int = Field(3600, ge=1)
-    """A record is asked for again at the latest after this time, whatever its TTL."""
+    """Answers kept, each for its TTL; about 1 KB each."""
 
 
 class DeliverySettings(Room):

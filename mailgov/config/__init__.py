@@ -1,4 +1,4 @@
-"""Reads the settings, and is the one place that builds things out of them."""
+"""Reads the settings (here) and builds everything out of them (`parts`, `relay`, `web`), in one place."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def build_settings(table: Mapping[str, Any], file: Path) -> Settings:
 
 def default_policy_directory() -> Path:
     """The policy files that come with the source tree or the installation."""
-    return Path(__file__).resolve().parent.parent / "policy"
+    return Path(__file__).resolve().parent.parent.parent / "policy"
 
 
 def _override(table: dict[str, Any], name: str, value: str) -> None:

@@ -1,0 +1,23 @@
+"""What every process builds: the policy and the ledger's connections."""
+
+from __future__ import annotations
+
+from mailgov.config import ConfigError
+from mailgov.policy import Policy, load, read_directory
+from mailgov.settings import Settings
+from mailgov.store.engine import Database
+
+
+def build_policy(settings: Settings) -> Policy:
+    """The policy of the settings' directory, checked and tested. Raises PolicyError."""
+    files = read_directory(settings.policy.directory)
+    return load(files, directive_numbers=settings.province.directive_numbers)
+
+
+def open_database(settings: Settings) -> Database:
+    """The ledger that the settings name. Raises ConfigError for a URL that names none."""
+    database = settings.database
+    try:
+        return Database.open(database.url, pool_size=database.pool_size, timeout_s=database.timeout_s)
+    except ValueError as error:
+        raise ConfigError(f"key database.url: {error}") from None

@@ -1,0 +1,158 @@
+"""A relay worker, put together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+from mailgov.config import ConfigError
+from mailgov.config.parts import build_policy, open_database
+from mailgov.identity.passwords import PasswordChecker
+from mailgov.relay.acts import Acts
+from mailgov.relay.attempt import Attempt
+from mailgov.relay.clock import Clock
+from mailgov.relay.dns import Resolver
+from mailgov.relay.follow import Follower
+from mailgov.relay.forward import Forwarder
+from mailgov.relay.node import DirectoryView, Node, PolicyView
+from mailgov.relay.report import Reporter
+from mailgov.relay.route import RouteError, Router
+from mailgov.relay.scheduler import Scheduler
+from mailgov.relay.server import Listener
+from mailgov.relay.sign import Signer
+from mailgov.relay.tls import CertificateError, server_context
+from mailgov.relay.worker import RelayWorker
+from mailgov.settings import Settings
+from mailgov.store.guard import Guard
+from mailgov.store.snapshot_file import load_file
+from mailgov.store.spool import Spool
+
+THREADS = 8
+"""For files, DNS-free look-ups and CPU work on large bodies; each is short."""
+
+
+def listener_names(settings: Settings) -> dict[str, tuple[str, int]]:
+    """The relay's listening addresses by name: mx, submission, submissions, trusted.0 and so on."""
+    smtp = settings.smtp
+    named = {"mx": smtp.mx, "submission": smtp.submission, "submissions": smtp.submissions}
+    found = {name: (place.host, place.port) for name, place in named.items() if place is not None}
+    for number, trusted in enumerate(smtp.trusted):
+        found[f"trusted.{number}"] = (trusted.listen.host, trusted.listen.port)
+    return found
+
+
+def build_listeners(settings: Settings) -> dict[str, Listener]:
+    """The rules of each listener. Raises ConfigError, also for submission without TLS."""
+    try:
+        context = server_context(settings.tls)
+    except CertificateError as error:
+        raise ConfigError(str(error)) from None
+    smtp = settings.smtp
+    if context is None and (smtp.submission or smtp.submissions):
+        raise ConfigError("key tls.certificate: submission needs a certificate and a key")
+    listeners = {
+        name: Listener(name, tls_context=context)
+        for name in ("mx", "submission", "submissions")
+        if getattr(smtp, name) is not None
+    }
+    for number, trusted in enumerate(smtp.trusted):
+        listeners[f"trusted.{number}"] = Listener(
+            "trusted", trusted_networks=tuple(trusted.networks), trusted_account=trusted.account
+        )
+    return listeners
+
+
+def spool_numbers(settings: Settings, index: int, count: int) -> list[int]:
+    """The spools that worker `index` of `count` holds: its own first, then those left by a larger crew."""
+    root = settings.data_dir / "spool"
+    present = sorted(int(p.name) for p in root.iterdir() if p.name.isdigit()) if root.is_dir() else []
+    return [index] + [number for number in present if number >= count and number % count == index]
+
+
+def build_router(settings: Settings, resolver: Resolver) -> Router:
+    """Where mail goes. Raises ConfigError for a route that is none."""
+    try:
+        return Router(settings.delivery, resolver, settings.hostname)
+    except RouteError as error:
+        raise ConfigError(f"key delivery.routes: {error}") from None
+
+
+def check_relay(settings: Settings) -> tuple[str, ...]:
+    """Everything that can be known to be wrong before the first process starts; warnings come back.
+
+    Raises ConfigError, PolicyError or OSError with one line that says where the fault is.
+    """
+    build_listeners(settings)
+    build_router(settings, Resolver(settings.dns))
+    return build_policy(settings).warnings
+
+
+def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:
+    """Relay worker `index` of `count`. Blocks; raises ConfigError, PolicyError, SpoolHeld and OSError."""
+    clock = Clock()
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="relay")
+    snapshot_file = settings.data_dir / "directory.snapshot"
+    resolver = Resolver(settings.dns)
+    router = build_router(settings, resolver)
+    listeners = build_listeners(settings)
+    policy = build_policy(settings)
+    spools = _open_spools(settings, executor, clock, spool_numbers(settings, index, count))
+    node = Node(
+        settings=settings,
+        clock=clock,
+        directory=DirectoryView(load_file(snapshot_file), clock.monotonic),
+        policy=PolicyView(policy),
+        resolver=resolver,
+        guard=Guard.open(settings.data_dir / "guard.sqlite"),
+        spool=spools[0],
+        signer=Signer(settings.data_dir),
+        passwords=PasswordChecker(os.urandom(32), clock.monotonic),
+        executor=executor,
+    )
+    return _worker(node, router, spools, listeners, snapshot_file, f"relay.{index}")
+
+
+def _worker(
+    node: Node,
+    router: Router,
+    spools: list[Spool],
+    listeners: dict[str, Listener],
+    snapshot_file: Path,
+    worker: str,
+) -> RelayWorker:
+    settings = node.settings
+    db = open_database(settings)
+    scheduler = Scheduler(node, spools, Attempt(node, router))
+    return RelayWorker(
+        node=node,
+        db=db,
+        spools=spools,
+        listeners=listeners,
+        scheduler=scheduler,
+        forwarder=Forwarder(node, db, spools, settings.hostname),
+        follower=Follower(node, db, snapshot_file, lambda: build_policy(settings)),
+        reporter=Reporter(node, db, settings.hostname, worker),
+        acts=Acts(node, db, spools, scheduler),
+    )
+
+
+def _open_spools(settings: Settings, executor: Executor, clock: Clock, numbers: list[int]) -> list[Spool]:
+    spools: list[Spool] = []
+    try:
+        for number in numbers:  # not a comprehension: what is open already must be closed on a fault
+            spools.append(  # noqa: PERF401 - as above
+                Spool.open(
+                    settings.data_dir / "spool" / str(number),
+                    settings=settings.spool,
+                    executor=executor,
+                    new_id=secrets.token_hex(16),
+                    now_ms=clock.now_ms(),
+                )
+            )
+    except BaseException:
+        for spool in spools:
+            spool.close()
+        raise
+    return spools

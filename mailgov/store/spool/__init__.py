@@ -1,0 +1,29 @@
+"""The spool: mail that we have answered 250 for and have not yet handed on (ADR 0002)."""
+
+from mailgov.store.spool.bodies import BodyWriter
+from mailgov.store.spool.model import (
+    Body,
+    Change,
+    Progress,
+    QueuedMessage,
+    QueuedRecipient,
+    SpoolError,
+    SpoolFull,
+    SpoolHeld,
+    Variant,
+)
+from mailgov.store.spool.spool import Spool
+
+__all__ = [
+    "Body",
+    "BodyWriter",
+    "Change",
+    "Progress",
+    "QueuedMessage",
+    "QueuedRecipient",
+    "Spool",
+    "SpoolError",
+    "SpoolFull",
+    "SpoolHeld",
+    "Variant",
+]

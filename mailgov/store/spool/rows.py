@@ -1,0 +1,164 @@
+"""The spool's SQL: each function runs inside the writer's transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mailgov.mail.events import encode
+from mailgov.store.spool.model import Body, Change, Progress, QueuedMessage, QueuedRecipient, Variant
+
+_MESSAGE = "m.id, m.queue_id, m.received_ms, m.reverse_path, m.smtputf8, m.eight_bit, m.size_bytes, m.file, m.context"
+_RECIPIENT = (
+    "r.id, r.message_id, r.position, r.address, r.destination, r.variant, r.state, r.due_ms, r.attempts,"
+    " r.last_reply, r.context"
+)
+
+
+def apply(connection: sqlite3.Connection, change: Change) -> list[str]:
+    """Write a change; the result names body files that no row needs any more."""
+    for message in change.messages:
+        insert_message(connection, message)
+    freed = move(connection, change.progress) if change.progress else []
+    if change.events:
+        connection.executemany(
+            "INSERT INTO event (payload) VALUES (?)", [(encode(event),) for event in change.events]
+        )
+    return freed
+
+
+def insert_message(connection: sqlite3.Connection, message: QueuedMessage) -> None:
+    body = message.body
+    cursor = connection.execute(
+        "INSERT INTO message (queue_id, received_ms, reverse_path, smtputf8, eight_bit, size_bytes, file,"
+        " context) VALUES (?,?,?,?,?,?,?,?)",
+        (
+            message.queue_id, message.received_ms, message.reverse_path, message.smtputf8, message.eight_bit,
+            body.size_bytes, body.file, _json(message.context),
+        ),
+    )  # fmt: skip
+    row = cursor.lastrowid
+    if body.data is not None:
+        connection.execute("INSERT INTO body VALUES (?,?)", (row, body.data))
+    connection.executemany(
+        "INSERT INTO variant VALUES (?,?,?,?)",
+        [
+            (
+                row,
+                number,
+                variant.prefix,
+                json.dumps([(a, b, c.decode("latin-1")) for a, b, c in variant.splices]),
+            )
+            for number, variant in enumerate(message.variants)
+        ],
+    )
+    # A recipient handed to the scheduler from memory is born leased, and so not claimed again.
+    connection.executemany(
+        "INSERT INTO recipient (message_id, position, address, destination, variant, state, leased, due_ms,"
+        " attempts, last_reply, context) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        [
+            (row, r.position, r.address, r.destination, r.variant, r.state,
+             r.state == "ready" and r.due_ms > message.received_ms,
+             r.due_ms, r.attempts, r.last_reply, _json(r.context))
+            for r in message.recipients
+        ],
+    )  # fmt: skip
+
+
+def move(connection: sqlite3.Connection, progress: Sequence[Progress]) -> list[str]:
+    """Write outcomes; finished recipients go, and with the last one their message."""
+    waiting = [p for p in progress if p.state is not None]
+    connection.executemany(
+        "UPDATE recipient SET state=?, attempts=?, due_ms=?, last_reply=?, leased=0"
+        " WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?",
+        [(p.state, p.attempts, p.due_ms, p.last_reply, p.queue_id, p.position) for p in waiting],
+    )
+    messages: set[int] = set()
+    for final in (p for p in progress if p.state is None):
+        row = connection.execute(
+            "DELETE FROM recipient WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?"
+            " RETURNING message_id",
+            (final.queue_id, final.position),
+        ).fetchone()
+        if row is not None:
+            messages.add(row[0])
+    freed: list[str] = []
+    for message_id in messages:
+        freed += _remove_finished(connection, message_id)
+    return freed
+
+
+def _remove_finished(connection: sqlite3.Connection, message_id: int) -> list[str]:
+    """Remove a message whose last recipient is gone; the name of its body file, if it has one."""
+    if connection.execute("SELECT 1 FROM recipient WHERE message_id=? LIMIT 1", (message_id,)).fetchone():
+        return []
+    row = connection.execute("DELETE FROM message WHERE id=? RETURNING file", (message_id,)).fetchone()
+    connection.execute("DELETE FROM body WHERE message_id=?", (message_id,))
+    connection.execute("DELETE FROM variant WHERE message_id=?", (message_id,))
+    return [row[0]] if row is not None and row[0] else []
+
+
+def claim(
+    connection: sqlite3.Connection, now_ms: int, lease_until_ms: int, limit: int
+) -> list[QueuedMessage]:
+    """Lease due recipients until `lease_until_ms`, oldest due first; bodies come without their bytes."""
+    rows = connection.execute(
+        f"SELECT {_RECIPIENT} FROM recipient r"  # noqa: S608 - constants
+        " WHERE r.state='ready' AND r.due_ms<=? ORDER BY r.due_ms LIMIT ?",
+        (now_ms, limit),
+    ).fetchall()
+    connection.executemany(
+        "UPDATE recipient SET leased=1, due_ms=? WHERE id=?", [(lease_until_ms, row[0]) for row in rows]
+    )
+    return _messages(connection, rows)
+
+
+def unlease(connection: sqlite3.Connection, now_ms: int) -> int:
+    """What was in flight when the spool was last open becomes ready."""
+    return connection.execute("UPDATE recipient SET leased=0, due_ms=? WHERE leased=1", (now_ms,)).rowcount
+
+
+def find(connection: sqlite3.Connection, queue_id: str) -> QueuedMessage | None:
+    """One message with its waiting recipients; None when it is not (or no longer) here."""
+    rows = connection.execute(
+        f"SELECT {_RECIPIENT} FROM recipient r JOIN message m ON m.id=r.message_id WHERE m.queue_id=?"  # noqa: S608 - constants
+        " ORDER BY r.position",
+        (queue_id,),
+    ).fetchall()
+    found = _messages(connection, rows)
+    return found[0] if found else None
+
+
+def _messages(connection: sqlite3.Connection, rows: Iterable[Any]) -> list[QueuedMessage]:
+    by_message: dict[int, list[QueuedRecipient]] = {}
+    for r in rows:
+        by_message.setdefault(r[1], []).append(
+            QueuedRecipient(
+                position=r[2], address=r[3], destination=r[4], variant=r[5], state=r[6], due_ms=r[7],
+                attempts=r[8], last_reply=r[9], context=json.loads(r[10]),
+            )
+        )  # fmt: skip
+    return [_message(connection, message_id, recipients) for message_id, recipients in by_message.items()]
+
+
+def _message(
+    connection: sqlite3.Connection, message_id: int, recipients: list[QueuedRecipient]
+) -> QueuedMessage:
+    m = connection.execute(f"SELECT {_MESSAGE} FROM message m WHERE m.id=?", (message_id,)).fetchone()  # noqa: S608 - constants
+    variants = tuple(
+        Variant(prefix, tuple((a, b, c.encode("latin-1")) for a, b, c in json.loads(splices)))
+        for prefix, splices in connection.execute(
+            "SELECT prefix, splices FROM variant WHERE message_id=? ORDER BY number", (message_id,)
+        )
+    )
+    return QueuedMessage(
+        queue_id=m[1], received_ms=m[2], reverse_path=m[3], smtputf8=bool(m[4]), eight_bit=bool(m[5]),
+        body=Body(m[6], file=m[7]), context=json.loads(m[8]), variants=variants,
+        recipients=tuple(recipients),
+    )  # fmt: skip
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,81 @@
+"""The spool's tables and pragmas.
+
+A spool is local to a node and has one writer. Rows of finished recipients go at once: what
+became of them is the ledger's to tell. Event sequences come from AUTOINCREMENT, so a number
+is never used twice although the table empties (the ledger skips what it has seen).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  queue_id TEXT NOT NULL UNIQUE,
+  received_ms INTEGER NOT NULL,
+  reverse_path TEXT NOT NULL,
+  smtputf8 INTEGER NOT NULL,
+  eight_bit INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  file TEXT,
+  context TEXT NOT NULL
+);
+CREATE TABLE body (message_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE variant (
+  message_id INTEGER NOT NULL, number INTEGER NOT NULL, prefix BLOB NOT NULL, splices TEXT NOT NULL,
+  PRIMARY KEY (message_id, number)
+) WITHOUT ROWID;
+CREATE TABLE recipient (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  message_id INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  address TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  variant INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  leased INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  last_reply TEXT,
+  context TEXT NOT NULL
+);
+CREATE INDEX recipient_due ON recipient (state, due_ms);
+CREATE INDEX recipient_message ON recipient (message_id);
+CREATE TABLE event (sequence INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL);
+"""
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection with the spool's settings; transactions are opened by hand.
+
+    synchronous=FULL: a commit returns when the write-ahead log is synced. `secure_delete`
+    overwrites what is deleted: delivered mail does not linger in free pages.
+    """
+    target = f"file:{path}?mode=ro" if read_only else str(path)
+    connection = sqlite3.connect(
+        target, uri=read_only, isolation_level=None, check_same_thread=False, timeout=10.0
+    )
+    if not read_only:
+        connection.executescript(
+            "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+            "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA journal_size_limit=67108864;"
+        )
+    connection.executescript("PRAGMA busy_timeout=10000; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8000;")
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, spool_id: str) -> str:
+    """Create the tables in a new spool; return the spool's id (`spool_id` for a new one)."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise RuntimeError(f"the spool was written by a newer version (schema {version}, known {VERSION})")
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('spool_id', ?)", (spool_id,))
+    row = connection.execute("SELECT value FROM meta WHERE key='spool_id'").fetchone()
+    return str(row[0])

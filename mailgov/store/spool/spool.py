@@ -1,0 +1,192 @@
+"""One spool folder: held under a lock by one live process, written by one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from mailgov.mail.events import Event, decode
+from mailgov.settings import SpoolSettings
+from mailgov.store.spool import rows
+from mailgov.store.spool.bodies import BodyWriter, sweep, sync_folder
+from mailgov.store.spool.model import Change, QueuedMessage, SpoolError, SpoolHeld, SpoolPaths
+from mailgov.store.spool.schema import connect, prepare
+from mailgov.store.spool.writer import SpoolWriter
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+LEASE_MS = 3_600_000
+"""Longer than any attempt may last: RFC 5321 4.5.3.2 adds up to about half an hour."""
+
+
+class Spool:
+    """Open with `Spool.open`; `close` when done. Methods that touch the disk are coroutines."""
+
+    def __init__(self, paths: SpoolPaths, lock: int, executor: Executor, settings: SpoolSettings) -> None:
+        self._paths, self._lock, self._executor = paths, lock, executor
+        self._settings = settings
+        self.id = ""
+        self._writer: SpoolWriter
+        self._reader: sqlite3.Connection
+        self._reading = asyncio.Lock()
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, settings: SpoolSettings, executor: Executor, new_id: str, now_ms: int
+    ) -> Spool:
+        """Take the folder (made if missing), recover it, start its writer. Blocks.
+
+        `new_id` names a spool that is new; it must be random. Raises SpoolHeld when another
+        process has it. Leases of an earlier life are lifted, files that no row names are removed.
+        """
+        paths = SpoolPaths(folder)
+        for place in (folder, paths.incoming, paths.bodies):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(paths.lock, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise SpoolHeld(f"another process holds the spool in {folder}") from None
+        spool = cls(paths, lock, executor, settings)
+        try:
+            spool._recover(new_id, now_ms)
+        except BaseException:
+            os.close(lock)
+            raise
+        return spool
+
+    def _recover(self, new_id: str, now_ms: int) -> None:
+        old_mask = os.umask(0o077)
+        try:
+            connection = connect(self._paths.database)
+        finally:
+            os.umask(old_mask)
+        try:
+            self.id = prepare(connection, new_id)
+            lifted = rows.unlease(connection, now_ms)
+            known = {row[0] for row in connection.execute("SELECT file FROM message WHERE file IS NOT NULL")}
+        finally:
+            connection.close()
+        removed = sweep(self._paths, known)
+        sync_folder(self._paths.folder)
+        if lifted or removed:
+            log.info("spool recovered", spool=self.id, in_flight=lifted, orphans=removed)
+        s = self._settings
+        self._writer = SpoolWriter(
+            self._paths.database,
+            window_s=s.group_window_s,
+            group_limit=s.group_limit,
+            queue_limit=s.queue_limit,
+        )
+        self._reader = connect(self._paths.database, read_only=True)
+
+    def body_writer(self, queue_id: str, memory_bytes: int) -> BodyWriter:
+        """Where a message's bytes go as they arrive."""
+        return BodyWriter(self._paths, self._executor, queue_id, memory_bytes)
+
+    async def apply(self, change: Change) -> None:
+        """Write a change; when this returns it is on disk. Raises SpoolError if it is not.
+
+        New messages whose commit failed lose their body files: they were never acknowledged.
+        """
+        try:
+            await self._writer.run(lambda c: rows.apply(c, change), self._unlink)
+        except SpoolError:
+            self._unlink([m.body.file for m in change.messages if m.body.file])
+            raise
+
+    def apply_later(self, change: Change) -> None:
+        """Write a change soon. Only for outcomes: losing one repeats a delivery, no more."""
+        self._writer.later(lambda c: rows.apply(c, change), self._unlink)
+
+    async def claim(self, now_ms: int, limit: int) -> list[QueuedMessage]:
+        """Due recipients, leased to this process and grouped by message.
+
+        Nothing is written where nothing is due: an idle queue costs no sync.
+        """
+        due = "SELECT 1 FROM recipient WHERE state='ready' AND due_ms<=? LIMIT 1"
+        if await self._read(lambda c: c.execute(due, (now_ms,)).fetchone()) is None:
+            return []
+        result: list[QueuedMessage] = await self._writer.run(
+            lambda c: rows.claim(c, now_ms, now_ms + LEASE_MS, limit)
+        )
+        return result
+
+    async def find(self, queue_id: str) -> QueuedMessage | None:
+        """A message with its waiting recipients, as of the last commit."""
+        return await self._read(lambda c: rows.find(c, queue_id))
+
+    async def body_bytes(self, message: QueuedMessage) -> bytes:
+        """The whole body of a message that is not in a file (and so is small)."""
+        if message.body.data is not None:
+            return message.body.data
+        query = "SELECT b.data FROM body b JOIN message m ON m.id=b.message_id WHERE m.queue_id=?"
+        row = await self._read(lambda c: c.execute(query, (message.queue_id,)).fetchone())
+        if row is None:
+            raise SpoolError(f"no body for {message.queue_id}")
+        return bytes(row[0])
+
+    def body_file(self, message: QueuedMessage) -> Path | None:
+        """The file that holds a large body; None when the body is a row."""
+        return self._paths.bodies / message.body.file if message.body.file else None
+
+    async def events(self, after: int, limit: int) -> list[tuple[int, Event | bytes]]:
+        """Outbox entries with a sequence above `after`, in order; raw bytes where unreadable."""
+        query = "SELECT sequence, payload FROM event WHERE sequence>? ORDER BY sequence LIMIT ?"
+        found = await self._read(lambda c: c.execute(query, (after, limit)).fetchall())
+        return [(row[0], _decoded(row[1])) for row in found]
+
+    def forget_events(self, up_to: int) -> None:
+        """Empty the outbox up to a sequence that the ledger has committed."""
+        self._writer.later(lambda c: c.execute("DELETE FROM event WHERE sequence<=?", (up_to,)))
+
+    @property
+    def commits(self) -> int:
+        """Transactions so far: against the operations, what group commit saves."""
+        return self._writer.commits
+
+    async def depth(self) -> dict[str, int]:
+        """Recipients by state (`ready`, `held`), and `events` waiting for the ledger."""
+
+        def count(connection: sqlite3.Connection) -> dict[str, int]:
+            depth = dict(
+                connection.execute("SELECT state, count(*) FROM recipient GROUP BY state").fetchall()
+            )
+            depth["events"] = connection.execute("SELECT count(*) FROM event").fetchone()[0]
+            return depth
+
+        return await self._read(count)
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._reading:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._executor, query, self._reader)
+            except sqlite3.Error as error:
+                raise SpoolError(str(error)) from error
+
+    def _unlink(self, names: list[str]) -> None:
+        for name in names:
+            (self._paths.bodies / name).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Finish what was handed in and let the folder go. Blocks."""
+        self._writer.close()
+        self._reader.close()
+        os.close(self._lock)
+
+
+def _decoded(payload: bytes) -> Event | bytes:
+    try:
+        return decode(payload)
+    except (ValueError, TypeError, KeyError):
+        return bytes(payload)

@@ -1,0 +1,238 @@
+"""The spool: what is acknowledged is on disk, in one transaction, and comes back after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mailgov.mail.events import MessageEvent, OutcomeEvent, RecipientRecord
+from mailgov.settings import SpoolSettings
+from mailgov.store.spool import (
+    Body,
+    Change,
+    Progress,
+    QueuedMessage,
+    QueuedRecipient,
+    Spool,
+    SpoolError,
+    SpoolFull,
+    SpoolHeld,
+    Variant,
+)
+from mailgov.store.spool.spool import LEASE_MS
+
+NOW = 1_795_000_000_000
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def open_spool(folder: Path, executor: ThreadPoolExecutor, *, now_ms: int = NOW, **settings: float) -> Spool:
+    return Spool.open(
+        folder, settings=SpoolSettings(**settings), executor=executor, new_id="a" * 32, now_ms=now_ms
+    )
+
+
+@pytest.fixture
+async def spool(tmp_path: Path, executor: ThreadPoolExecutor) -> AsyncIterator[Spool]:
+    opened = open_spool(tmp_path / "0", executor)
+    yield opened
+    opened.close()
+
+
+def message(
+    queue_id: str, recipients: int = 1, *, body: Body | None = None, due_ms: int = NOW
+) -> QueuedMessage:
+    return QueuedMessage(
+        queue_id=queue_id,
+        received_ms=NOW,
+        reverse_path="a@caobang.gov.vn",
+        body=body or Body(12, data=b"Subject: x\r\n"),
+        variants=(Variant(b"Received: y\r\n", ((0, 3, b"\xff"),)),),
+        recipients=tuple(
+            QueuedRecipient(n, f"r{n}@example.org", "example.org", due_ms=due_ms) for n in range(recipients)
+        ),
+        context={"document_class": "CĐ"},
+    )
+
+
+def event(queue_id: str) -> MessageEvent:
+    return MessageEvent(
+        "accepted", queue_id, NOW, "mx", "h", recipients=(RecipientRecord(0, "a@b.vn", "inbound", "queued"),)
+    )
+
+
+async def test_a_message_comes_back_as_it_was_stored(spool: Spool) -> None:
+    stored = message("Q1", recipients=2)
+    await spool.apply(Change(messages=[stored], events=[event("Q1")]))
+
+    (claimed,) = await spool.claim(NOW, 10)
+
+    assert claimed.variants == stored.variants
+    assert [r.address for r in claimed.recipients] == ["r0@example.org", "r1@example.org"]
+    assert claimed.context == {"document_class": "CĐ"}
+    assert await spool.body_bytes(claimed) == b"Subject: x\r\n"
+
+
+async def test_a_leased_recipient_is_not_claimed_again_until_the_lease_ends(spool: Spool) -> None:
+    await spool.apply(Change(messages=[message("Q1")]))
+    assert len(await spool.claim(NOW, 10)) == 1
+    assert await spool.claim(NOW + 1, 10) == []
+    assert len(await spool.claim(NOW + LEASE_MS, 10)) == 1
+
+
+async def test_what_was_in_flight_becomes_ready_after_a_restart(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    first = open_spool(tmp_path / "0", executor)
+    await first.apply(Change(messages=[message("born leased", due_ms=NOW + LEASE_MS), message("claimed")]))
+    assert [m.queue_id for m in await first.claim(NOW, 10)] == ["claimed"]
+    first.close()
+
+    second = open_spool(tmp_path / "0", executor, now_ms=NOW + 5)
+    try:
+        assert sorted(m.queue_id for m in await second.claim(NOW + 5, 10)) == ["born leased", "claimed"]
+        assert second.id == first.id
+    finally:
+        second.close()
+
+
+async def test_the_message_goes_with_its_last_recipient_and_its_file_too(
+    spool: Spool, tmp_path: Path
+) -> None:
+    writer = spool.body_writer("Q1", memory_bytes=4)
+    await writer.write(b"0123456789")
+    body = await writer.finish()
+    await spool.apply(Change(messages=[message("Q1", recipients=2, body=body)]))
+    file = tmp_path / "0" / "bodies" / "Q1"
+    assert file.read_bytes() == b"0123456789"
+
+    await spool.apply(Change(progress=[Progress("Q1", 0, None, 1)]))
+    assert file.exists()
+    await spool.apply(Change(progress=[Progress("Q1", 1, None, 1)]))
+
+    assert not file.exists()
+    assert await spool.find("Q1") is None
+    assert await spool.depth() == {"events": 0}
+
+
+async def test_a_deferred_recipient_waits_for_its_time(spool: Spool) -> None:
+    await spool.apply(Change(messages=[message("Q1")]))
+    await spool.claim(NOW, 10)
+    await spool.apply(Change(progress=[Progress("Q1", 0, "ready", 1, NOW + 120_000, "450 4.2.0 later")]))
+    assert await spool.claim(NOW + 119_999, 10) == []
+    (claimed,) = await spool.claim(NOW + 120_000, 10)
+    assert claimed.recipients[0].attempts == 1
+    assert claimed.recipients[0].last_reply == "450 4.2.0 later"
+
+
+async def test_event_sequences_are_never_used_twice(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    spool = open_spool(tmp_path / "0", executor)
+    await spool.apply(Change(events=[event("Q1"), event("Q2")]))
+    assert [n for n, _ in await spool.events(0, 10)] == [1, 2]
+    spool.forget_events(2)
+    spool.close()  # flushes what is lazy
+
+    spool = open_spool(tmp_path / "0", executor)
+    outcome = OutcomeEvent("Q1", 0, NOW, "delivered", account="x@caobang.gov.vn")
+    await spool.apply(Change(events=[outcome]))
+    try:
+        assert await spool.events(0, 10) == [(3, outcome)]
+    finally:
+        spool.close()
+
+
+async def test_an_event_of_another_age_comes_out_as_bytes(spool: Spool, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "0" / "spool.sqlite") as other:
+        other.execute("INSERT INTO event (payload) VALUES (?)", (b'{"kind":"future"}',))
+    assert await spool.events(0, 10) == [(1, b'{"kind":"future"}')]
+
+
+async def test_one_process_holds_a_spool(spool: Spool, tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    with pytest.raises(SpoolHeld):
+        open_spool(tmp_path / "0", executor)
+
+
+async def test_sessions_that_finish_together_share_a_commit(spool: Spool) -> None:
+    before = spool.commits
+    await asyncio.gather(*(spool.apply(Change(messages=[message(f"Q{n}")])) for n in range(50)))
+    assert spool.commits - before < 25
+    assert len(await spool.claim(NOW, 100)) == 50
+
+
+async def test_one_bad_operation_does_not_fail_the_others(spool: Spool) -> None:
+    results = await asyncio.gather(
+        *(spool.apply(Change(messages=[message(name)])) for name in ("Q1", "Q2", "Q2", "Q3")),
+        return_exceptions=True,
+    )
+    assert [isinstance(result, SpoolError) for result in results].count(True) == 1
+    assert sorted(m.queue_id for m in await spool.claim(NOW, 10)) == ["Q1", "Q2", "Q3"]
+
+
+async def test_a_cancelled_caller_does_not_take_the_commit_back(spool: Spool) -> None:
+    task = asyncio.ensure_future(spool.apply(Change(messages=[message("Q1")])))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await spool.apply(Change())  # a commit later
+    assert (await spool.find("Q1")) is not None
+
+
+async def test_too_much_waiting_is_refused_not_queued(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    spool = open_spool(tmp_path / "0", executor, queue_limit=1)
+    blocker = sqlite3.connect(tmp_path / "0" / "spool.sqlite", isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    try:
+        tasks = [asyncio.ensure_future(spool.apply(Change(messages=[message(f"Q{n}")]))) for n in range(20)]
+        done, waiting = await asyncio.wait(tasks, timeout=1.0)
+        assert any(isinstance(task.exception(), SpoolFull) for task in done)
+    finally:
+        blocker.execute("ROLLBACK")
+        blocker.close()
+    await asyncio.wait(waiting, timeout=20)
+    accepted = sum(task.exception() is None for task in tasks)
+    assert len(await spool.claim(NOW, 100)) == accepted >= 1
+    spool.close()
+
+
+async def test_files_that_no_row_names_are_swept_at_the_start(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    spool = open_spool(tmp_path / "0", executor)
+    writer = spool.body_writer("KEPT", memory_bytes=1)
+    await writer.write(b"kept")
+    await spool.apply(Change(messages=[message("KEPT", body=await writer.finish())]))
+    (tmp_path / "0" / "incoming" / "HALF").write_bytes(b"half a message")
+    (tmp_path / "0" / "bodies" / "LOST").write_bytes(b"sealed, never committed")
+    spool.close()
+
+    open_spool(tmp_path / "0", executor).close()
+
+    left = sorted(p.name for place in ("incoming", "bodies") for p in (tmp_path / "0" / place).iterdir())
+    assert left == ["KEPT"]
+
+
+async def test_a_failed_commit_leaves_no_body_file(spool: Spool, tmp_path: Path) -> None:
+    await spool.apply(Change(messages=[message("Q1")]))
+    writer = spool.body_writer("Q1", memory_bytes=1)
+    await writer.write(b"the same queue id again")
+    with pytest.raises(SpoolError):
+        await spool.apply(Change(messages=[message("Q1", body=await writer.finish())]))
+    assert list((tmp_path / "0" / "bodies").iterdir()) == []
+
+
+async def test_a_discarded_body_leaves_no_trace(spool: Spool, tmp_path: Path) -> None:
+    writer = spool.body_writer("Q1", memory_bytes=4)
+    await writer.write(b"0123456789")
+    assert [p.name for p in (tmp_path / "0" / "incoming").iterdir()] == ["Q1"]
+    await writer.discard()
+    assert list((tmp_path / "0" / "incoming").iterdir()) == []
