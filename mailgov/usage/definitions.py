@@ -66,7 +66,7 @@ SENT = Definition(
     "vào ngày nhận chuyển, cho cơ quan của tài khoản vào lúc gửi.",
     "Messages of the agency's accounts that were accepted, automatic ones included; each counts once, on the "
     "day of acceptance, for the agency that the account belonged to when it sent.",
-    (("bac-giang", "I.1a"), ("cao-bang", "1b")),
+    (("bac-giang", "mục I.1a"), ("cao-bang", "mục 1b")),
 )
 AUTOMATIC = Definition(
     "automatic_messages",
@@ -75,7 +75,7 @@ AUTOMATIC = Definition(
     "Trong số thư gửi: thư do máy tạo (trả lời tự động, báo đã đọc, gửi hàng loạt); không tính là sử dụng.",
     "Of the messages sent, those made by a program (automatic replies, read receipts, bulk mail); they are "
     "no use of mail by a person.",
-    (("phu-tho", "1"),),
+    (("phu-tho", "mục 1"),),
 )
 TO_OTHERS = Definition(
     "messages_to_others",
@@ -83,7 +83,7 @@ TO_OTHERS = Definition(
     "To others",
     "Trong số thư gửi: thư có ít nhất một người nhận không phải chính tài khoản gửi.",
     "Of the messages sent, those with at least one recipient other than the account itself.",
-    (("bac-giang", "I.1a"),),
+    (("bac-giang", "mục I.1a"),),
 )
 RECIPIENTS = Definition(
     "recipients",
@@ -91,7 +91,7 @@ RECIPIENTS = Definition(
     "Recipients",
     "Tổng số người nhận của thư gửi, sau khi mở danh sách và bí danh.",
     "All recipients of the messages sent, after lists and aliases were expanded.",
-    (("cao-bang", "1b"),),
+    (("cao-bang", "mục 1b"),),
 )
 RECEIVED = Definition(
     "received_messages",
@@ -99,7 +99,7 @@ RECEIVED = Definition(
     "Received",
     "Lượt thư đã phát vào hộp thư của cơ quan, từ trong và ngoài tỉnh, vào ngày phát.",
     "Deliveries into the agency's mailboxes, from inside and outside the province, on the day of delivery.",
-    (("bac-giang", "I.1a"), ("cao-bang", "1b")),
+    (("bac-giang", "mục I.1a"), ("cao-bang", "mục 1b")),
 )
 ACCOUNTS = Definition(
     "accounts_that_sent",
@@ -109,7 +109,7 @@ ACCOUNTS = Definition(
     "quan nơi đã gửi, và như vậy cả trong tổng của tỉnh.",
     "Accounts of any kind that sent at least one message; one that moved counts at each agency that it sent "
     "from, and so in the province's sum.",
-    (("cao-bang", "3b"),),
+    (("cao-bang", "mục 3b"),),
 )
 ACTIVE = Definition(
     "active_persons",
@@ -121,7 +121,7 @@ ACTIVE = Definition(
     "Holders of a personal account who, in each month of the period, sent at least one message that was not "
     "automatic to another person; counted for the agency served on the period's last day (in a running "
     "period: on the day of the report, and over the months that have begun).",
-    (("phu-tho", "1"), ("binh-dinh", "Điều 1, 1b"), ("cao-bang", "3b")),
+    (("phu-tho", "mục 1"), ("binh-dinh", "Điều 1, mục 1b"), ("cao-bang", "mục 3b")),
 )
 PERSONS = Definition(
     "persons_that_sent",
@@ -129,7 +129,7 @@ PERSONS = Definition(
     "Persons that sent",
     "Như trên nhưng chỉ cần một thư trong cả kỳ: con số rộng hơn, để đối chiếu.",
     "As above, but one such message in the whole period is enough: the looser figure, for comparison.",
-    (("phu-tho", "1"),),
+    (("phu-tho", "mục 1"),),
 )
 
 DEFINITIONS = (SENT, AUTOMATIC, TO_OTHERS, RECIPIENTS, RECEIVED, ACCOUNTS, ACTIVE, PERSONS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -31,3 +32,17 @@ async def db(migrated: Path, tmp_path: Path) -> AsyncIterator[Database]:
     ledger = Database.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}", timeout_s=2)
     yield ledger
     await ledger.dispose()
+
+
+@pytest.fixture
+async def away(tmp_path: Path) -> AsyncIterator[Database]:
+    """A ledger whose file is gone."""
+    path = tmp_path / "away.sqlite"
+    ledger = Database.open(f"sqlite:///{path}", timeout_s=1)
+    path.unlink()
+    yield ledger
+    await ledger.dispose()
+    # A driver thread whose connect failed still reports to the loop: let it, before the loop closes.
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
