@@ -233,6 +233,8 @@ class OutgoingMail(SQLModel, table=True):
     recipients: list[str] = Field(sa_column=Column(JSON(none_as_null=True), nullable=False))
     content: bytes = Field(sa_type=LargeBinary)
     created_ms: int = _ms()
+    claimed_ms: int | None = _ms(default=None)
+    """When a relay last set out to take it in; the claim ends by itself."""
     taken_ms: int | None = _ms(default=None, index=True)
     taken_by: str | None = None
     queue_id: str | None = None
@@ -277,7 +279,7 @@ class Message(SQLModel, table=True):
     at_ms: int = _ms()
     local_date: date = Field(index=True)
     verdict: str
-    source: str
+    source: str | None = None
     account: str | None = None
     agency_code: str | None = None
     personal: bool = False

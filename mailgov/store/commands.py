@@ -1,0 +1,115 @@
+"""Acts on queued messages: asked for here, applied by the worker that owns the spool.
+
+Nobody but its owner writes to a spool; a row here is a request that keeps its answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mailgov.store.engine import Database
+from mailgov.store.sql import columns, table
+from mailgov.store.tables import Command
+
+ACTS = frozenset({"hold", "release", "retry", "drop"})
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCommand:
+    """A request that no worker has answered. `position` None means every recipient."""
+
+    id: int
+    queue_id: str
+    position: int | None
+    act: str
+    """hold, release, retry or drop"""
+    actor: str
+    reason: str | None
+    expected_state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandView:
+    """A request and what became of it; `result` None while it waits, then done or refused."""
+
+    id: int
+    spool_id: str
+    queue_id: str
+    position: int | None
+    act: str
+    actor: str
+    reason: str | None
+    created_ms: int
+    done_ms: int | None
+    result: str | None
+    result_text: str | None
+
+
+async def enqueue(
+    session: AsyncSession,
+    *,
+    spool_id: str,
+    queue_id: str,
+    position: int | None,
+    act: str,
+    actor: str,
+    reason: str | None,
+    expected_state: str | None,
+    now_ms: int,
+) -> int:
+    """Ask for an act in the session's transaction (where it is audited); returns the request's id.
+
+    Raises ValueError for an act that no worker knows.
+    """
+    if act not in ACTS:
+        raise ValueError(f"unknown act {act!r}")
+    asked = insert(table(Command)).values(
+        spool_id=spool_id,
+        queue_id=queue_id,
+        position=position,
+        act=act,
+        actor=actor,
+        reason=reason,
+        expected_state=expected_state,
+        created_ms=now_ms,
+    )
+    return int((await session.execute(asked.returning(columns(Command).id))).scalar_one())
+
+
+async def pending(db: Database, spool_id: str, *, limit: int = 100) -> list[PendingCommand]:
+    """What waits for the owner of this spool, oldest first."""
+    c = columns(Command)
+    query = (
+        select(c.id, c.queue_id, c.position, c.act, c.actor, c.reason, c.expected_state)
+        .where(c.spool_id == spool_id, c.done_ms.is_(None))
+        .order_by(c.id)
+        .limit(limit)
+    )
+    async with db.read() as session:
+        return [PendingCommand(*row) for row in await session.execute(query)]
+
+
+async def finish(db: Database, command_id: int, result: str, text: str, now_ms: int) -> None:
+    """Answer a request with `done` or `refused`; the first answer stands."""
+    c = columns(Command)
+    async with db.write() as session:
+        await session.execute(
+            update(Command)
+            .where(c.id == command_id, c.done_ms.is_(None))
+            .values(done_ms=now_ms, result=result, result_text=text)
+        )
+
+
+async def get(db: Database, command_id: int) -> CommandView | None:
+    """A request as it stands, or None for an unknown id."""
+    c = columns(Command)
+    query = select(
+        c.id, c.spool_id, c.queue_id, c.position, c.act, c.actor, c.reason,
+        c.created_ms, c.done_ms, c.result, c.result_text,
+    ).where(c.id == command_id)  # fmt: skip
+    async with db.read() as session:
+        row = (await session.execute(query)).first()
+        return CommandView(*row) if row else None
