@@ -15,7 +15,9 @@ from mailgov.identity.roles import Role
 from mailgov.ops import files
 from mailgov.ops.demo import people, traffic
 from mailgov.ops.demo.people import DemoAgency, Person
-from mailgov.ops.demo.traffic import Mailbox
+from mailgov.ops.demo.traffic import Mailbox, RuleNames
+from mailgov.policy import Policy
+from mailgov.settings import Settings
 from mailgov.store.accounts import AccountView
 from mailgov.store.ledger import applied_sequence, apply_events
 
@@ -42,8 +44,8 @@ class Ready:
     def __repr__(self) -> str:
         return f"Ready(account={self.account!r}, operator={self.operator!r})"
 
-    def text(self) -> str:
-        """One `name: value` on a line."""
+    def text(self, settings: Settings) -> str:
+        """One `name: value` on a line, then what to try."""
         lines = {
             "account": self.account,
             "password": self.password,
@@ -51,7 +53,23 @@ class Ready:
             "operator password": self.operator_password,
             "API token": self.token,
         }
-        return "".join(f"{name}: {value}\n" for name, value in lines.items())
+        named = "".join(f"{name + ':':<18} {value}\n" for name, value in lines.items())
+        return f"{named}\n{self._try(settings)}"
+
+    def _try(self, settings: Settings) -> str:
+        domain = self.account.rpartition("@")[2]
+        submission, api = settings.smtp.submission, settings.http.public_url
+        inside, outside = f"{OFFICE}@{domain}", "vanthu@bo-mau.example"
+        return (
+            "Try (everything outside goes to a sink on this machine):\n"
+            f"  swaks --server {submission} --tls --auth-user {self.account} \\\n"
+            f"    --auth-password '{self.password}' \\\n"
+            f"    --from {self.account} --to {inside},{outside} --h-Subject '12/GM-SKHCN Giấy mời họp'\n"
+            f"  the same with --to {OWN_FREE_MAIL} (rejected: own free mail), or with\n"
+            "    --h-Subject 'MẬT: kế hoạch' (stopped for secrecy)\n"
+            f"  curl -H 'Authorization: Bearer {self.token}' '{api}/api/v1/messages?limit=5'\n"
+            "  mailgov usage --agency skhcn\n"
+        )
 
 
 async def make_demo(ctx: AdminContext, domain: str, operator: Operator) -> Ready:
@@ -63,8 +81,12 @@ async def make_demo(ctx: AdminContext, domain: str, operator: Operator) -> Ready
     await _accounts(ctx, _wanted(domain, places, persons))
     await _ends(ctx, domain, places)
     await _grants(ctx, domain, places)
-    await _traffic(ctx, domain, places, persons, policy.hash)
+    await _traffic(ctx, domain, places, persons, _rule_names(policy))
     return await _ready(ctx, f"{persons[0].local_part}@{domain}", operator)
+
+
+def _rule_names(policy: Policy) -> RuleNames:
+    return RuleNames(policy.hash, {rule.id: (rule.document, rule.article) for rule in policy.rules})
 
 
 def operating_agency(domain: str) -> DemoAgency:
@@ -135,7 +157,7 @@ async def _grants(ctx: AdminContext, domain: str, places: Sequence[DemoAgency]) 
 
 
 async def _traffic(
-    ctx: AdminContext, domain: str, places: Sequence[DemoAgency], persons: Sequence[Person], policy_hash: str
+    ctx: AdminContext, domain: str, places: Sequence[DemoAgency], persons: Sequence[Person], policy: RuleNames
 ) -> None:
     """A month of events in one transaction: all of it is there, or none."""
     if await applied_sequence(ctx.db, traffic.SPOOL_ID):
@@ -149,9 +171,7 @@ async def _traffic(
         for local_part, agency, personal in boxes
     ]
     timezone = ctx.settings.province.timezone
-    events = traffic.month(
-        mailboxes, ctx.today(), desk=f"{DESK}@{domain}", policy_hash=policy_hash, timezone=timezone
-    )
+    events = traffic.month(mailboxes, ctx.today(), desk=f"{DESK}@{domain}", policy=policy, timezone=timezone)
     await apply_events(ctx.db, traffic.SPOOL_ID, "sample", events, ctx.now_ms(), timezone=timezone)
 
 
@@ -165,5 +185,5 @@ async def _ready(ctx: AdminContext, address: str, operator: Operator) -> Ready:
             await tokens.revoke_token(ctx, INIT, token.id)
     token_text = (await tokens.create_token(ctx, INIT, "demo", role=Role.OPERATOR, days=None)).text
     ready = Ready(address, password, operator.address, operator.password, token_text)
-    files.replace(ctx.settings.data_dir / CREDENTIALS_FILE, ready.text().encode())
+    files.replace(ctx.settings.data_dir / CREDENTIALS_FILE, ready.text(ctx.settings).encode())
     return ready

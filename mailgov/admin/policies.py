@@ -11,6 +11,7 @@ from mailgov.admin.context import Actor, AdminContext, change, require
 from mailgov.admin.errors import AdminError, not_found
 from mailgov.identity.roles import Act
 from mailgov.mail.document import classify, secrecy_mark
+from mailgov.mail.secrecy import highest
 from mailgov.policy import (
     Decision,
     Facts,
@@ -32,8 +33,6 @@ from mailgov.store.directory import bump_policy_revision
 from mailgov.store.snapshot import Snapshot, load_snapshot
 
 DAY_MS = 86_400_000
-MARKS = ("TUYỆT MẬT", "TỐI MẬT", "MẬT")
-"""The highest first."""
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -150,11 +149,10 @@ def _message_facts(ctx: AdminContext, snapshot: Snapshot, question: Question) ->
 
 
 def _content_facts(subject: str, attachments: Sequence[str]) -> Known:
-    marks = [mark for name in attachments if (mark := secrecy_mark(name))]
     return {
         "message.subject": subject,
         "message.secrecy": secrecy_mark(subject),
-        "message.attachment_secrecy": next((mark for mark in MARKS if mark in marks), None),
+        "message.attachment_secrecy": highest([secrecy_mark(name) for name in attachments]),
         "message.document_class": classify(subject, attachments).document_class,
         "message.hops": 0,
     }

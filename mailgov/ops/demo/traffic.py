@@ -8,7 +8,7 @@ among those that the free mail services give out.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -38,13 +38,25 @@ class Mailbox:
     """What the agency's documents end in."""
 
 
+COLD_FREE_MAIL = "cold-free-mail"
+SECRECY_STOP = "state-secret-subject"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNames:
+    """The policy that the month's decisions name: its hash, and each rule's document and article."""
+
+    policy_hash: str
+    rules: Mapping[str, tuple[str, str]]
+
+
 @dataclass(slots=True)
 class _Month:
     """The month as it is made; `events` with the milliseconds they happen at."""
 
     chance: random.Random
     mailboxes: Sequence[Mailbox]
-    policy_hash: str
+    policy: RuleNames
     timezone: ZoneInfo
     subjects: dict[str, list[tuple[str, list[str]]]]
     events: list[Event] = field(default_factory=list)
@@ -55,7 +67,7 @@ class _Month:
 
 
 def month(
-    mailboxes: Sequence[Mailbox], today: date, *, desk: str, policy_hash: str, timezone: str
+    mailboxes: Sequence[Mailbox], today: date, *, desk: str, policy: RuleNames, timezone: str
 ) -> list[tuple[int, Event]]:
     """Events of the 30 days before `today`, numbered from 1 in the order of their time.
 
@@ -64,7 +76,7 @@ def month(
     made = _Month(
         random.Random(f"{SEED} {today}"),  # noqa: S311 - made-up traffic, no secret
         mailboxes,
-        policy_hash,
+        policy,
         ZoneInfo(timezone),
         read_json("subjects.json"),
         by_address={mailbox.address: mailbox for mailbox in mailboxes},
@@ -95,9 +107,10 @@ def _day(made: _Month, day: date, rates: dict[str, float], desk: str) -> None:
             _send(made, day, mailbox)
     for _ in range(_times(made.chance, 9 * busy)):
         _receive(made, day, desk)
-    for _ in range(_times(made.chance, 0.8 * busy)):
-        _reject(made, day)
-    if made.chance.random() < 0.05 * busy:
+    if COLD_FREE_MAIL in made.policy.rules:
+        for _ in range(_times(made.chance, 0.8 * busy)):
+            _reject(made, day)
+    if SECRECY_STOP in made.policy.rules and made.chance.random() < 0.1 * busy:
         _stop(made, day)
 
 
@@ -156,18 +169,8 @@ def _receive(made: _Month, day: date, desk: str) -> None:
 def _reject(made: _Month, day: date) -> None:
     """A cold message to a free mail service, rejected when its recipient was named."""
     mailbox = made.chance.choice([mailbox for mailbox in made.mailboxes if mailbox.personal])
-    decision = DecisionRecord(
-        id=f"{made.bits(128):032x}",
-        stage="rcpt",
-        outcome="reject",
-        rule="cold-free-mail",
-        document="cao-bang",
-        article="1b",
-        mode="enforce",
-        policy_hash=made.policy_hash,
-        facts={"recipient.domain": "gmail.com", "recipient.mx_provider": "free"},
-        position=0,
-    )
+    facts = {"recipient.domain": "gmail.com", "recipient.mx_provider": "free"}
+    decision = _decision(made, COLD_FREE_MAIL, "rcpt", facts, position=0)
     recipient = RecipientRecord(
         0,
         f"mau-nguoi-la-{made.bits(8)}@gmail.com",
@@ -198,30 +201,38 @@ def _reject(made: _Month, day: date) -> None:
 def _stop(made: _Month, day: date) -> None:
     """A stop for secrecy: nothing but the fact is kept."""
     mailbox = made.chance.choice([mailbox for mailbox in made.mailboxes if mailbox.personal])
-    decision = DecisionRecord(
-        id=f"{made.bits(128):032x}",
-        stage="data",
-        outcome="reject",
-        rule="state-secret",
-        document=None,
-        article=None,
-        mode="enforce",
-        policy_hash=made.policy_hash,
-        facts={"message.secrecy": "MẬT"},
-    )
+    decision = _decision(made, SECRECY_STOP, "data", {"message.secrecy": "MẬT"})
     at_ms = _moment(made, day)
     event = MessageEvent(
         verdict="rejected",
         queue_id=_queue_id(made, at_ms),
         at_ms=at_ms,
         source=None,
-        policy_hash=made.policy_hash,
+        policy_hash=made.policy.policy_hash,
         account=mailbox.address,
         secrecy="MẬT",
         decisions=(decision,),
         sample=True,
     )
     made.events.append(event)
+
+
+def _decision(
+    made: _Month, rule: str, stage: str, facts: dict[str, str], position: int | None = None
+) -> DecisionRecord:
+    document, article = made.policy.rules[rule]
+    return DecisionRecord(
+        id=f"{made.bits(128):032x}",
+        stage=stage,
+        outcome="reject",
+        rule=rule,
+        document=document,
+        article=article,
+        mode="enforce",
+        policy_hash=made.policy.policy_hash,
+        facts=dict(facts),
+        position=position,
+    )
 
 
 def _message(made: _Month, day: date, subject: str, names: Sequence[str]) -> MessageEvent:
@@ -233,7 +244,7 @@ def _message(made: _Month, day: date, subject: str, names: Sequence[str]) -> Mes
         queue_id=queue_id,
         at_ms=at_ms,
         source="submission",
-        policy_hash=made.policy_hash,
+        policy_hash=made.policy.policy_hash,
         subject=subject,
         message_id=f"<{queue_id}@sample.invalid>",
         document_class=document.document_class,

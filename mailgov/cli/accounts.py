@@ -1,0 +1,363 @@
+"""`mailgov account …` and `mailgov alias …`."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailgov.cli import common
+from mailgov.cli.common import AddressArgument, ConfigOption, DayOption, JsonOption
+
+if TYPE_CHECKING:
+    from mailgov.admin.context import Actor, AdminContext
+    from mailgov.store.accounts import AccountView
+    from mailgov.store.directory import AliasView
+
+account = typer.Typer(help="Mailboxes with a sign-in.", rich_markup_mode=None)
+alias = typer.Typer(help="Addresses that stand for others.", rich_markup_mode=None)
+
+PAGE = 1000
+AgencyOption = Annotated[str | None, typer.Option("--agency", metavar="CODE", help="The agency's code.")]
+ClassOption = Annotated[
+    str | None,
+    typer.Option("--class", help="A person's class: can_bo, cong_chuc, vien_chuc or khac."),
+]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input, one line.")
+]
+MustChange = Annotated[bool, typer.Option("--must-change", help="To be changed at the first sign-in.")]
+ToOption = Annotated[
+    list[str], typer.Option("--to", metavar="ADDRESS", help="Where it leads; may be given again.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(account, name="account")
+    app.add_typer(alias, name="alias")
+
+
+@account.command("add")
+def account_add(
+    address: AddressArgument,
+    name: Annotated[str, typer.Option(help="The holder's name.")],
+    kind: Annotated[str, typer.Option(help="personal, shared or functional.")] = "personal",
+    agency: AgencyOption = None,
+    person_class: ClassOption = None,
+    since: Annotated[
+        datetime.date | None,
+        typer.Option("--from", parser=common.parse_day, metavar="DAY", help="The first day of the post."),
+    ] = None,
+    citizen_desk: Annotated[
+        bool, typer.Option(help="A one-stop or reception desk: may write first.")
+    ] = False,
+    password_stdin: PasswordStdin = False,
+    no_password: Annotated[bool, typer.Option("--no-password", help="It cannot sign in yet.")] = False,
+    must_change: MustChange = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add an account. Without --password-stdin a password is made and printed, this once."""
+    if password_stdin and no_password:
+        common.usage_error("--password-stdin and --no-password do not go together")
+    settings = common.read_settings(config)
+    given = common.read_password() if password_stdin else None
+
+    async def work(ctx: AdminContext, actor: Actor) -> tuple[AccountView, str | None]:
+        from mailgov.admin import accounts
+        from mailgov.identity.passwords import generate_password
+
+        made = None if given is not None or no_password else generate_password(ctx.random)
+        new = accounts.NewAccount(
+            address=address,
+            display_name=name,
+            kind=kind,
+            agency=agency,
+            person_class=person_class,
+            since=since,
+            password=given if given is not None else made,
+            must_change_password=must_change,
+            citizen_desk=citizen_desk,
+        )
+        return await accounts.add_account(ctx, actor, new), made
+
+    added, generated = common.act_with(settings, work)
+    if as_json:
+        common.print_json({**common.plain(added), **({"password": generated} if generated else {})})
+        return
+    common.say(f"added {added.address}: {added.display_name}")
+    if generated:
+        common.say(f"password (shown this once): {generated}")
+
+
+@account.command("list")
+def account_list(
+    agency: AgencyOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List the accounts, or those that serve in an agency today."""
+
+    async def work(ctx: AdminContext, actor: Actor) -> tuple[list[AccountView], datetime.date]:
+        from mailgov.admin import accounts
+
+        found: list[AccountView] = []
+        after = ""
+        while page := await accounts.list_accounts(ctx, actor, agency=agency, after=after, limit=PAGE):
+            found += page
+            after = page[-1].address
+        return found, ctx.today()
+
+    found, today = common.act(config, work)
+    if as_json:
+        common.print_json(found)
+        return
+    rows = []
+    for one in found:
+        post = one.post_on(today)
+        place = (post.agency_code, post.person_class) if post else (None, None)
+        rows.append((one.address, one.display_name, one.kind, *place, _state(one)))
+    common.print_table(("address", "name", "kind", "agency", "class", "state"), rows)
+
+
+def _state(one: AccountView) -> str:
+    if one.suspended_ms is not None:
+        return "disabled"
+    return "open" if one.has_password else "no password"
+
+
+@account.command("show")
+def account_show(address: AddressArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show one account."""
+    from mailgov.admin import accounts
+
+    settings = common.read_settings(config)
+    one = common.act_with(settings, lambda ctx, actor: accounts.show_account(ctx, actor, address))
+    if as_json:
+        common.print_json(one)
+        return
+    posts = [
+        f"{post.agency_code} {post.person_class or ''}  {post.valid_from or '…'} – {post.valid_until or '…'}"
+        for post in one.posts
+    ]
+    common.print_fields(
+        {
+            "address": one.address,
+            "name": one.display_name,
+            "kind": one.kind,
+            "state": _state(one),
+            "made": common.local_time(one.created_ms, settings.province.timezone),
+            "citizens' desk": one.citizen_desk,
+            "sample": one.sample,
+            "posts": posts,
+            "writes as": [one.address, *one.grants],
+            "registered": list(one.registered),
+        }
+    )
+
+
+@account.command("disable")
+def account_disable(address: AddressArgument, config: ConfigOption = None) -> None:
+    """Suspend an account: it cannot sign in; its mail is still received."""
+    from mailgov.admin import accounts
+
+    common.act(config, lambda ctx, actor: accounts.disable_account(ctx, actor, address))
+    common.say(f"disabled {address}")
+
+
+@account.command("enable")
+def account_enable(address: AddressArgument, config: ConfigOption = None) -> None:
+    """Let a suspended account in again."""
+    from mailgov.admin import accounts
+
+    common.act(config, lambda ctx, actor: accounts.enable_account(ctx, actor, address))
+    common.say(f"enabled {address}")
+
+
+@account.command("password")
+def account_password(
+    address: AddressArgument,
+    password_stdin: PasswordStdin = False,
+    must_change: MustChange = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set a new password: made and printed this once, or read from standard input."""
+    from mailgov.admin import accounts
+
+    settings = common.read_settings(config)
+    given = common.read_password() if password_stdin else None
+    chosen = common.act_with(
+        settings,
+        lambda ctx, actor: accounts.set_password(ctx, actor, address, given, must_change=must_change),
+    )
+    if as_json:
+        common.print_json({"address": address, **({} if password_stdin else {"password": chosen})})
+    elif password_stdin:
+        common.say(f"changed the password of {address}")
+    else:
+        common.say(f"password (shown this once): {chosen}")
+
+
+@account.command("grant")
+def account_grant(
+    address: AddressArgument,
+    granted: Annotated[str, typer.Argument(metavar="GRANTED", help="An address of the province in use.")],
+    config: ConfigOption = None,
+) -> None:
+    """Let an account write as another address."""
+    from mailgov.admin import accounts
+
+    common.act(config, lambda ctx, actor: accounts.grant_address(ctx, actor, address, granted))
+    common.say(f"{address} may write as {granted}")
+
+
+@account.command("revoke")
+def account_revoke(
+    address: AddressArgument,
+    granted: Annotated[str, typer.Argument(metavar="GRANTED")],
+    config: ConfigOption = None,
+) -> None:
+    """Take a granted address back."""
+    from mailgov.admin import accounts
+
+    common.act(config, lambda ctx, actor: accounts.revoke_address(ctx, actor, address, granted))
+    common.say(f"{address} may no longer write as {granted}")
+
+
+@account.command("register")
+def account_register(
+    address: AddressArgument,
+    outside: Annotated[str, typer.Argument(metavar="OUTSIDE", help="An address outside the province.")],
+    config: ConfigOption = None,
+) -> None:
+    """Note an outside address that the holder calls their own."""
+    _registered(config, address, outside, add=True)
+
+
+@account.command("unregister")
+def account_unregister(
+    address: AddressArgument,
+    outside: Annotated[str, typer.Argument(metavar="OUTSIDE")],
+    config: ConfigOption = None,
+) -> None:
+    """Forget a registered address."""
+    _registered(config, address, outside, add=False)
+
+
+def _registered(config: Path | None, address: str, outside: str, *, add: bool) -> None:
+    from mailgov.admin import registered
+
+    change = registered.register_address if add else registered.unregister_address
+    common.act(config, lambda ctx, actor: change(ctx, actor, outside, account=address))
+    common.say(f"registered {outside} for {address}" if add else f"forgot {outside} of {address}")
+
+
+@account.command("move")
+def account_move(
+    address: AddressArgument,
+    agency: Annotated[str, typer.Option(metavar="CODE", help="Where the holder serves from then on.")],
+    person_class: ClassOption = None,
+    on: DayOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give an account's holder a post in another agency; the past stays."""
+    from mailgov.admin import accounts
+
+    post = common.act(
+        config,
+        lambda ctx, actor: accounts.move_account(
+            ctx, actor, address, agency=agency, person_class=person_class, on=on
+        ),
+    )
+    if as_json:
+        common.print_json(post)
+    else:
+        common.say(f"{address} serves in {post.agency_code} from {post.valid_from}")
+
+
+@alias.command("add")
+def alias_add(
+    address: AddressArgument,
+    to: ToOption,
+    kind: Annotated[str, typer.Option(help="alias, list or forward.")] = "alias",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add an alias."""
+    from mailgov.admin import aliases
+
+    made = common.act(config, lambda ctx, actor: aliases.add_alias(ctx, actor, address, to=to, kind=kind))
+    _print_alias(made, as_json)
+
+
+@alias.command("extend")
+def alias_extend(
+    address: AddressArgument, to: ToOption, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Let an alias lead to more addresses."""
+    from mailgov.admin import aliases
+
+    made = common.act(config, lambda ctx, actor: aliases.extend_alias(ctx, actor, address, to=to))
+    _print_alias(made, as_json)
+
+
+@alias.command("list")
+def alias_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List all aliases."""
+
+    async def work(ctx: AdminContext, actor: Actor) -> list[AliasView]:
+        from mailgov.admin import aliases
+
+        found: list[AliasView] = []
+        after = ""
+        while page := await aliases.list_aliases(ctx, actor, after=after, limit=PAGE):
+            found += page
+            after = page[-1].address
+        return found
+
+    found = common.act(config, work)
+    if as_json:
+        common.print_json(found)
+        return
+    common.print_table(
+        ("address", "kind", "leads to"), [(one.address, one.kind, one.targets) for one in found]
+    )
+
+
+@alias.command("show")
+def alias_show(address: AddressArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show one alias."""
+    from mailgov.admin import aliases
+
+    _print_alias(common.act(config, lambda ctx, actor: aliases.show_alias(ctx, actor, address)), as_json)
+
+
+@alias.command("remove")
+def alias_remove(
+    address: AddressArgument,
+    target: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Take only this target away.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove an alias, or one of its targets."""
+    from mailgov.admin import aliases
+
+    left = common.act(config, lambda ctx, actor: aliases.remove_alias(ctx, actor, address, target=target))
+    if left is not None:
+        _print_alias(left, as_json)
+    elif as_json:
+        common.print_json(None)
+    else:
+        common.say(f"removed {address}")
+
+
+def _print_alias(one: AliasView, as_json: bool) -> None:
+    if as_json:
+        common.print_json(one)
+    else:
+        common.print_fields({"address": one.address, "kind": one.kind, "leads to": list(one.targets)})

@@ -1,0 +1,67 @@
+"""`mailgov usage` and `mailgov audit …`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mailgov.cli import common
+from mailgov.cli.common import ConfigOption, JsonOption
+
+audit = typer.Typer(help="Who did what.", rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command("usage")(usage)
+    app.add_typer(audit, name="audit")
+
+
+def usage(
+    period: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="2026, 2026-H2, 2026-Q4, 2026-11 or FROM..TO (both days inside).",
+            show_default="the last 30 days",
+        ),
+    ] = None,
+    calendar: Annotated[str, typer.Option(help="civil or administrative.")] = "civil",
+    agency: Annotated[str | None, typer.Option(metavar="CODE", help="One agency alone.")] = None,
+    directive: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only what one document asks for.", hidden=True)
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print messages and active persons by agency over a period."""
+    if directive is not None:
+        raise common.Refused("targets of directives are not measured yet: leave --directive out")
+    from mailgov.admin import figures
+
+    report = common.act(
+        config,
+        lambda ctx, actor: figures.usage(ctx, actor, period=period, calendar=calendar, agency=agency),
+    )
+    if as_json:
+        common.print_json(report.to_json())
+    else:
+        common.say(report.to_text())
+
+
+@audit.command("verify")
+def audit_verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Read every audit chain and say whether it holds."""
+    from mailgov.admin import figures
+
+    report = common.act(config, figures.verify_audit)
+    if as_json:
+        common.print_json(report)
+    else:
+        for problem in report.problems:
+            common.say(problem)
+    if report.problems:
+        raise common.Refused(f"the audit log does not hold: {len(report.problems)} problems")
+    if not as_json:
+        common.say(f"ok: {report.rows} rows in {report.chains} chains")

@@ -1,0 +1,159 @@
+"""`mailgov dkim …`, `mailgov dns …` and `mailgov token …`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailgov.cli import common
+from mailgov.cli.common import ConfigOption, JsonOption
+from mailgov.identity.roles import Role
+
+if TYPE_CHECKING:
+    from mailgov.admin.context import Actor, AdminContext
+    from mailgov.ops.dns import Record
+
+dkim = typer.Typer(help="Keys that sign what leaves.", rich_markup_mode=None)
+dns = typer.Typer(help="The records to publish.", rich_markup_mode=None)
+token = typer.Typer(help="Bearer tokens for programs.", rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(dkim, name="dkim")
+    app.add_typer(dns, name="dns")
+    app.add_typer(token, name="token")
+
+
+@dkim.command("generate")
+def dkim_generate(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN")],
+    algorithm: Annotated[str, typer.Option(help="rsa (2048 bits) or ed25519.")] = "rsa",
+    selector: Annotated[
+        str | None, typer.Option(help="Default: made of algorithm and month.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key. A domain's first one signs at once; later ones wait as pending."""
+    from mailgov.admin import keys
+    from mailgov.ops import dns as zone
+
+    made = common.act(
+        config,
+        lambda ctx, actor: keys.generate_key(ctx, actor, domain, algorithm=algorithm, selector=selector),
+    )
+    if as_json:
+        common.print_json(made)
+        return
+    common.say(f"made {made.selector}._domainkey.{made.domain} ({made.algorithm}, {made.state}); publish:")
+    common.say(f"{made.selector}._domainkey.{made.domain}. IN TXT {zone.text_value(zone.key_record(made))}")
+
+
+@dkim.command("list")
+def dkim_list(
+    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the keys of a domain, or of all."""
+    from mailgov.admin import keys
+
+    found = common.act(config, lambda ctx, actor: keys.list_keys(ctx, actor, domain))
+    if as_json:
+        common.print_json(found)
+        return
+    rows = [(key.domain, key.selector, key.algorithm, key.state, key.key_file) for key in found]
+    common.print_table(("domain", "selector", "algorithm", "state", "private key"), rows)
+
+
+@dns.command("print")
+def dns_print(
+    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the records that a domain needs, as lines of a zone file."""
+    found = common.act(config, lambda ctx, actor: _records(ctx, actor, domain))
+    if as_json:
+        common.print_json(found)
+        return
+    for record in found:
+        common.say(f"; {record.why}")
+        common.say(record.line())
+
+
+async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> list[Record]:
+    from mailgov.admin import domains
+    from mailgov.ops.dns import records
+
+    names = [domain] if domain else [one.name for one in await domains.list_domains(ctx, actor)]
+    found: list[Record] = []
+    for name in names:
+        detail = await domains.show_domain(ctx, actor, name)
+        found += records(detail.domain.name, ctx.settings.hostname, detail.keys)
+    return found
+
+
+@token.command("create")
+def token_create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
+    role: Annotated[Role, typer.Option(help="What it may do.")],
+    agency: Annotated[str | None, typer.Option(metavar="CODE", help="For an agency's own roles.")] = None,
+    days: Annotated[
+        int | None, typer.Option(help="Days until it expires.", show_default="never expires")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a token and print it, this once."""
+    from mailgov.admin import tokens
+
+    made = common.act(
+        config,
+        lambda ctx, actor: tokens.create_token(ctx, actor, name, role=role, agency=agency, days=days),
+    )
+    if as_json:
+        common.print_json({**common.plain(made.token), "token": made.text})
+        return
+    common.say(f"made token {made.token.id} ({made.token.name}, {made.token.role})")
+    common.say(f"token (shown this once): {made.text}")
+
+
+@token.command("list")
+def token_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List all tokens, without their texts."""
+    from mailgov.admin import tokens
+
+    settings = common.read_settings(config)
+    zone = settings.province.timezone
+    found = common.act_with(settings, tokens.list_tokens)
+    if as_json:
+        common.print_json(found)
+        return
+    rows = [
+        (
+            one.id,
+            one.name,
+            one.role,
+            one.agency_code,
+            common.local_time(one.expires_ms, zone),
+            common.local_time(one.last_used_ms, zone),
+            "revoked" if one.revoked_ms is not None else "",
+        )
+        for one in found
+    ]
+    common.print_table(("id", "name", "role", "agency", "expires", "last used", "state"), rows)
+
+
+@token.command("revoke")
+def token_revoke(
+    token_id: Annotated[int, typer.Argument(metavar="ID")],
+    config: ConfigOption = None,
+) -> None:
+    """End a token for good."""
+    from mailgov.admin import tokens
+
+    common.act(config, lambda ctx, actor: tokens.revoke_token(ctx, actor, token_id))
+    common.say(f"revoked token {token_id}")

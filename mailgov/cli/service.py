@@ -1,0 +1,134 @@
+"""`mailgov init` and `mailgov serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailgov.cli import common
+from mailgov.cli.common import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from mailgov.admin.context import Actor, AdminContext
+    from mailgov.admin.demo import Ready
+    from mailgov.admin.setup import Operator
+    from mailgov.ops.init import Plan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command("init")(init)
+    app.command("serve")(serve)
+
+
+def init(
+    domain: Annotated[str, typer.Option(metavar="D", help="The first mail domain.")],
+    hostname: Annotated[
+        str | None, typer.Option(help="The name that the world knows it by.", show_default="mail.D")
+    ] = None,
+    data: Annotated[str, typer.Option(metavar="DIR", help="The data folder.")] = "var",
+    demo: Annotated[bool, typer.Option("--demo", help="Fill it with a made-up province.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new installation: settings, certificate, ledger, domain, operator, DKIM keys."""
+    from mailgov.admin import rules
+    from mailgov.config import load_settings
+    from mailgov.ops import files
+    from mailgov.ops.init import SETTINGS_FILE_MODE, settings_text
+
+    path = (common.config_path(config) or Path("mailgov.toml")).absolute()
+    if path.exists():
+        raise common.Refused(f"{path} is there already: an installation is never overwritten")
+    if not path.parent.is_dir():
+        raise common.Refused(f"no such folder: {path.parent}")
+    name = rules.domain_name(domain)
+    plan = _plan(name, rules.domain_name(hostname or f"mail.{name}"), data, path.parent, demo=demo)
+    # The draft becomes the settings file when all else is done: until then, nothing says "ready".
+    draft = path.with_name(f".{path.name}.draft")
+    text = settings_text(plan)
+    files.replace(draft, text.encode(), SETTINGS_FILE_MODE)
+    try:
+        settings = load_settings(draft)
+        operator, ready = common.act_with(settings, lambda ctx, actor: _make(ctx, actor, plan))
+        files.write_new(path, text.encode(), SETTINGS_FILE_MODE)
+    finally:
+        draft.unlink(missing_ok=True)
+    _report(path, plan, operator, ready, ready.text(settings) if ready else "", as_json=as_json)
+
+
+def _plan(domain: str, hostname: str, data: str, folder: Path, *, demo: bool) -> Plan:
+    from mailgov.config import default_policy_directory
+    from mailgov.ops.init import Plan
+
+    own = folder / "policy"
+    policy = "policy" if own.is_dir() else str(default_policy_directory())
+    return Plan(domain=domain, hostname=hostname, data_dir=data, policy_directory=policy, demo=demo)
+
+
+async def _make(ctx: AdminContext, _actor: Actor, plan: Plan) -> tuple[Operator, Ready | None]:
+    from mailgov.admin import demo, setup
+
+    setup.make_files(ctx, plan)
+    if not plan.demo:
+        return await setup.set_up(ctx, plan.domain), None
+    agency = demo.operating_agency(plan.domain).span
+    operator = await setup.set_up(ctx, plan.domain, agency=agency)
+    return operator, await demo.make_demo(ctx, plan.domain, operator)
+
+
+def _report(
+    path: Path, plan: Plan, operator: Operator, ready: Ready | None, notes: str, *, as_json: bool
+) -> None:
+    from mailgov.ops.dns import records
+
+    found = records(plan.domain, plan.hostname, operator.keys)
+    if as_json:
+        common.print_json(
+            {
+                "settings": path,
+                "operator": operator.address,
+                "password": operator.password,
+                "demo": None if ready is None else common.plain(ready),
+                "records": found,
+            }
+        )
+        return
+    common.say(f"made {path}")
+    if ready is not None:
+        common.say("a demo province with a month of sample traffic; how to sign in:\n")
+        common.say(notes)
+        return
+    common.say(f"operator account: {operator.address}")
+    common.say(f"operator password (shown this once): {operator.password}")
+    common.say("\npublish these records:")
+    for record in found:
+        common.say(record.line())
+    common.say(
+        "\nnext: mailgov agency add, mailgov account add, then mailgov serve; the certificate is\n"
+        "self-signed: put your own in its place before the service faces the world"
+    )
+
+
+def serve(
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="relay or web; may be given again.", show_default="all of them"),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Relay workers.")] = 1,
+    config: ConfigOption = None,
+) -> None:
+    """Run the service until SIGTERM or Ctrl-C."""
+    from mailgov.config import find_settings_file
+    from mailgov.serve import ROLES, ServeError
+    from mailgov.serve import serve as run
+
+    path = find_settings_file(common.config_path(config))
+    settings = common.read_settings(path)
+    try:
+        code = run(settings, path, tuple(role) if role else ROLES, workers)
+    except ServeError as error:
+        raise common.Refused(str(error)) from error
+    raise typer.Exit(code)
