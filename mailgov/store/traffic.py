@@ -1,0 +1,278 @@
+"""Traffic records and decisions as they are looked up: lists by keyset, one message, the queue."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from mailgov.store.engine import Database
+from mailgov.store.sql import chunks, columns, table
+from mailgov.store.tables import DecisionRow, Message, MessageRecipient
+
+WAITING = ("queued", "deferred", "held")
+"""States of a recipient that is still in a spool."""
+RECIPIENTS_IN_LIST = 100
+"""Recipients shown of one message in a list; `recipients_total` tells how many there are."""
+PAGE_LIMIT = 1000
+
+Place = tuple[int, int]
+"""Where a list of messages goes on: (at_ms, id) of the last row shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """A decision by a rule; `position` None means that it is about the whole message."""
+
+    id: str
+    at_ms: int
+    queue_id: str
+    position: int | None
+    stage: str
+    outcome: str
+    rule: str | None
+    document: str | None
+    article: str | None
+    mode: str | None
+    policy_hash: str
+    facts: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientView:
+    """One recipient and what became of it; `address` None in a record of a stop for secrecy."""
+
+    position: int
+    address: str | None
+    original: str | None
+    via: str | None
+    direction: str | None
+    account: str | None
+    agency_code: str | None
+    mx_provider: str | None
+    mx_host: str | None
+    state: str
+    attempts: int
+    last_reply: str | None
+    decision_id: str | None
+    updated_ms: int
+    delivered_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A traffic record. `account` and `agency_code` are of the account that sent it."""
+
+    id: int
+    queue_id: str
+    spool_id: str
+    at_ms: int
+    local_date: date
+    verdict: str
+    source: str | None
+    account: str | None
+    agency_code: str | None
+    personal: bool
+    reverse_path: str | None
+    author: str | None
+    subject: str | None
+    message_id: str | None
+    document_class: str | None
+    symbol: str | None
+    urgency: str | None
+    secrecy: str | None
+    reply: bool
+    forward: bool
+    meeting: bool
+    automatic: bool
+    to_others: bool
+    size_bytes: int | None
+    tls: str | None
+    signatures: list[str]
+    attachments: int
+    spf: str | None
+    dkim: str | None
+    dmarc: str | None
+    policy_hash: str
+    sample: bool
+    recipients: tuple[RecipientView, ...] = ()
+    recipients_total: int = 0
+    decisions: tuple[DecisionView, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """What `list_messages` takes to go on after this record."""
+        return self.at_ms, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A recipient that waits, with the message it belongs to, as the ledger knows it."""
+
+    id: int
+    """Where a list of the queue goes on."""
+    queue_id: str
+    spool_id: str
+    at_ms: int
+    account: str | None
+    agency_code: str | None
+    reverse_path: str | None
+    subject: str | None
+    size_bytes: int | None
+    position: int
+    address: str | None
+    direction: str | None
+    state: str
+    attempts: int
+    last_reply: str | None
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list of messages is narrowed to; None leaves it open.
+
+    `agency` and `account` match the account that sent a message and the mailboxes that it was
+    for; `state` and `direction` match together, on one recipient; times are half-open.
+    """
+
+    agency: str | None = None
+    account: str | None = None
+    queue_id: str | None = None
+    from_ms: int | None = None
+    until_ms: int | None = None
+    state: str | None = None
+    direction: str | None = None
+    verdict: str | None = None
+
+
+async def list_messages(
+    db: Database, wanted: Filter | None = None, *, limit: int = 50, after: Place | None = None
+) -> list[MessageView]:
+    """Traffic records, newest first, after the place given; at most `PAGE_LIMIT`."""
+    m = columns(Message)
+    query = select(*m).where(*_conditions(wanted or Filter())).order_by(m.at_ms.desc(), m.id.desc())
+    if after is not None:
+        query = query.where(tuple_(m.at_ms, m.id) < after)
+    async with db.read() as session:
+        rows = (await session.execute(query.limit(max(1, min(limit, PAGE_LIMIT))))).all()
+        return await _with_parts(session, rows, RECIPIENTS_IN_LIST)
+
+
+async def get(db: Database, queue_id: str) -> MessageView | None:
+    """The traffic record of a queue id with all its recipients and decisions, or None."""
+    m = columns(Message)
+    async with db.read() as session:
+        rows = (await session.execute(select(*m).where(m.queue_id == queue_id))).all()
+        return next(iter(await _with_parts(session, rows, None)), None)
+
+
+async def queue(
+    db: Database,
+    *,
+    state: str | None = None,
+    agency: str | None = None,
+    queue_id: str | None = None,
+    limit: int = 50,
+    after: int = 0,
+) -> list[QueueEntry]:
+    """Recipients that wait (all of `WAITING` or one state), oldest first, after the id given.
+
+    `agency` is the sending account's. The spools may be a moment ahead of this.
+    """
+    m, r = columns(Message), columns(MessageRecipient)
+    query = (
+        select(
+            r.id, m.queue_id, m.spool_id, m.at_ms, m.account, m.agency_code, m.reverse_path, m.subject,
+            m.size_bytes, r.position, r.address, r.direction, r.state, r.attempts, r.last_reply, r.updated_ms,
+        )
+        .join_from(table(MessageRecipient), table(Message), m.id == r.message_row)
+        .where(r.state.in_((state,) if state in WAITING else WAITING), r.id > after)
+        .order_by(r.id)
+        .limit(max(1, min(limit, PAGE_LIMIT)))
+    )  # fmt: skip
+    if agency is not None:
+        query = query.where(m.agency_code == agency)
+    if queue_id is not None:
+        query = query.where(m.queue_id == queue_id)
+    if state is not None and state not in WAITING:
+        return []
+    async with db.read() as session:
+        return [QueueEntry(*row) for row in await session.execute(query)]
+
+
+async def decision(db: Database, decision_id: str) -> DecisionView | None:
+    """The decision of this id, or None."""
+    d = columns(DecisionRow)
+    async with db.read() as session:
+        row = (await session.execute(select(*d).where(d.id == decision_id))).first()
+        return DecisionView(**row._mapping) if row else None
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    m, r = columns(Message), columns(MessageRecipient)
+    of_message = r.message_row == m.id
+    found: list[ColumnElement[bool]] = []
+    if wanted.agency is not None:
+        into = exists().where(of_message, r.agency_code == wanted.agency)
+        found.append(or_(m.agency_code == wanted.agency, into))
+    if wanted.account is not None:
+        into = exists().where(of_message, r.account == wanted.account)
+        found.append(or_(m.account == wanted.account, into))
+    if wanted.queue_id is not None:
+        found.append(m.queue_id == wanted.queue_id)
+    if wanted.from_ms is not None:
+        found.append(m.at_ms >= wanted.from_ms)
+    if wanted.until_ms is not None:
+        found.append(m.at_ms < wanted.until_ms)
+    if wanted.verdict is not None:
+        found.append(m.verdict == wanted.verdict)
+    of_one = [c == value for c, value in ((r.state, wanted.state), (r.direction, wanted.direction)) if value]
+    if of_one:
+        found.append(exists().where(of_message, *of_one))
+    return found
+
+
+async def _with_parts(
+    session: AsyncSession, rows: Sequence[Row[Any]], recipients: int | None
+) -> list[MessageView]:
+    """The messages with their decisions and the first `recipients` (None: all) of each."""
+    ids = [row.id for row in rows]
+    found: dict[int, list[RecipientView]] = defaultdict(list)
+    totals: dict[int, int] = {}
+    decisions: dict[str, list[DecisionView]] = defaultdict(list)
+    d = columns(DecisionRow)
+    for some in chunks(ids):
+        for row in await session.execute(_recipients_of(some, recipients)):
+            values = dict(row._mapping)
+            found[values.pop("message_row")].append(RecipientView(**values))
+        r = columns(MessageRecipient)
+        count = select(r.message_row, func.count()).where(r.message_row.in_(some)).group_by(r.message_row)
+        totals |= {row[0]: row[1] for row in await session.execute(count)}
+    for names in chunks(row.queue_id for row in rows):
+        query = select(*d).where(d.queue_id.in_(names)).order_by(d.at_ms, d.position, d.id)
+        for row in await session.execute(query):
+            decisions[row.queue_id].append(DecisionView(**row._mapping))
+    return [
+        replace(
+            MessageView(**row._mapping),
+            recipients=tuple(found[row.id]),
+            recipients_total=totals.get(row.id, 0),
+            decisions=tuple(decisions[row.queue_id]),
+        )
+        for row in rows
+    ]
+
+
+def _recipients_of(ids: list[int], limit: int | None) -> Select[Any]:
+    r = columns(MessageRecipient)
+    hidden = {"id", "delivered_date"}
+    query = select(*(c for c in r if c.name not in hidden)).where(r.message_row.in_(ids))
+    if limit is not None:
+        query = query.where(r.position < limit)
+    return query.order_by(r.message_row, r.position)
