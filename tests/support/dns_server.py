@@ -114,6 +114,10 @@ class DnsServer:
         """How often this was asked."""
         return self.questions[_fold(name), rdtype]
 
+    def text(self, name: str) -> str:
+        """The content of the name's first TXT record; KeyError without one."""
+        return b"".join(self._records[_fold(name), "TXT"][0].strings).decode()
+
     # What resolvers hear
 
     def answer(self, wire: bytes, *, over_tcp: bool) -> bytes | None:

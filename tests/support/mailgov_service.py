@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Any
 
 from tests.support.certificates import make_certificate
-from tests.support.processes import Program, children, free_port, running, wait_port, wait_until
+from tests.support.dns_server import DnsServer
+from tests.support.processes import Program, descendants, free_port, running, wait_until
 from tests.support.toml_text import merged, to_toml
 
 MAILGOV = Path(sys.executable).with_name("mailgov")
@@ -81,6 +82,7 @@ class Service:
         self.prefix = list(prefix)
         self.env = {"MAILGOV_CONFIG": str(self.config), **(env or {})}
         self._program: Program | None = None
+        self._logs: list[Path] = []
 
     # Setting up
 
@@ -107,6 +109,24 @@ class Service:
         """A `[[smtp.trusted]]` table on this service's port for it, to be put into `settings`."""
         return {"listen": f"127.0.0.1:{self.trusted}", "networks": ["127.0.0.0/8"], "account": account}
 
+    def add_account(self, address: str, password: str | None = None, **options: str) -> CliResult:
+        """`mailgov account add`; without a password it cannot sign in. `options` such as `agency="STTTT"`."""
+        words = ["account", "add", address]
+        for name, value in {"name": address.partition("@")[0], **options}.items():
+            words += [f"--{name.rstrip('_').replace('_', '-')}", value]
+        words.append("--no-password" if password is None else "--password-stdin")
+        return self.cli(*words, stdin=None if password is None else f"{password}\n").expect()
+
+    def token(self, role: str, **options: str) -> str:
+        """A fresh bearer token."""
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return str(self.cli("token", "create", "test", "--role", role, *words).expect().data["token"])
+
+    def publish(self, dns_server: DnsServer) -> None:
+        """Put the records that `mailgov dns print` asks for into the DNS."""
+        for record in self.cli("dns", "print").expect().data:
+            dns_server.add(record["name"], record["type"], record["value"])
+
     # Running
 
     @property
@@ -114,25 +134,13 @@ class Service:
         assert self._program is not None, "the service was not started"
         return self._program
 
-    def start(self, *options: str, timeout_s: float = 30.0) -> None:
-        """Start `serve` and return once every listener greets and HTTP says that it is ready."""
+    def start(self, *options: str, timeout_s: float = 60.0) -> None:
+        """Start `serve` and return once it says that all its processes are ready."""
         argv = [*self.prefix, str(MAILGOV), "serve", "--workers", str(self.workers), *options]
-        self._program = Program(argv, log=self.folder / "serve.log", env=self.env, cwd=self.folder)
-        for port in self._listeners():
-            wait_port(port, timeout_s=timeout_s, program=self._program)
-        wait_until(self._ready, timeout_s=timeout_s, what="/readyz", program=self._program)
-
-    def _listeners(self) -> list[int]:
-        settings = tomllib.loads(self.config.read_text(encoding="utf-8"))
-        smtp = settings.get("smtp", {})
-        found = [smtp.get("mx"), smtp.get("submission"), smtp.get("submissions")]
-        found += [trusted["listen"] for trusted in smtp.get("trusted", [])]
-        return [int(listen.rpartition(":")[2]) for listen in found if listen]
-
-    def _ready(self) -> bool:
-        with suppress(OSError):
-            return self.get("/readyz").status == 200
-        return False
+        log = self.folder / f"serve-{len(self._logs) + 1}.log"
+        self._logs.append(log)
+        self._program = Program(argv, log=log, env=self.env, cwd=self.folder)
+        self._program.wait_output("mailgov is ready", timeout_s=timeout_s)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status of `serve`."""
@@ -145,17 +153,15 @@ class Service:
         self.workers = workers or self.workers
         self.start()
 
-    def processes(self) -> list[int]:
-        """The process ids below the supervisor, all generations."""
-        found, fresh = [], children(self.program.pid)
-        while fresh:
-            found += fresh
-            fresh = [child for pid in fresh for child in children(pid)]
-        return found
+    def processes(self, role: str | None = None) -> list[int]:
+        """The process ids below the supervisor, or those of one role: relay, web, sink."""
+        found = descendants(self.program.pid)
+        return found if role is None else [pid for pid in found if _role(pid) == role]
 
-    def kill_processes(self) -> None:
-        """SIGKILL every worker at once and leave the supervisor to deal with it."""
-        before = self.processes()
+    def kill_workers(self) -> None:
+        """SIGKILL every relay worker at once; the supervisor lives and starts new ones."""
+        before = self.processes("relay")
+        assert before, "no relay worker runs"
         for pid in before:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -216,8 +222,17 @@ class Service:
         return smtplib.SMTP("127.0.0.1", port, local_hostname="client.test", timeout=30)
 
     def log(self) -> str:
-        """All that `serve` has written."""
-        return self.program.output()
+        """All that `serve` has written, over every start."""
+        return "".join(log.read_text(encoding="utf-8", errors="replace") for log in self._logs)
+
+
+def _role(pid: int) -> str | None:
+    """The role of a worker process, which its command line ends with as JSON."""
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        if b"mailgov.child" in words:
+            return str(json.loads(words[-1])["role"])
+    return None
 
 
 def _json(text: str) -> Any:

@@ -110,11 +110,21 @@ def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def descendants(pid: int) -> list[int]:
+    """Process ids of children, their children and so on, nearest first."""
+    found: list[int] = []
+    fresh = children(pid)
+    while fresh:
+        found += fresh
+        fresh = [child for parent in fresh for child in children(parent)]
+    return found
+
+
 class Program:
     """A program in a process group of its own, whose output goes to a file.
 
-    The group is killed when the block is left; the kernel kills the program itself when the
-    thread that started it dies.
+    It is killed with its group and all its descendants when the block is left; the kernel
+    kills the program itself when the thread that started it dies.
     """
 
     def __init__(
@@ -185,20 +195,29 @@ class Program:
             os.kill(self.pid, number)
 
     def stop(self, timeout_s: float = 30.0) -> int:
-        """SIGTERM and wait; then kill what is left of the group. Returns the exit status."""
+        """SIGTERM and wait; then kill what it left behind. Returns the exit status."""
+        family = self._family()
         self.send_signal(signal.SIGTERM)
         try:
             return self.wait(timeout_s)
         finally:
-            self.kill()
+            self._kill(family)
 
     def kill(self) -> None:
-        """SIGKILL the whole group and wait until none of it runs; harmless when it is gone."""
-        group = [pid for pid in _group(self.pid) if pid != self.pid]
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        """SIGKILL it, its group and descendants at once and wait for their end; harmless when gone."""
+        self._kill(self._family())
+
+    def _family(self) -> list[int]:
+        return [*descendants(self.pid), *_group(self.pid)]
+
+    def _kill(self, family: list[int]) -> None:
+        # The program first: a supervisor must not start again what dies under it.
+        for pid in dict.fromkeys([self.pid, *family, *_group(self.pid)]):
+            if pid != self.pid or self.alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._process.wait(30)
-        wait_until(lambda: not any(running(pid) for pid in group), what=f"the end of {self}'s group")
+        wait_until(lambda: not any(running(pid) for pid in family), what=f"the end of what {self} started")
 
     def __enter__(self) -> Program:
         return self

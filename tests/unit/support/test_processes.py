@@ -10,6 +10,7 @@ from tests.support.processes import (
     Program,
     ProgramError,
     children,
+    descendants,
     free_port,
     port_open,
     running,
@@ -28,6 +29,15 @@ def test_a_program_is_stopped_with_its_whole_group(tmp_path: Path) -> None:
         assert program.stop() == 7
         assert not running(child)
         assert not program.alive
+
+
+def test_descendants_in_sessions_of_their_own_are_killed_too(tmp_path: Path) -> None:
+    script = "setsid bash -c 'sleep 300 & echo started; wait'"
+    with Program(["bash", "-c", script + "; true"], log=tmp_path / "log") as program:
+        program.wait_output("started")
+        family = descendants(program.pid)
+        assert len(family) == 2
+    assert not any(running(pid) for pid in family)
 
 
 def test_an_early_end_shows_the_output(tmp_path: Path) -> None:
