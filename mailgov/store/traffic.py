@@ -203,7 +203,7 @@ async def queue(
     if state is not None and state not in WAITING:
         return []
     async with db.read() as session:
-        return [QueueEntry(*row) for row in await session.execute(query)]
+        return [QueueEntry(**row._mapping) for row in await session.execute(query)]
 
 
 async def decision(db: Database, decision_id: str) -> DecisionView | None:
@@ -255,7 +255,7 @@ async def _with_parts(
         count = select(r.message_row, func.count()).where(r.message_row.in_(some)).group_by(r.message_row)
         totals |= {row[0]: row[1] for row in await session.execute(count)}
     for names in chunks(row.queue_id for row in rows):
-        query = select(*d).where(d.queue_id.in_(names)).order_by(d.at_ms, d.position, d.id)
+        query = select(*d).where(d.queue_id.in_(names)).order_by(d.at_ms, d.position.nulls_first(), d.id)
         for row in await session.execute(query):
             decisions[row.queue_id].append(DecisionView(**row._mapping))
     return [
