@@ -25,11 +25,11 @@ async def usage(
     calendar: str = "civil",
     agency: str | None = None,
 ) -> UsageReport:
-    """Messages and active persons of a period (default: the 30 days before today)."""
+    """Messages and active persons of a period (default: 30 days, today the last)."""
     confined = agency_filter(actor, Act.USAGE_READ, agency)
     rules.one_of(calendar, CALENDARS, "calendar")
     today = ctx.today()
-    last = f"{today - timedelta(days=LAST_DAYS)}..{today - timedelta(days=1)}"
+    last = f"{today - timedelta(days=LAST_DAYS - 1)}..{today}"
     try:
         return await usage_report(
             ctx.db,

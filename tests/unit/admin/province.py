@@ -12,12 +12,17 @@ from mailgov.admin import accounts, agencies, aliases, domains, keys, tokens
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.identity.roles import Role
+from mailgov.mail.events import MessageEvent, OutcomeEvent, RecipientRecord
 from mailgov.settings import Settings
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.engine import Database
+from mailgov.store.ledger import apply_events
 
 DOMAIN = "caobang.gov.vn"
 NOW_MS = 1_763_722_800_000  # 2025-11-21 18:00 in Hà Nội
+WAITING = "01M5M4PKQGV294X9FW"
+"""The queue id of a message of which something waits."""
+SPOOL = "spool-of-the-test"
 OPERATOR = Actor("operator", Role.OPERATOR)
 SNV_ADMIN = Actor("it-snv", Role.AGENCY_ADMIN, "snv")
 
@@ -45,6 +50,31 @@ async def make_province(ctx: AdminContext) -> None:
     await aliases.add_alias(ctx, OPERATOR, at("ld-snv"), to=[at("annv")])
     await keys.generate_key(ctx, OPERATOR, DOMAIN, algorithm="ed25519")
     await tokens.create_token(ctx, OPERATOR, "first", role=Role.OPERATOR, days=None)
+    await _make_traffic(ctx)
+
+
+async def _make_traffic(ctx: AdminContext) -> None:
+    """One message of Sở Nội vụ: delivered to a colleague, waiting for two others."""
+    recipients = (
+        RecipientRecord(0, at("binhtt"), "internal", "queued", at("binhtt"), "stc"),
+        RecipientRecord(1, "x@example.org", "outbound", "queued"),
+        RecipientRecord(2, "y@example.org", "outbound", "queued"),
+    )
+    message = MessageEvent(
+        "accepted",
+        WAITING,
+        NOW_MS,
+        "submission",
+        "0" * 32,
+        account=at("annv"),
+        agency="snv",
+        personal=True,
+        reverse_path=at("annv"),
+        subject="12/GM-SNV Giấy mời",
+        recipients=recipients,
+    )
+    outcome = OutcomeEvent(WAITING, 0, NOW_MS + 1, "delivered", account=at("binhtt"), agency="stc")
+    await apply_events(ctx.db, SPOOL, "test", [(1, message), (2, outcome)], NOW_MS)
 
 
 @dataclass(frozen=True)

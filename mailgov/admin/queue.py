@@ -1,0 +1,142 @@
+"""Acts on messages on their way. The worker that owns the spool applies them; here they are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from mailgov.admin import rules
+from mailgov.admin.context import Actor, AdminContext, agency_filter, change, require, require_over
+from mailgov.admin.errors import conflict, invalid, not_found, unfinished
+from mailgov.identity.roles import Act
+from mailgov.store import commands, traffic
+from mailgov.store.commands import CommandView
+from mailgov.store.traffic import MessageView, QueueEntry
+
+WAIT_S = 10.0
+"""Workers look for commands every second or so; longer means that none runs."""
+LOOK_EVERY_S = 0.1
+REASON_CHARACTERS = 500
+
+
+async def list_queue(
+    ctx: AdminContext,
+    actor: Actor,
+    *,
+    state: str | None = None,
+    agency: str | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> list[QueueEntry]:
+    """Recipients that wait, oldest first, past the entry `after`; `agency` is the sending account's."""
+    confined = agency_filter(actor, Act.QUEUE_READ, agency)
+    if state is not None:
+        rules.one_of(state, traffic.WAITING, "state of a waiting recipient")
+    return await traffic.queue(ctx.db, state=state, agency=confined, after=after, limit=limit)
+
+
+async def show_queued(ctx: AdminContext, actor: Actor, queue_id: str) -> MessageView:
+    """One message of which something waits, or AdminError `not-found`."""
+    require(actor, Act.QUEUE_READ)
+    message = await _message(ctx, actor, Act.QUEUE_READ, queue_id)
+    if not _waiting(message):
+        raise not_found("message in the queue", message.queue_id)
+    return message
+
+
+async def hold(
+    ctx: AdminContext, actor: Actor, queue_id: str, *, position: int | None = None, reason: str | None = None
+) -> CommandView:
+    """Keep a message, or one recipient of it, from leaving until it is released."""
+    return await _act(ctx, actor, Act.QUEUE_HOLD, queue_id, position, reason)
+
+
+async def release(
+    ctx: AdminContext, actor: Actor, queue_id: str, *, position: int | None = None, reason: str | None = None
+) -> CommandView:
+    """Let what is held go on."""
+    return await _act(ctx, actor, Act.QUEUE_RELEASE, queue_id, position, reason)
+
+
+async def retry(
+    ctx: AdminContext, actor: Actor, queue_id: str, *, position: int | None = None, reason: str | None = None
+) -> CommandView:
+    """Try now what is waiting for its next attempt."""
+    return await _act(ctx, actor, Act.QUEUE_RETRY, queue_id, position, reason)
+
+
+async def drop(
+    ctx: AdminContext, actor: Actor, queue_id: str, *, reason: str, position: int | None = None
+) -> CommandView:
+    """Give a message, or one recipient of it, up for good. `reason` is on record."""
+    if not reason.strip():
+        raise invalid("dropping a message needs a reason")
+    return await _act(ctx, actor, Act.QUEUE_DROP, queue_id, position, reason)
+
+
+async def _act(
+    ctx: AdminContext, actor: Actor, act: Act, queue_id: str, position: int | None, reason: str | None
+) -> CommandView:
+    """Ask, wait for the owner's answer, and give it. Raises AdminError when it was refused or is late."""
+    require(actor, act)
+    told = None if reason is None else _reason(reason)
+    message = await _message(ctx, actor, act, queue_id)
+    _check_position(message, position)
+    async with change(ctx, actor, act, message.queue_id, directory=False) as step:
+        command_id = await commands.enqueue(
+            step.session,
+            spool_id=message.spool_id,
+            queue_id=message.queue_id,
+            position=position,
+            act=act.value.removeprefix("queue."),
+            actor=actor.name,
+            reason=told,
+            expected_state=None,
+            now_ms=step.now_ms,
+        )
+        step.content.update(command=command_id, position=position, reason=told)
+    return await _answer(ctx, command_id, message.queue_id)
+
+
+async def _answer(ctx: AdminContext, command_id: int, queue_id: str) -> CommandView:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + WAIT_S
+    while True:
+        view = await commands.get(ctx.db, command_id)
+        if view is not None and view.result == "done":
+            return view
+        if view is not None and view.result is not None:
+            raise conflict(f"{queue_id}: {view.result_text or 'the relay refused'}")
+        if loop.time() >= until:
+            raise unfinished(
+                f"{queue_id}: asked for, but no relay has answered yet; it is applied when one runs"
+            )
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _message(ctx: AdminContext, actor: Actor, act: Act, queue_id: str) -> MessageView:
+    shown = rules.shown(queue_id)
+    message = await traffic.get(ctx.db, queue_id) if queue_id.isascii() and queue_id.isalnum() else None
+    if message is None:
+        raise not_found("message", shown)
+    require_over(actor, act, message.agency_code, "message", shown)
+    return message
+
+
+def _waiting(message: MessageView) -> Sequence[int]:
+    return [one.position for one in message.recipients if one.state in traffic.WAITING]
+
+
+def _check_position(message: MessageView, position: int | None) -> None:
+    waiting = _waiting(message)
+    if not waiting:
+        raise conflict(f"{message.queue_id}: nothing of it waits any more")
+    if position is not None and position not in waiting:
+        raise conflict(f"{message.queue_id}: no recipient {position} waits")
+
+
+def _reason(text: str) -> str:
+    reason = " ".join(text.split())
+    if len(reason) > REASON_CHARACTERS or not reason.isprintable():
+        raise invalid(f"a reason is one line of at most {REASON_CHARACTERS} characters")
+    return reason
