@@ -1,0 +1,63 @@
+"""The HTTP interface as an ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from mailgov import __version__
+from mailgov.api import problem
+from mailgov.api.deps import each_once
+from mailgov.api.limits import Guard
+from mailgov.api.routes import docs, health, me, messages, queue, usage
+from mailgov.api.schemas import ProblemBody
+from mailgov.api.services import ApiServices
+
+__all__ = ["ApiServices", "create_app"]
+
+DESCRIPTION = (
+    "Traffic records, the queue and the figures of a province's mail. "
+    "Sign in with `Authorization: Bearer <token>`; errors are RFC 9457 problem documents."
+)
+
+
+def create_app(services: ApiServices, pages: Iterable[APIRouter] = ()) -> FastAPI:
+    """The app on these services. It opens nothing, starts nothing and has no lifespan of its own.
+
+    `pages` are routers of the `web` room (`web.why.why_router`), which this room does not know.
+    """
+    app = FastAPI(
+        title="mailgov",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=None,  # routes.docs serves it, to holders of a token
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat a request with its token elsewhere
+        dependencies=[Depends(each_once)],
+    )
+    app.state.services = services
+    problem.install(app)
+    for router in (health.router, docs.router):
+        app.include_router(router)
+    for router in (messages.router, queue.router, usage.router, me.router):
+        app.include_router(router, prefix="/api/v1")
+    for router in pages:
+        app.include_router(router)
+    _describe_problems(app)
+    app.add_middleware(Guard)
+    return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the problem document into the description: routes refer to it by name."""
+    made = app.openapi
+
+    def described() -> dict[str, object]:
+        description = made()
+        schemas = description.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("ProblemBody", ProblemBody.model_json_schema())
+        return description
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -1,0 +1,170 @@
+"""The shapes of answers, with examples; `/docs` shows them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mailgov.api.problem import MEDIA_TYPE
+
+_TITLES = {
+    401: "Unauthorized",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Conflict",
+    413: "Content Too Large",
+    422: "Invalid request",
+    503: "Service Unavailable",
+    504: "Not yet applied",
+}
+
+
+class ProblemBody(BaseModel):
+    """An error (RFC 9457). `type` is about:blank or urn:mailgov:problem:<code>."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route that may answer these errors."""
+    return {status: _problem(status) for status in statuses}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    example = {
+        "type": "about:blank",
+        "title": _TITLES[status],
+        "status": status,
+        "detail": "One sentence about this case.",
+        "instance": "/api/v1/…",
+    }
+    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    return {"description": _TITLES[status], "content": {MEDIA_TYPE: {"schema": schema, "example": example}}}
+
+
+class Answer(BaseModel):
+    """The base of every answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Health(Answer):
+    status: Literal["ok"]
+
+
+class Me(Answer):
+    """Who a token stands for. Times in ISO 8601 with the province's offset."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "name": "giám sát",
+                "role": "auditor",
+                "agency": None,
+                "created_at": "2026-11-01T08:00:00+07:00",
+                "expires_at": None,
+                "acts": {"message.read": "all", "usage.read": "all"},
+            }
+        },
+    )
+    name: str
+    role: str
+    agency: str | None
+    created_at: str
+    expires_at: str | None
+    acts: dict[str, Literal["agency", "all"]] = Field(
+        description="What the role may do, over its own agency's objects or over everyone's."
+    )
+
+
+class Remark(Answer):
+    """A remark in both languages; programs compare `code`."""
+
+    code: str
+    vi: str
+    en: str
+
+
+class Tongues(Answer):
+    vi: str
+    en: str
+
+
+class Days(Answer):
+    """Half-open local dates: `from` is the first day inside, `to` the first one after."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    from_: str = Field(alias="from")
+    to: str
+
+
+class Lifetime(Answer):
+    """As Days, open where an end is null."""
+
+    from_: str | None = Field(alias="from")
+    to: str | None
+
+
+class ReportPeriod(Days):
+    text: str
+    kind: Literal["year", "half", "quarter", "month", "range"]
+    calendar: Literal["civil", "administrative"]
+    cut_off_day: int | None
+    progress: Literal["whole", "running", "future"]
+    label: Tongues
+    months: list[Days]
+
+
+class CountsBody(Answer):
+    """Counts; null where there is nothing to count, never an invented 0. See `definitions`."""
+
+    name: str | None
+    sent_messages: int | None
+    automatic_messages: int | None
+    messages_to_others: int | None
+    recipients: int | None
+    received_messages: int | None
+    accounts_that_sent: int | None
+    active_persons: int | None
+    persons_that_sent: int | None
+
+
+class AgencyCounts(CountsBody):
+    agency: str | None = Field(description="Null for accounts that belonged to no agency.")
+    level: str | None
+    exists: Lifetime
+    note: Remark | None
+
+
+class ArticleBody(Answer):
+    directive: str
+    document: str
+    article: str
+
+
+class DefinitionBody(Answer):
+    id: str
+    text: Tongues
+    articles: list[ArticleBody]
+    definition_hash: str
+
+
+class UsageBody(Answer):
+    """The first figure: counts of a period, per agency and for the province."""
+
+    period: ReportPeriod
+    days: int
+    observed_days: int
+    province: CountsBody | None = Field(description="Null when the report is about one agency.")
+    agencies: list[AgencyCounts]
+    definitions: list[DefinitionBody]
+    sample: bool = Field(description="True when generated sample traffic is among the counts.")
+    note: Remark | None
+    generated_at: str

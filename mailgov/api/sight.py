@@ -1,0 +1,44 @@
+"""What of a traffic record a caller may see: the one place that cuts records down to a seat.
+
+Who sees the whole province sees all of it. An agency's seat sees the whole record of what its
+own accounts sent; of what others sent into it, the message and its own recipients, never who
+else got it. A filter never tells what the record would not show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mailgov.store import traffic
+from mailgov.store.engine import Database
+from mailgov.store.traffic import Filter, MessageView, RecipientView
+
+
+async def seen_by(db: Database, found: MessageView, agency: str | None) -> MessageView | None:
+    """The record as a seat of `agency` (None: the province) may see it, or None."""
+    if agency is None or found.agency_code == agency:
+        return found
+    if found.recipients_total > len(found.recipients):
+        # Its own recipients may be further down than a list reads.
+        found = await traffic.get(db, found.queue_id) or found
+    own = tuple(one for one in found.recipients if one.agency_code == agency)
+    if not own:
+        return None
+    ids = {one.decision_id for one in own}
+    decisions = tuple(one for one in found.decisions if one.position is None or one.id in ids)
+    return replace(found, recipients=own, recipients_total=len(own), decisions=decisions)
+
+
+def matches(seen: MessageView, wanted: Filter) -> bool:
+    """True when what is seen, and not only what is hidden, answers the filter."""
+    if wanted.account is not None:
+        accounts = {seen.account, *(one.account for one in seen.recipients)}
+        if wanted.account not in accounts:
+            return False
+    if wanted.state is None and wanted.direction is None:
+        return True
+    return any(_like(one, wanted) for one in seen.recipients)
+
+
+def _like(one: RecipientView, wanted: Filter) -> bool:
+    return wanted.state in (None, one.state) and wanted.direction in (None, one.direction)
