@@ -141,12 +141,13 @@ def seen_by(clauses: Iterable[Clause], facts: Facts) -> tuple[Seen, ...]:
 
 def doubt(step: Step, facts: Facts) -> str:
     """Why a rule could not be told: its id, the fact, and the reason that came with it."""
-    for clause in step.clauses:
-        if clause.test(facts) in {NO, YES}:
-            continue
-        for leaf in clause.leaves():
-            if leaf.test(facts) in {UNKNOWN, MISSING}:
-                return f"{step.rule.id}: {_reason(leaf, facts)}"
+    for verdict in (UNKNOWN, MISSING):
+        for clause in step.clauses:
+            if clause.test(facts) is not verdict:
+                continue
+            for leaf in clause.leaves():
+                if leaf.test(facts) is verdict:
+                    return f"{step.rule.id}: {_reason(leaf, facts)}"
     return f"{step.rule.id}: unknown"
 
 
@@ -156,5 +157,6 @@ def _reason(leaf: Condition, facts: Facts) -> str:
             return f"{name} not gathered"
         value = facts[name]
         if isinstance(value, Unknown):
-            return f"{name} unknown ({' '.join(value.reason.split())[:200]})"
+            clean = "".join(c if c.isprintable() else " " for c in value.reason[:200])
+            return f"{name} unknown ({' '.join(clean.split())})"
     return f"{leaf.fact} unknown (not of its type)"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mailgov.mail.document import Vocabulary
+from mailgov.mail.document import Vocabulary, VocabularyError
 from mailgov.policy.directives import Directive, read_directive, with_numbers
 from mailgov.policy.engine import Policy, compile_steps
 from mailgov.policy.errors import PolicyError
@@ -89,8 +89,8 @@ def _directive(source: Source, stem: str) -> Directive:
 def _vocabulary(source: Source) -> Vocabulary:
     try:
         return Vocabulary.from_table(source.table)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise PolicyError(source.name, None, None, str(error) or type(error).__name__) from error
+    except VocabularyError as error:
+        raise source.error(error.path, error.problem) from None
 
 
 def _secrecy_warnings(rules: tuple[Rule, ...]) -> list[str]:

@@ -101,6 +101,8 @@ def read_rules(reader: Reader, directives: Mapping[str, Directive]) -> tuple[Rul
     """The rules of `rules.toml` in their order."""
     readers = reader.tables("rule")
     reader.finish()
+    if not readers:
+        raise reader.error("rule", "there is no rule at all: a policy that accepts everything has them off")
     if len(readers) > RULES_LIMIT:
         raise reader.error("rule", f"over {RULES_LIMIT} rules")
     rules: dict[str, Rule] = {}
