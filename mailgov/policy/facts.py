@@ -154,7 +154,7 @@ def _recipient_facts() -> tuple[FactSpec, ...]:
             "word",
             ROUTE_ONLY,
             "dns",
-            "the same, by the MX really used; absent when mail leaves by a configured route",
+            "the same by the MX really used; behind a configured route, as found at RCPT",
             PROVIDER_CLASSES,
         ),
     )
