@@ -24,7 +24,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, Pool
 SCHEMA_WAIT_S = 60.0
 """Another process that starts at the same time may be migrating a large ledger."""
 _WRITES = "mailgov_writes"
-_FAULTS_OF_OURS = (exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
+_NOT_OUR_SCHEMA = {"42P01", "42703", "42501"}
+"""PostgreSQL: no such table, no such column, no right to it. A migration or an operator mends that."""
 
 
 class LedgerUnavailable(Exception):
@@ -138,10 +139,15 @@ class translated:  # noqa: N801 - a context manager used as a verb
             raise Conflict(str(error.orig)) from error
         if isinstance(error, exc.TimeoutError):
             raise LedgerUnavailable("no free connection to the ledger") from error
-        if isinstance(error, exc.DBAPIError) and (
-            error.connection_invalidated or not isinstance(error, _FAULTS_OF_OURS)
-        ):
+        if isinstance(error, exc.DBAPIError) and not _fault_of_ours(error):
             raise LedgerUnavailable(f"the ledger cannot be used: {error.orig}") from error
+
+
+def _fault_of_ours(error: exc.DBAPIError) -> bool:
+    """True when the values or the statement are wrong, so that the same call can never succeed."""
+    if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _NOT_OUR_SCHEMA:
+        return False
+    return isinstance(error, (exc.ProgrammingError, exc.DataError, exc.NotSupportedError))
 
 
 def build_engine(

@@ -87,23 +87,24 @@ class Fold:
             raise EventProblem("the recipient is unknown")
         if event.state not in STATES:
             raise EventProblem(f"unknown state {event.state!r}")
+        at_ms, attempts = whole(event.at_ms), whole(event.attempts, 31)
         if event.decision is not None:
-            self._decide(event.decision, event.queue_id, event.at_ms, event.position)
+            self._decide(event.decision, event.queue_id, at_ms, event.position)
         if row["state"] in FINAL_STATES:
             return  # a repeated attempt or an event told twice: what is final stays
         row.update(
             state=event.state,
-            attempts=max(row["attempts"], event.attempts),
+            attempts=max(row["attempts"], attempts),
             last_reply=text(event.reply, 1000) or row["last_reply"],
             mx_host=text(event.mx_host) or row["mx_host"],
             mx_provider=text(event.mx_provider) or row["mx_provider"],
             account=text(event.account) or row["account"],
             agency_code=text(event.agency, 64) or row["agency_code"],
             decision_id=event.decision.id if event.decision else row["decision_id"],
-            updated_ms=event.at_ms,
+            updated_ms=at_ms,
         )
         if event.state == "delivered":
-            row.update(delivered_ms=event.at_ms, delivered_date=local_date(event.at_ms, self.timezone))
+            row.update(delivered_ms=at_ms, delivered_date=local_date(at_ms, self.timezone))
             self._count(increments.received(message, row))
         if "id" in row:
             self.changed.add((event.queue_id, event.position))
@@ -142,20 +143,37 @@ def text(value: str | None, limit: int = 320) -> str | None:
     return value.replace("\x00", "\ufffd")[:limit]
 
 
+def whole(value: Any, bits: int = 63) -> int:
+    """The value when it is a whole number of so many bits from 0 on; raises EventProblem otherwise.
+
+    SQLite would keep any value in any column and hand it to the sums.
+    """
+    if type(value) is not int or not 0 <= value < 1 << bits:
+        raise EventProblem(f"{value!r:.50} is not a number from 0 on")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """The value when it is a truth value; raises EventProblem otherwise."""
+    if type(value) is not bool:
+        raise EventProblem(f"{value!r:.50} is neither true nor false")
+    return value
+
+
 def message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
     """A row of `message` without its id."""
     if event.verdict not in ("accepted", "rejected"):
         raise EventProblem(f"unknown verdict {event.verdict!r}")
     return {
-        "queue_id": event.queue_id,
+        "queue_id": text(event.queue_id, 128),
         "spool_id": spool_id,
-        "at_ms": event.at_ms,
+        "at_ms": whole(event.at_ms),
         "local_date": local_date(event.at_ms, timezone),
         "verdict": event.verdict,
-        "source": event.source,
+        "source": text(event.source, 32),
         "account": text(event.account) or None,
         "agency_code": text(event.agency, 64) or None,
-        "personal": event.personal,
+        "personal": flag(event.personal),
         "reverse_path": text(event.reverse_path),
         "author": text(event.author, 1000),
         "subject": text(event.subject, 1000),
@@ -164,20 +182,20 @@ def message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
         "symbol": text(event.symbol, 200),
         "urgency": text(event.urgency, 64),
         "secrecy": text(event.secrecy, 64),
-        "reply": event.reply,
-        "forward": event.forward,
-        "meeting": event.meeting,
-        "automatic": event.automatic,
-        "to_others": event.to_others,
-        "size_bytes": event.size_bytes,
+        "reply": flag(event.reply),
+        "forward": flag(event.forward),
+        "meeting": flag(event.meeting),
+        "automatic": flag(event.automatic),
+        "to_others": flag(event.to_others),
+        "size_bytes": None if event.size_bytes is None else whole(event.size_bytes),
         "tls": text(event.tls, 100),
         "signatures": [text(signature, 32) for signature in event.signatures],
-        "attachments": event.attachments,
+        "attachments": whole(event.attachments, 31),
         "spf": None,
         "dkim": None,
         "dmarc": None,
         "policy_hash": text(event.policy_hash),
-        "sample": event.sample,
+        "sample": flag(event.sample),
     }
 
 
@@ -187,7 +205,7 @@ def recipient_row(record: RecipientRecord, at_ms: int, timezone: str) -> Row:
         raise EventProblem(f"unknown state {record.state!r}")
     delivered = record.state == "delivered"
     return {
-        "position": record.position,
+        "position": whole(record.position, 31),
         "address": text(record.address),
         "original": text(record.original),
         "via": text(record.via),

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, exc, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.mail.events import Event, decode, encode
 from mailgov.store.calendar import TIMEZONE
 from mailgov.store.correspondents import remember
 from mailgov.store.engine import Conflict, Database, LedgerUnavailable
-from mailgov.store.fold import EventProblem, Fold, Row
+from mailgov.store.fold import EventProblem, Fold, Row, text
 from mailgov.store.increments import Counts
 from mailgov.store.sql import add, chunks, columns, table, upsert
 from mailgov.store.tables import (
@@ -45,6 +45,8 @@ async def apply_events(
     LedgerUnavailable, and then nothing of the failing transaction was applied.
     """
     batch = sorted(events, key=lambda told: told[0])
+    if not batch:
+        return await applied_sequence(db, spool_id)
     try:
         return await _apply(db, spool_id, node, batch, now_ms, timezone)
     except LedgerUnavailable:
@@ -96,7 +98,7 @@ async def _apply(
             try:
                 fold.apply(event)
             except EventProblem as problem:
-                aside.put(sequence, encode(event), str(problem))
+                aside.put(sequence, _payload(event), str(problem))
         await _write(session, fold, now_ms)
         await upsert(session, UnappliedEvent, aside.rows)
         await _move(session, spool_id, applied, last, now_ms)
@@ -117,7 +119,7 @@ class _Aside:
                 "spool_id": self._spool_id,
                 "sequence": sequence,
                 "payload": payload,
-                "problem": problem[:PROBLEM_LIMIT].replace("\x00", ""),
+                "problem": text(problem, PROBLEM_LIMIT),
                 "at_ms": self._now_ms,
             }
         )
@@ -218,20 +220,23 @@ async def _set_one_aside(
 ) -> int:
     sequence, event = told
     payload = event if isinstance(event, bytes) else _payload(event)
-    async with db.write() as session:
-        applied = await _hold_position(session, spool_id, node, now_ms)
-        if sequence <= applied:
-            return applied
-        aside = _Aside(spool_id, now_ms)
-        aside.gap(applied, sequence)
-        aside.put(sequence, payload, f"{type(error).__name__}: {error}")
-        await upsert(session, UnappliedEvent, aside.rows)
-        await _move(session, spool_id, applied, sequence, now_ms)
-        return sequence
+    try:
+        async with db.write() as session:
+            applied = await _hold_position(session, spool_id, node, now_ms)
+            if sequence <= applied:
+                return applied
+            aside = _Aside(spool_id, now_ms)
+            aside.gap(applied, sequence)
+            aside.put(sequence, payload, f"{type(error).__name__}: {error}")
+            await upsert(session, UnappliedEvent, aside.rows)
+            await _move(session, spool_id, applied, sequence, now_ms)
+            return sequence
+    except (Conflict, exc.SQLAlchemyError, ValueError, TypeError) as other:
+        raise LedgerUnavailable("an event can neither be applied nor set aside") from other
 
 
 def _payload(event: Event) -> bytes:
     try:
         return encode(event)
-    except ValueError:
+    except (ValueError, TypeError):
         return repr(event).encode("utf-8", "backslashreplace")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import SQLModel
 
-from mailgov.mail.events import Event, MessageEvent, encode
+from mailgov.mail.events import Event, MessageEvent, OutcomeEvent, encode
 from mailgov.store.calendar import TIMEZONE
 from mailgov.store.correspondents import changed_since, last_written
-from mailgov.store.engine import Database
+from mailgov.store.engine import Database, LedgerUnavailable
 from mailgov.store.fold import Fold
 from mailgov.store.increments import Counts, Key
 from mailgov.store.ledger import applied_sequence, apply_events, unapplied_count
@@ -205,6 +206,57 @@ async def test_hostile_text_reaches_both_databases(database: Database) -> None:
     assert await apply(database, numbered(event)) == 1
     (found,) = await rows(database, Message)
     assert (found["subject"], len(found["message_id"])) == ("a\ufffdb?", 1000)
+
+
+WEIRD: list[Any] = [
+    {"a": 1},
+    ["x"],
+    -(1 << 70),
+    1.5,
+    float("nan"),
+    "\x00\ud800" * 5000,
+    b"\xff",
+    object(),
+    True,
+    None,
+]
+
+
+async def test_no_value_of_any_field_stops_the_stream(database: Database) -> None:
+    """Fields of every type come from another version's JSON: each is applied or set aside, alone."""
+    values = itertools.cycle(WEIRD)
+    events: list[Event] = [message(0)]
+    for number, name in enumerate(MessageEvent.__dataclass_fields__):
+        events.append(replace(message(number + 1), **{name: next(values)}))
+    odd = [{name: next(values)} for name in OutcomeEvent.__dataclass_fields__]
+    events += [replace(outcome(0, state="deferred"), **field) for field in odd]
+    events += [message(1000), outcome(1000)]
+    assert await apply(database, numbered(*events)) == len(events)
+    assert (await rows(database, MessageRecipient))[-1]["state"] == "delivered"
+    applied, aside = len(await rows(database, Message)), await unapplied_count(database)
+    assert applied > 2
+    assert 10 < aside < len(events) - 2
+
+
+async def test_a_ledger_without_its_tables_is_unavailable_and_nothing_is_set_aside(database_url: str) -> None:
+    """A relay that is newer than the schema waits for the migration."""
+    database = Database.open(database_url, timeout_s=1)
+    rename = "ALTER TABLE message RENAME COLUMN {} TO {}"
+    async with database.write() as session:
+        await session.execute(text(rename.format("subject", "gone")))
+    try:
+        with pytest.raises(LedgerUnavailable):
+            await apply(database, numbered(message(1)))
+        assert await unapplied_count(database) == 0
+    finally:
+        async with database.write() as session:
+            await session.execute(text(rename.format("gone", "subject")))
+        await database.dispose()
+
+
+async def test_no_events_are_no_work(database: Database) -> None:
+    assert await apply(database, []) == 0
+    assert await rows(database, SpoolPosition) == []
 
 
 async def test_a_gap_in_the_stream_is_recorded_and_passed(database: Database) -> None:
