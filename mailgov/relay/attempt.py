@@ -1,0 +1,153 @@
+"""One attempt: the decision at the route, the delivery, and the writing down of what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from mailgov.mail.events import DecisionRecord
+from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
+from mailgov.policy import Stage, render_reply
+from mailgov.policy.facts import FactValue, Unknown
+from mailgov.relay import judge, mailbox
+from mailgov.relay.client import Connection, Envelope, first_connection
+from mailgov.relay.content import content_of
+from mailgov.relay.node import Node
+from mailgov.relay.outcome import Outcome, settle
+from mailgov.relay.route import Hops, Lane, Router
+from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
+
+log = structlog.get_logger()
+
+
+class LaneSession:
+    """What a runner keeps between attempts on its lane: hops and an open connection."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.hops: Hops | None = None
+        self.connection: Connection | None = None
+
+    async def close(self) -> None:
+        if self.connection is not None:
+            connection, self.connection = self.connection, None
+            await connection.close()
+
+
+@dataclass(slots=True)
+class Attempt:
+    """Runs attempts for the scheduler."""
+
+    node: Node
+    router: Router
+
+    async def run(
+        self,
+        spool: Spool,
+        message: QueuedMessage,
+        recipients: Sequence[QueuedRecipient],
+        session: LaneSession,
+    ) -> None:
+        """Attempt all `recipients`, which share the session's lane, and write the outcomes."""
+        try:
+            outcomes = await self._outcomes(spool, message, recipients, session)
+        except MailError as error:
+            outcomes = [Outcome(r, error.reply) for r in recipients]
+        except Exception as error:  # whatever it is, it must not stop the lane, nor lose the mail
+            log.error("attempt failed", queue_id=message.queue_id, exc_info=error)
+            self.node.counters.add("internal_errors")
+            outcomes = [Outcome(r, INTERNAL_ERROR) for r in recipients]
+        try:
+            await settle(self.node, spool, message, outcomes)
+        except SpoolError as error:
+            # The lease runs out and the attempt is made again: perhaps twice, never not at all.
+            log.error("outcome not written", queue_id=message.queue_id, cause=str(error))
+
+    async def _outcomes(
+        self,
+        spool: Spool,
+        message: QueuedMessage,
+        recipients: Sequence[QueuedRecipient],
+        session: LaneSession,
+    ) -> list[Outcome]:
+        if session.lane.kind == "maildir":
+            return [await self._to_maildir(spool, message, recipient) for recipient in recipients]
+        if session.connection is not None and session.connection.broken:
+            await session.close()
+        if session.hops is None or session.connection is None:
+            session.hops = await self.router.hops(session.lane)
+        refused, allowed = await self._judge(message, recipients, session.hops)
+        if not allowed:
+            return refused
+        if session.connection is None:
+            node = self.node
+            session.connection = await first_connection(
+                session.hops.hops, node.settings.delivery, node.settings.hostname, node.executor
+            )
+        connection = session.connection
+        content = await content_of(spool, message, message.variants[allowed[0].variant])
+        envelope = Envelope(
+            message.reverse_path, tuple(r.address for r in allowed), message.smtputf8, message.eight_bit
+        )
+        replies = await connection.send(envelope, content)
+        host = connection.hop.host
+        provider = self._provider(session)
+        return refused + [
+            Outcome(r, reply, mx_host=host, mx_provider=provider)
+            for r, reply in zip(allowed, replies, strict=True)
+        ]
+
+    async def _to_maildir(self, spool: Spool, message: QueuedMessage, recipient: QueuedRecipient) -> Outcome:
+        node = self.node
+        maildir = mailbox.maildir_of(node.settings.data_dir, recipient.destination)
+        content = await content_of(spool, message, message.variants[recipient.variant])
+        unique = (
+            f"{message.received_ms // 1000}.{message.queue_id}-{recipient.position}.{node.settings.hostname}"
+        )
+        reply = await asyncio.get_running_loop().run_in_executor(
+            node.executor,
+            lambda: mailbox.deliver(maildir, content, unique=unique, reverse_path=message.reverse_path),
+        )
+        return Outcome(recipient, reply)
+
+    def _provider(self, session: LaneSession) -> str | None:
+        if session.lane.kind != "mx" or session.hops is None:
+            return None
+        return self.node.policy.policy.providers.classify(session.lane.target, session.hops.mx_hosts)
+
+    async def _judge(
+        self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], hops: Hops
+    ) -> tuple[list[Outcome], list[QueuedRecipient]]:
+        """Ask the policy again, now that the MX is known: who may not be written to, and the rest."""
+        refused: list[Outcome] = []
+        allowed: list[QueuedRecipient] = []
+        for recipient in recipients:
+            facts = _facts(message.context.get("facts")) | _facts(recipient.context.get("facts"))
+            domain = recipient.address.rpartition("@")[2].lower()
+            if hops.mx_hosts is not None:
+                facts["route.mx_provider"] = self.node.policy.policy.providers.classify(domain, hops.mx_hosts)
+            else:
+                # A configured route hides the MX; what was found at RCPT stands, or is asked for now.
+                found = facts.get("recipient.mx_provider")
+                facts["route.mx_provider"] = (
+                    found if found is not None else await judge.mx_provider(self.node, domain)
+                )
+            decision = await judge.decide(self.node, Stage.ROUTE, facts)
+            if decision is None or not decision.rejected:
+                allowed.append(recipient)
+                continue
+            reply = render_reply(decision, utf8=False, public_url=self.node.settings.http.public_url)
+            record: DecisionRecord = decision.record(recipient.position)
+            refused.append(Outcome(recipient, Reply(550, reply.enhanced, reply.text), decision=record))
+        return refused, allowed
+
+
+def _facts(stored: dict[str, object] | None) -> dict[str, FactValue | Unknown]:
+    """Facts as the spool kept them; lists become tuples again."""
+    return {
+        name: tuple(str(v) for v in value) if isinstance(value, list) else value  # type: ignore[misc]  # JSON holds no others
+        for name, value in (stored or {}).items()
+    }

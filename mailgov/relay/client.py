@@ -1,0 +1,251 @@
+"""Mail out over SMTP: aiosmtplib's connection, our envelope and streamed data.
+
+TLS is opportunistic (RFC 7435): used where offered, whatever the certificate; a handshake
+that fails is followed by a connection in the clear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import aiosmtplib
+import structlog
+from aiosmtplib.response import SMTPResponse
+
+from mailgov.mail.reply import MailError, Reply
+from mailgov.relay.content import Content
+from mailgov.relay.route import Hop
+from mailgov.settings import DeliverySettings
+
+log = structlog.get_logger()
+
+REPLY_LENGTH_LIMIT = 1000
+"""Octets of a next hop's words that are kept: enough for people, bounded against floods."""
+LARGE_BYTES = 262_144
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What one mail transaction out carries."""
+
+    reverse_path: str
+    recipients: tuple[str, ...]
+    smtputf8: bool
+    eight_bit: bool
+
+
+def reply_of(response: SMTPResponse) -> Reply:
+    """The next hop's reply, bounded and on one line; anything unusual counts as temporary."""
+    code = response.code if 200 <= response.code <= 599 else 451
+    text = " ".join(response.message.encode("utf-8", "replace").decode("utf-8", "replace").split())
+    match = _ENHANCED.match(text)
+    enhanced = match[1] if match and match[1][0] == str(code)[0] else f"{code // 100}.0.0"
+    return Reply(code, enhanced, (text[match.end() :] if match else text)[:REPLY_LENGTH_LIMIT])
+
+
+class Connection:
+    """One session with a next hop, ready for transactions one after another."""
+
+    def __init__(
+        self, hop: Hop, client: aiosmtplib.SMTP, settings: DeliverySettings, executor: Executor
+    ) -> None:
+        self.hop = hop
+        self._client, self._settings, self._executor = client, settings, executor
+        self.broken = False
+        # StreamWriter is how asyncio lets others wait for a transport; it lives as long as we do.
+        self._writer = asyncio.StreamWriter(
+            client.transport,  # type: ignore[arg-type]  # connected: not None
+            client.protocol,  # type: ignore[arg-type]  # aiosmtplib's protocol has the flow control asked for
+            None,
+            asyncio.get_running_loop(),
+        )
+
+    @classmethod
+    async def open(
+        cls, hop: Hop, settings: DeliverySettings, hostname: str, executor: Executor
+    ) -> Connection:
+        """Connect, greet, and encrypt where offered. Raises MailError 4xx."""
+        for tls in (True, False):
+            client = await _connect(hop, settings, hostname)
+            if not tls or not client.supports_extension("starttls"):
+                return cls(hop, client, settings, executor)
+            try:
+                await client.starttls(
+                    server_hostname=hop.host, tls_context=_OPPORTUNISTIC, timeout=settings.connect_timeout_s
+                )
+                await client.ehlo(timeout=settings.command_timeout_s)
+            except (aiosmtplib.SMTPException, ssl.SSLError, OSError, TimeoutError) as error:
+                log.info("TLS failed, going on in the clear", host=hop.host, error=str(error))
+                client.close()
+            else:
+                return cls(hop, client, settings, executor)
+        raise AssertionError("unreachable")
+
+    async def send(self, envelope: Envelope, content: Content) -> list[Reply]:
+        """One transaction; a reply for each recipient, in order. Never raises for the peer's faults."""
+        count = len(envelope.recipients)
+        try:
+            unfit = self._unfit(envelope, content)
+            if unfit is not None:
+                return [unfit] * count
+            return await self._transaction(envelope, content)
+        except MailError as error:
+            return [error.reply] * count
+        except aiosmtplib.SMTPResponseException as error:
+            self.broken = True
+            return [reply_of(SMTPResponse(451, f"4.5.0 unexpected reply: {error.message}"))] * count
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            self.broken = True
+            return [
+                Reply(451, "4.4.2", f"The connection to {self.hop.host} broke: {type(error).__name__}")
+            ] * count
+
+    def _unfit(self, envelope: Envelope, content: Content) -> Reply | None:
+        """What the next hop says beforehand that it cannot take."""
+        client = self._client
+        if envelope.smtputf8 and not client.supports_extension("smtputf8"):
+            return Reply(553, "5.6.7", f"{self.hop.host} does not take internationalized addresses")
+        limit = client.esmtp_extensions.get("size", "")
+        if limit.isdigit() and 0 < int(limit) < content.size_bytes:
+            return Reply(552, "5.3.4", f"{self.hop.host} takes {limit} octets at most")
+        return None
+
+    async def _transaction(self, envelope: Envelope, content: Content) -> list[Reply]:
+        client = self._client
+        response = await self._command(b"MAIL", self._mail_argument(envelope, content))
+        if response.code != 250:
+            await self._reset()
+            return [reply_of(response)] * len(envelope.recipients)
+        replies: list[Reply | None] = []
+        for recipient in envelope.recipients:
+            response = await self._command(b"RCPT", f"TO:<{recipient}>".encode())
+            replies.append(None if response.code in (250, 251) else reply_of(response))
+        if all(reply is not None for reply in replies):
+            await self._reset()
+            return [reply for reply in replies if reply is not None]
+        response = await client.execute_command(b"DATA", timeout=self._settings.command_timeout_s)
+        if response.code == 354:
+            async for chunk in _dotted(content, self._executor):
+                self._writer.write(chunk)
+                async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
+                    await self._writer.drain()
+            assert client.protocol is not None  # a lost connection raised before
+            response = await client.protocol.read_response(timeout=self._settings.data_timeout_s)
+        elif response.code < 400:
+            self.broken = True
+            response = SMTPResponse(451, "4.5.0 unexpected reply to DATA")
+        final = reply_of(response)
+        return [final if reply is None else reply for reply in replies]
+
+    def _mail_argument(self, envelope: Envelope, content: Content) -> bytes:
+        words = [f"FROM:<{envelope.reverse_path}>"]
+        supports = self._client.supports_extension
+        if supports("size"):
+            words.append(f"SIZE={content.size_bytes}")
+        if envelope.eight_bit and supports("8bitmime"):
+            words.append("BODY=8BITMIME")
+        if envelope.smtputf8:
+            words.append("SMTPUTF8")
+        return " ".join(words).encode()
+
+    async def _command(self, name: bytes, argument: bytes) -> SMTPResponse:
+        try:
+            return await self._client.execute_command(
+                name, argument, timeout=self._settings.command_timeout_s
+            )
+        except ValueError as error:  # a control character: such an address cannot be said in SMTP
+            raise MailError(
+                Reply(553, "5.1.3", "The address cannot be written in SMTP"), str(error)
+            ) from None
+
+    async def _reset(self) -> None:
+        response = await self._client.execute_command(b"RSET", timeout=self._settings.command_timeout_s)
+        self.broken = self.broken or response.code != 250
+
+    async def close(self) -> None:
+        """QUIT where the session still works; never raises."""
+        try:
+            if not self.broken:
+                await self._client.execute_command(b"QUIT", timeout=5.0)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError):
+            pass
+        finally:
+            self._client.close()
+
+
+async def first_connection(
+    hops: Sequence[Hop], settings: DeliverySettings, hostname: str, executor: Executor
+) -> Connection:
+    """The first hop that greets us; raises the last MailError when none does."""
+    last = MailError(Reply(451, "4.4.1", "No mail host to try"))
+    for hop in hops:
+        try:
+            return await Connection.open(hop, settings, hostname, executor)
+        except MailError as error:
+            last = error
+    raise last
+
+
+def _permissive() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+_OPPORTUNISTIC = _permissive()
+
+
+async def _connect(hop: Hop, settings: DeliverySettings, hostname: str) -> aiosmtplib.SMTP:
+    family = socket.AF_INET6 if ":" in hop.address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    client: aiosmtplib.SMTP | None = None
+    try:
+        async with asyncio.timeout(settings.connect_timeout_s):
+            await asyncio.get_running_loop().sock_connect(sock, (hop.address, hop.port))
+        client = aiosmtplib.SMTP(
+            hostname=hop.host,
+            sock=sock,
+            start_tls=False,
+            local_hostname=hostname,
+            timeout=settings.command_timeout_s,
+        )
+        await client.connect()
+        if client.is_ehlo_or_helo_needed:
+            await client.ehlo()
+    except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPHeloError) as error:
+        _close(sock, client)
+        text = " ".join(str(error.message).split())[:REPLY_LENGTH_LIMIT]
+        raise MailError(Reply(451, "4.4.0", f"{hop.host} turned us away: {error.code} {text}")) from error
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        _close(sock, client)
+        reason = type(error).__name__
+        raise MailError(Reply(451, "4.4.1", f"No connection to {hop.host} ({reason})"), str(error)) from error
+    return client
+
+
+def _close(sock: socket.socket, client: aiosmtplib.SMTP | None) -> None:
+    if client is not None:
+        client.close()
+    sock.close()
+
+
+async def _dotted(content: Content, executor: Executor) -> AsyncIterator[bytes]:
+    """The message with its dots doubled (RFC 5321 4.5.2) and the end of data; line ends are CRLF already."""
+    before = b"\r\n"
+    async for chunk in content.chunks(executor):
+        joined = before[-2:] + chunk
+        # The last two octets stay behind: a line may begin in the next chunk.
+        stuffed = joined.replace(b"\r\n.", b"\r\n..")
+        yield stuffed[2:]
+        before = joined
+    yield b".\r\n" if before.endswith(b"\r\n") else b"\r\n.\r\n"

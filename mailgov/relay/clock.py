@@ -1,0 +1,28 @@
+"""Time and randomness come in from outside, so that tests own them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U to misread
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`now_ms`: wall clock, ms since 1970-01-01 UTC. `monotonic`: seconds for timeouts."""
+
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    monotonic: Callable[[], float] = time.monotonic
+    random_bits: Callable[[int], int] = secrets.randbits
+
+    def queue_id(self) -> str:
+        """18 characters: 50 bits of time, so that ids sort by age, and 40 of chance."""
+        number = ((self.now_ms() & (1 << 50) - 1) << 40) | self.random_bits(40)
+        return "".join(_ALPHABET[number >> shift & 31] for shift in range(85, -1, -5))
+
+    def decision_id(self) -> str:
+        """128 bits in hexadecimal: knowing one is the right to read its reason."""
+        return f"{self.random_bits(128):032x}"

@@ -1,0 +1,50 @@
+"""A queued message as it leaves: the head in memory, the rest in memory or in a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailgov.store.spool import QueuedMessage, Spool, Variant
+
+CHUNK_BYTES = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """`head` first, then `file` from `offset` on, if there is one."""
+
+    head: bytes
+    file: Path | None = None
+    offset: int = 0
+    size_bytes: int = 0
+
+    async def chunks(self, executor: Executor) -> AsyncIterator[bytes]:
+        """The message in order; file reads happen in a thread."""
+        yield self.head
+        if self.file is None:
+            return
+        loop = asyncio.get_running_loop()
+        source = await loop.run_in_executor(executor, self.file.open, "rb")
+        try:
+            source.seek(self.offset)
+            while chunk := await loop.run_in_executor(executor, source.read, CHUNK_BYTES):
+                yield chunk
+        finally:
+            source.close()
+
+
+async def content_of(spool: Spool, message: QueuedMessage, variant: Variant) -> Content:
+    """The message as `variant` has it; large bodies stay on disk."""
+    file = spool.body_file(message)
+    if file is None:
+        data = variant.head(await spool.body_bytes(message))
+        return Content(data, size_bytes=len(data))
+    reach = variant.reach
+    with file.open("rb") as source:
+        start = source.read(reach)
+    head = variant.head(start)
+    return Content(head, file, reach, len(head) + message.body.size_bytes - reach)

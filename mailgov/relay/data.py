@@ -1,0 +1,144 @@
+"""A message's bytes as they arrive: dots undone, limits kept, the header judged as it ends."""
+
+from __future__ import annotations
+
+import structlog
+
+from mailgov.mail.headers import HeaderBlock
+from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, Reply
+from mailgov.relay import intake
+from mailgov.relay.node import Node
+from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
+
+log = structlog.get_logger()
+
+END = b"\r\n.\r\n"
+TOO_BIG = Reply(552, "5.3.4", "Message too big")
+HEADER_TOO_BIG = Reply(552, "5.3.4", "Message header too big")
+BARE_LINE_END = Reply(554, "5.6.0", "Bare CR or LF in the message (RFC 5321 2.3.8)")
+LOOP = Reply(554, "5.4.6", "Too many hops, this message may be looping")
+
+
+class DotReader:
+    """Turns the DATA stream into the message (RFC 5321 4.5.2), whatever the chunks' edges.
+
+    Only CRLF.CRLF ends it. `rest` holds what came after the end, once `ended`.
+    """
+
+    def __init__(self) -> None:
+        self._carry = b"\r\n"  # the line end of the DATA command itself
+        self._virtual = True
+        self.ended = False
+        self.rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The message bytes that `chunk` completes."""
+        buffer = self._carry + chunk
+        end = buffer.find(END)
+        if end >= 0:
+            self.ended, self.rest, self._carry = True, buffer[end + len(END) :], b""
+            data = buffer[: end + 2]
+        else:
+            keep = _pending(buffer)
+            data, self._carry = buffer[: len(buffer) - keep], buffer[len(buffer) - keep :]
+        data = data.replace(b"\r\n.", b"\r\n")
+        if self._virtual and len(data) >= 2:
+            self._virtual = False
+            data = data[2:]
+        return data
+
+
+def _pending(buffer: bytes) -> int:
+    """How many final bytes may yet be the beginning of the end."""
+    for length in range(min(len(END) - 1, len(buffer)), 0, -1):
+        if END.startswith(buffer[-length:]):
+            return length
+    return 0
+
+
+class DataSink:
+    """Takes one message. `feed` every chunk, then `end` for the reply, or `abandon`."""
+
+    def __init__(self, node: Node, incoming: intake.Incoming) -> None:
+        self._node, self._incoming = node, incoming
+        smtp = node.settings.smtp
+        self._writer: BodyWriter = node.spool.body_writer(incoming.queue_id, smtp.memory_body_bytes)
+        self._head: bytearray | None = bytearray()
+        self._header: HeaderBlock | None = None
+        self._searched = 0
+        self._size = 0
+        self._refusal: Reply | None = None
+        self._reason = ""
+
+    async def feed(self, data: bytes) -> None:
+        """Take message bytes. After a refusal they are only counted, and nothing is kept."""
+        self._size += len(data)
+        if self._refusal is not None or not data:
+            return
+        if self._size > self._node.settings.smtp.size_limit_bytes:
+            await self._refuse(TOO_BIG, "size")
+        elif not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
+            await self._refuse(BARE_LINE_END, "bare_line_end")
+        elif self._head is None:
+            await self._write(data)
+        else:
+            self._head += data
+            await self._look_for_header(final=False)
+
+    async def end(self) -> Reply:
+        """The reply to the end of data. 250 only when the message is on disk."""
+        if self._refusal is None and self._head is not None:
+            await self._look_for_header(final=True)
+        if self._refusal is not None:
+            return self._refusal
+        if self._header is None:
+            return INTERNAL_ERROR
+        return await intake.take_in(self._node, self._incoming, self._writer, self._header)
+
+    def abandon(self) -> None:
+        """The client went away before the end: leave no trace. Does not wait."""
+        self._writer.discard_soon()
+
+    async def _look_for_header(self, *, final: bool) -> None:
+        head = self._head
+        if head is None:
+            return
+        # Only the new bytes are searched: a client that trickles must not cost a scan for each.
+        body_at = 2 if head.startswith(b"\r\n") else head.find(b"\r\n\r\n", self._searched) + 4
+        found = body_at != 3
+        self._searched = max(0, len(head) - 3)
+        if (body_at if found else len(head)) > self._node.settings.smtp.header_limit_bytes:
+            await self._refuse(HEADER_TOO_BIG, "header_size")
+        elif found or final:
+            self._head = None
+            await self._judge(HeaderBlock.scan(bytes(head[: body_at if found else len(head)])))
+            if self._refusal is None:
+                await self._write(bytes(head))
+
+    async def _judge(self, header: HeaderBlock) -> None:
+        """Before a byte of it may reach the disk: is the message to be stopped by its header?"""
+        if header.count(b"received") > self._node.settings.smtp.hop_limit:
+            await self._refuse(LOOP, "hops")
+            return
+        self._header = header
+        decision = await intake.judge_header(self._node, self._incoming, header)
+        if decision is not None and decision.secrecy is not None:
+            await self._writer.discard()
+            self._refusal = await intake.reject_message(self._node, self._incoming, decision)
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            await self._writer.write(data)
+        except SpoolError as error:
+            log.error("message not kept", queue_id=self._incoming.queue_id, cause=str(error))
+            await self._refuse(OUT_OF_STORAGE if isinstance(error, SpoolFull) else INTERNAL_ERROR, "storage")
+
+    async def _refuse(self, reply: Reply, reason: str) -> None:
+        self._refusal = reply
+        self._node.counters.refuse(
+            self._node.clock.now_ms(),
+            str(self._incoming.facts["session.listener"]),
+            self._incoming.trace.client_address,
+            reason,
+        )
+        await self._writer.discard()

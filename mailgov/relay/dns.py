@@ -1,0 +1,92 @@
+"""Questions to the DNS: mail exchangers and addresses, asynchronously, bounded in time and number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import dns.asyncresolver
+import dns.exception
+import dns.name
+import dns.nameserver
+import dns.rdatatype
+import dns.resolver
+
+from mailgov.settings import DnsSettings
+
+MX_LIMIT = 20
+"""Exchangers looked at for one domain: RFC 5321 5.1 asks for two at least."""
+ADDRESS_LIMIT = 8
+
+MxStatus = Literal["ok", "implicit", "null", "nxdomain", "temporary"]
+
+
+@dataclass(frozen=True, slots=True)
+class MxAnswer:
+    """A domain's exchangers, best first.
+
+    `implicit`: no MX, the domain itself (RFC 5321 5.1); `null`: it takes no mail (RFC 7505);
+    `temporary`: the answer is not known now.
+    """
+
+    status: MxStatus
+    hosts: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressAnswer:
+    """A host's IP addresses; `temporary` when a look-up failed and none was found."""
+
+    addresses: tuple[str, ...]
+    temporary: bool = False
+
+
+class Resolver:
+    """Answers are cached by TTL (at most `cache_size`); a look-up never raises."""
+
+    def __init__(self, settings: DnsSettings) -> None:
+        resolver = dns.asyncresolver.Resolver(configure=not settings.nameservers)
+        if settings.nameservers:
+            resolver.nameservers = [
+                dns.nameserver.Do53Nameserver(host, port) for host, port in settings.nameservers
+            ]
+        resolver.lifetime = settings.timeout_s
+        resolver.timeout = min(settings.timeout_s, 2.0)
+        resolver.cache = dns.resolver.LRUCache(settings.cache_size)
+        self._resolver = resolver
+
+    async def mx(self, domain: str) -> MxAnswer:
+        """The exchangers of `domain` by preference, lower-case, without the final dot."""
+        try:
+            answer = await self._resolver.resolve(domain, "MX", search=False)
+        except dns.resolver.NXDOMAIN:
+            return MxAnswer("nxdomain", detail="no such domain")
+        except dns.resolver.NoAnswer:
+            return MxAnswer("implicit", (domain,))
+        except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
+            return MxAnswer("nxdomain", detail="not a domain name")
+        except (dns.exception.DNSException, OSError) as error:
+            return MxAnswer("temporary", detail=type(error).__name__)
+        pairs = sorted((r.preference, r.exchange.to_text(omit_final_dot=True).lower()) for r in answer)
+        if len(pairs) == 1 and pairs[0][1] in (".", ""):
+            return MxAnswer("null", detail="null MX")
+        hosts = tuple(host for _, host in pairs if host not in (".", ""))[:MX_LIMIT]
+        return MxAnswer("ok", hosts)
+
+    async def addresses(self, host: str) -> AddressAnswer:
+        """IPv4 before IPv6, at most `ADDRESS_LIMIT`."""
+        found: list[str] = []
+        temporary = False
+        for kind in ("A", "AAAA"):
+            try:
+                answer = await self._resolver.resolve(host, kind, search=False)
+            except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+                continue
+            except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
+                continue
+            except (dns.exception.DNSException, OSError):
+                temporary = True
+                continue
+            found += [record.to_text() for record in answer]
+        return AddressAnswer(tuple(found[:ADDRESS_LIMIT]), temporary and not found)

@@ -1,0 +1,83 @@
+"""What the relay changes in a header: added fields in front, splices in place, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from zoneinfo import ZoneInfo
+
+from mailgov.mail.headers import HeaderBlock
+
+LOCAL_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What our Received field says (RFC 5321 4.4); `protocol` per RFC 3848: ESMTP, ESMTPSA and so on."""
+
+    helo: str
+    client_address: str
+    protocol: str
+    tls: str | None = None
+    authenticated: bool = False
+
+
+def mail_date(now_ms: int) -> str:
+    """A date as RFC 5322 3.3 writes it, in the province's time."""
+    return format_datetime(datetime.fromtimestamp(now_ms // 1000, LOCAL_ZONE))
+
+
+def received_field(trace: Trace, *, hostname: str, queue_id: str, now_ms: int, single: str | None) -> bytes:
+    """Our Received field with its CRLF.
+
+    `single` is the only recipient, or None: naming one of several would tell blind copies
+    (RFC 5321 7.2).
+    """
+    helo = "".join(c if c.isascii() and c.isprintable() and c not in '()<>;\\" ' else "?" for c in trace.helo)
+    literal = f"IPv6:{trace.client_address}" if ":" in trace.client_address else trace.client_address
+    lines = [f"Received: from {helo[:255] or 'unknown'} ([{literal}])"]
+    if trace.tls:
+        lines.append(f"\t(using {trace.tls})")
+    lines.append(f"\tby {hostname} with {trace.protocol} id {queue_id}")
+    if single is not None:
+        lines.append(f"\tfor <{single}>")
+    lines[-1] += ";"
+    lines.append(f"\t{mail_date(now_ms)}")
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def missing_fields(header: HeaderBlock, *, now_ms: int, new_message_id: Callable[[], str]) -> bytes:
+    """Date and Message-ID where a submitted message lacks them (RFC 6409 8.1, 8.3)."""
+    added = b""
+    if not header.count(b"date"):
+        added += f"Date: {mail_date(now_ms)}\r\n".encode()
+    if not header.count(b"message-id"):
+        added += f"Message-ID: {new_message_id()}\r\n".encode()
+    return added
+
+
+def removals(header: HeaderBlock, *, submitted: bool, authserv_id: str) -> tuple[tuple[int, int, bytes], ...]:
+    """Splices that take out what may not leave.
+
+    Return-Path is ours to write at final delivery (RFC 5321 4.4); an Authentication-Results
+    that claims to be from us is a forgery (RFC 8601 5); Bcc goes at submission (RFC 5322 3.6.3).
+    """
+    unwanted = {b"return-path"} | ({b"bcc", b"resent-bcc"} if submitted else set())
+    ours = authserv_id.lower().encode()
+    splices: list[tuple[int, int, bytes]] = []
+    for field in header.fields:
+        forged = field.name == b"authentication-results" and _claims(header.value(field), ours)
+        if field.name not in unwanted and not forged:
+            continue
+        if splices and splices[-1][1] == field.start:
+            splices[-1] = (splices[-1][0], field.end, b"")
+        else:
+            splices.append((field.start, field.end, b""))
+    return tuple(splices)
+
+
+def _claims(value: bytes, authserv_id: bytes) -> bool:
+    identity = value.split(b";", 1)[0].split()
+    return bool(identity) and identity[0].lower() == authserv_id

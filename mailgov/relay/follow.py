@@ -1,0 +1,95 @@
+"""Follows the directory and the policy: a change reaches this worker within 2 s."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from mailgov.policy import Policy, PolicyError
+from mailgov.relay.node import Node
+from mailgov.store.correspondents import changed_since
+from mailgov.store.engine import Database, LedgerUnavailable
+from mailgov.store.snapshot import Snapshot, load_snapshot, revisions
+from mailgov.store.snapshot_file import save
+
+log = structlog.get_logger()
+
+INTERVAL_S = 1.0
+DAY_CHANGE_MS = 3_600_000
+"""A snapshot knows today's posts; it is read anew at least this often, so that a day's turn counts."""
+
+
+class Follower:
+    """Keeps the node's directory view and policy current. `load_policy` reads, checks and tests the files."""
+
+    def __init__(
+        self, node: Node, db: Database, snapshot_file: Path, load_policy: Callable[[], Policy]
+    ) -> None:
+        self._node, self._db, self._file = node, db, snapshot_file
+        self._load_policy = load_policy
+        self._policy_revision = node.directory.snapshot.policy_revision
+        self._cursor = (0, "")
+
+    async def run(self) -> None:
+        """Ask every second, for ever; a ledger that is away leaves things as they are."""
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            await self.round()
+
+    async def round(self) -> None:
+        """One look at the ledger; never raises for it."""
+        try:
+            await self._follow_directory()
+            await self._follow_correspondents()
+        except LedgerUnavailable as error:
+            log.debug("directory not confirmed", cause=str(error))
+
+    async def _follow_directory(self) -> None:
+        node = self._node
+        directory, policy = await revisions(self._db)
+        current = node.directory.snapshot
+        stale = node.clock.now_ms() - current.loaded_ms > DAY_CHANGE_MS
+        if (directory, policy) == (current.revision, current.policy_revision) and not stale:
+            node.directory.confirm()
+        else:
+            snapshot = await load_snapshot(self._db, node.clock.now_ms())
+            node.directory.confirm(snapshot)
+            await asyncio.get_running_loop().run_in_executor(node.executor, self._save, snapshot)
+            log.info("directory changed", revision=snapshot.revision, accounts=len(snapshot.accounts))
+        if policy != self._policy_revision:
+            self._policy_revision = policy
+            await self.reload_policy()
+
+    def _save(self, snapshot: Snapshot) -> None:
+        try:
+            save(snapshot, self._file)
+        except OSError as error:
+            log.error(
+                "snapshot not saved: a restart without the ledger will know an older one", cause=str(error)
+            )
+
+    async def reload_policy(self) -> None:
+        """Swap the policy whole; files with a fault leave the running one in force."""
+        view = self._node.policy
+        try:
+            policy = await asyncio.get_running_loop().run_in_executor(self._node.executor, self._load_policy)
+        except (PolicyError, OSError) as error:
+            view.error = str(error)
+            log.error("policy not loaded, the old one stays", problem=str(error), running=view.policy.hash)
+            return
+        view.error = None
+        if policy.hash != view.policy.hash:
+            view.policy = policy
+            log.info("policy loaded", hash=policy.hash, rules=len(policy.rules))
+
+    async def _follow_correspondents(self) -> None:
+        """What other nodes learnt of who wrote to us, and what a lost guard database knew."""
+        node = self._node
+        while rows := await changed_since(self._db, self._cursor):
+            learnt = [(address, last_ms) for address, last_ms, _ in rows]
+            await asyncio.get_running_loop().run_in_executor(node.executor, node.guard.merge, learnt)
+            address, _, updated_ms = rows[-1]
+            self._cursor = (updated_ms, address)

@@ -1,0 +1,115 @@
+"""Asks the policy, gathering only the facts that it wants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+
+from mailgov.mail.address import Address
+from mailgov.policy import Decision, Stage
+from mailgov.policy.facts import BODY_FACTS, FACTS, FactValue, Unknown
+from mailgov.relay.edits import LOCAL_ZONE
+from mailgov.relay.expand import Target
+from mailgov.relay.node import Node
+from mailgov.store.snapshot import AccountEntry
+
+Known = dict[str, FactValue | Unknown]
+DAY_MS = 86_400_000
+
+
+def session_facts(node: Node, *, listener: str, authenticated: bool, tls: bool, client: str) -> Known:
+    """What is known once a client has connected."""
+    today = datetime.fromtimestamp(node.clock.now_ms() / 1000, LOCAL_ZONE).date()
+    return {
+        "session.listener": listener,
+        "session.authenticated": authenticated,
+        "session.tls": tls,
+        "session.client_address": client,
+        "clock.local_date": today.isoformat(),
+    }
+
+
+def account_facts(account: AccountEntry | None) -> Known:
+    """What is known of the account that sends; all absent for mail from outside."""
+    if account is None:
+        return {
+            "account.address": None,
+            "account.addresses": (),
+            "account.kind": None,
+            "account.agency": None,
+            "account.citizen_desk": False,
+            "account.registered_addresses": (),
+        }
+    return {
+        "account.address": account.address,
+        "account.addresses": tuple(sorted(account.addresses)),
+        "account.kind": account.kind,
+        "account.agency": account.agency,
+        "account.citizen_desk": account.citizen_desk,
+        "account.registered_addresses": tuple(sorted(account.registered)),
+    }
+
+
+def path_facts(account: AccountEntry | None, reverse_path: str, *, own: bool) -> Known:
+    """What MAIL tells: `reverse_path` is in look-up form, "" for the null one."""
+    itself = own or (account is not None and reverse_path in account.addresses)
+    return {"mail.reverse_path": reverse_path, "mail.writes_as_itself": itself}
+
+
+def recipient_facts(node: Node, target: Target) -> Known:
+    """What is known of one final recipient without asking anybody."""
+    key = target.address.key
+    return {
+        "recipient.address": key,
+        "recipient.domain": target.address.domain,
+        "recipient.local": target.local,
+        "recipient.via": target.via,
+        "recipient.registered": key in node.directory.snapshot.registered,
+    }
+
+
+async def decide(node: Node, stage: Stage, facts: Known, *, header_only: bool = False) -> Decision | None:
+    """The policy's decision; `facts` gains what was gathered for it.
+
+    With `header_only`, None says: nothing speaks against the message so far, the body will tell.
+    A fact that nobody here can find out is Unknown, so this always ends.
+    """
+    policy = node.policy.policy
+    while wanted := policy.wanted(stage, facts):
+        if header_only and any(name in BODY_FACTS for name in wanted):
+            return None
+        await _gather(node, wanted, facts)
+    return policy.decide(stage, facts, node.clock.decision_id())
+
+
+async def _gather(node: Node, names: Iterable[str], facts: Known) -> None:
+    for name in names:
+        if name == "recipient.mx_provider":
+            facts[name] = await mx_provider(node, str(facts.get("recipient.domain")))
+        elif name == "recipient.wrote_in_days":
+            facts[name] = await _wrote_in_days(node, str(facts.get("recipient.address")))
+        else:
+            facts[name] = Unknown(f"{FACTS[name].source} does not tell here")
+
+
+async def mx_provider(node: Node, domain: str) -> FactValue | Unknown:
+    """Who hosts a domain's mail; a listed free domain is known without asking the DNS."""
+    providers = node.policy.policy.providers
+    if providers.is_free_domain(domain):
+        return "free"
+    answer = await node.resolver.mx(domain)
+    if answer.status == "temporary":
+        return Unknown(f"DNS: {answer.detail}")
+    return providers.classify(domain, answer.hosts if answer.status in ("ok", "implicit") else None)
+
+
+async def _wrote_in_days(node: Node, address: str) -> FactValue | Unknown:
+    loop = asyncio.get_running_loop()
+    last_ms = await loop.run_in_executor(node.executor, node.guard.wrote_last, address)
+    return None if last_ms is None else max(0, (node.clock.now_ms() - last_ms) // DAY_MS)
+
+
+def same_mailbox(account: AccountEntry, address: Address) -> bool:
+    """True when the address is the account's own or leads to it alone."""
+    return address.key in account.addresses

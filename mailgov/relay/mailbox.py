@@ -1,0 +1,65 @@
+"""Final delivery into a Maildir: written, synced, named, the name synced."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from mailgov.mail.address import Address
+from mailgov.mail.reply import MailError, Reply
+from mailgov.relay.content import CHUNK_BYTES, Content
+from mailgov.store.spool.bodies import sync_folder
+
+DELIVERED = Reply(250, "2.1.5", "Delivered to mailbox")
+NOT_NOW = Reply(451, "4.2.0", "The mailbox cannot be written now")
+FULL = Reply(452, "4.3.1", "No room to store the message now")
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def maildir_of(data_dir: Path, account: str) -> Path:
+    """Where an account's mail lies: `mail/<domain>/<local part>`.
+
+    Raises MailError for an address that is no safe name; accounts are made with safe ones only.
+    """
+    address = Address.parse(account)
+    for part in (address.local, address.domain):
+        if not part or part.startswith(".") or "/" in part or "\0" in part or len(part.encode()) > 200:
+            raise MailError(Reply(550, "5.1.1", "No such mailbox here"), f"unsafe mailbox name {account!r}")
+    return data_dir / "mail" / address.domain / address.local.lower()
+
+
+def deliver(maildir: Path, content: Content, *, unique: str, reverse_path: str) -> Reply:
+    """Write the message under `new/`, durably; blocks.
+
+    `unique` names the delivery: repeating one after a crash replaces the file that is still in
+    `new/` instead of adding a second. Raises MailError 4xx where the disk refuses.
+    """
+    head = f"Return-Path: <{reverse_path}>\r\n".encode() + content.head
+    temporary = maildir / "tmp" / unique
+    try:
+        for folder in ("tmp", "new", "cur"):
+            if not (maildir / folder).is_dir():
+                (maildir / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+                sync_folder(maildir)
+        _write(temporary, head, content)
+        temporary.replace(maildir / "new" / unique)
+        sync_folder(maildir / "new")
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise MailError(FULL if error.errno in _NO_ROOM else NOT_NOW, str(error)) from error
+    return DELIVERED
+
+
+def _write(path: Path, head: bytes, content: Content) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(descriptor, "wb") as target:
+        target.write(head)
+        if content.file is not None:
+            with content.file.open("rb") as source:
+                source.seek(content.offset)
+                shutil.copyfileobj(source, target, CHUNK_BYTES)
+        target.flush()
+        os.fsync(target.fileno())

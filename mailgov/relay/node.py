@@ -1,0 +1,138 @@
+"""What the rooms of one relay worker share: settings, clock, directory, policy, spool, counters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from mailgov.identity.passwords import PasswordChecker
+from mailgov.policy import Policy
+from mailgov.relay.clock import Clock
+from mailgov.relay.dns import Resolver
+from mailgov.relay.sign import Signer
+from mailgov.settings import Settings
+from mailgov.store.guard import Guard
+from mailgov.store.snapshot import Snapshot
+from mailgov.store.spool import QueuedMessage, Spool
+
+T = TypeVar("T")
+
+FRESH_S = 30.0
+"""How long after the ledger last confirmed it a snapshot may say "no such user" (550 5.1.1)."""
+DOOR_ADDRESS_LIMIT = 1000
+"""Peers told apart in one minute's counters: a flood of addresses must not fill memory or disk."""
+
+EMPTY_DIRECTORY = Snapshot(
+    revision=0, policy_revision=0, loaded_ms=0, domains=frozenset(), accounts={}, aliases={},
+    signing_keys={}, registered=frozenset(),
+)  # fmt: skip
+
+
+class DirectoryView:
+    """The snapshot in use and when the ledger last confirmed it."""
+
+    def __init__(self, snapshot: Snapshot | None, monotonic: Callable[[], float]) -> None:
+        self.snapshot = snapshot or EMPTY_DIRECTORY
+        self._monotonic = monotonic
+        self._confirmed_at: float | None = None
+
+    def confirm(self, snapshot: Snapshot | None = None) -> None:
+        """The ledger was reached: with a new `snapshot`, or to say that the one in use stands."""
+        if snapshot is not None:
+            self.snapshot = snapshot
+        self._confirmed_at = self._monotonic()
+
+    @property
+    def fresh(self) -> bool:
+        """True while an unknown address may be refused for good."""
+        return self._confirmed_at is not None and self._monotonic() - self._confirmed_at < FRESH_S
+
+
+class PolicyView:
+    """The policy in use; it swaps whole. `error` is why the newest files were not taken."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.error: str | None = None
+
+
+class Counters:
+    """Numbers of this worker since it started, and refusals at the door by minute."""
+
+    def __init__(self) -> None:
+        self.values: Counter[str] = Counter()
+        self._door: Counter[tuple[int, str, str, str]] = Counter()
+        self._addresses: set[tuple[int, str]] = set()
+
+    def add(self, name: str, count: int = 1) -> None:
+        self.values[name] += count
+
+    def refuse(self, now_ms: int, listener: str, address: str, reason: str) -> None:
+        """Count a refusal at the door; past `DOOR_ADDRESS_LIMIT` peers it counts as "other"."""
+        minute = now_ms - now_ms % 60_000
+        if (minute, address) not in self._addresses:
+            if len(self._addresses) >= DOOR_ADDRESS_LIMIT:
+                address = "other"
+            else:
+                self._addresses.add((minute, address))
+        self._door[(minute, listener, address, reason)] += 1
+        self.values[f"refused_{reason}"] += 1
+
+    def take_door(self) -> dict[tuple[int, str, str, str], int]:
+        """The refusals since the last call; `give_door` puts them back."""
+        taken, self._door = dict(self._door), Counter()
+        self._addresses.clear()
+        return taken
+
+    def give_door(self, taken: dict[tuple[int, str, str, str], int]) -> None:
+        """Put back what could not be written, within the bound."""
+        if len(taken) <= 10 * DOOR_ADDRESS_LIMIT:
+            self._door.update(taken)
+
+
+def _never(_size_bytes: int) -> bool:
+    return False
+
+
+def _nowhere(_message: QueuedMessage | None, _size_bytes: int) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Node:
+    """One relay worker's shared parts. `spool` takes in; adopted spools only drain."""
+
+    settings: Settings
+    clock: Clock
+    directory: DirectoryView
+    policy: PolicyView
+    resolver: Resolver
+    guard: Guard
+    spool: Spool
+    signer: Signer
+    passwords: PasswordChecker
+    executor: Executor
+    """Threads for files and for CPU work on large bodies."""
+    counters: Counters = field(default_factory=Counters)
+    admit: Callable[[int], bool] = _never
+    """Whether a new message of this size may be attempted from memory; reserves the room."""
+    offer: Callable[[QueuedMessage | None, int], None] = _nowhere
+    """Hands a stored message to the scheduler, or None to give the reserved room back."""
+    sessions: int = 0
+    connections: set[Any] = field(default_factory=set)
+    """The open sessions themselves, to be told when the worker drains."""
+    draining: bool = False
+    """Set on SIGTERM: open sessions finish their message and are told 421."""
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Work that must end although its session may go away; see `keep`."""
+
+    def keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run work that a lost connection must not cancel; await it through `asyncio.shield`."""
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task

@@ -1,0 +1,52 @@
+"""Tells the ledger, every few seconds, how this worker is and what it refused at the door."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from mailgov.relay.node import Node
+from mailgov.store import status
+from mailgov.store.engine import Database, LedgerUnavailable
+from mailgov.store.spool import SpoolError
+
+INTERVAL_S = 2.0
+
+
+class Reporter:
+    """Losable by design: what a ledger that is away misses is counted on, within bounds."""
+
+    def __init__(self, node: Node, db: Database, node_name: str, worker: str) -> None:
+        self._node, self._db = node, db
+        self._name, self._worker = node_name, worker
+        self._started_ms = node.clock.now_ms()
+
+    async def run(self) -> None:
+        while True:
+            await self.round()
+            await asyncio.sleep(INTERVAL_S)
+
+    async def round(self) -> None:
+        """One report; never raises for the ledger."""
+        node = self._node
+        door = node.counters.take_door()
+        try:
+            counters = dict(node.counters.values)
+            counters["sessions"] = node.sessions
+            for state, count in (await node.spool.depth()).items():
+                counters[f"spool_{state}"] = count
+            await status.report(
+                self._db,
+                node=self._name,
+                worker=self._worker,
+                pid=os.getpid(),
+                now_ms=node.clock.now_ms(),
+                started_ms=self._started_ms,
+                policy_hash=node.policy.policy.hash,
+                policy_error=node.policy.error,
+                directory_revision=node.directory.snapshot.revision,
+                counters=counters,
+                door=door,
+            )
+        except (LedgerUnavailable, SpoolError):
+            node.counters.give_door(door)

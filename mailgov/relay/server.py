@@ -1,0 +1,440 @@
+"""The SMTP server: aiosmtpd's session and command loop, with our own commands where it falls short.
+
+Overridden: EHLO (what is advertised is what works), AUTH, MAIL, RCPT, DATA (read in chunks
+into the spool), errors (451 and no traceback), limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import ssl
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from aiosmtpd.smtp import SMTP, TLSSetupException
+
+from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
+from mailgov.relay import auth
+from mailgov.relay.data import DataSink, DotReader
+from mailgov.relay.edits import Trace
+from mailgov.relay.node import Node
+from mailgov.relay.path import parse_mailbox, parse_path
+from mailgov.relay.transaction import MailParameters, Peer, Transaction
+from mailgov.store.snapshot import AccountEntry
+
+log = structlog.get_logger()
+
+READ_BYTES = 65_536
+SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
+TOO_MANY_SESSIONS = Reply(421, "4.3.2", "Too many sessions, please try again later")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
+NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
+_ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
+_ENHANCED_CLASSES, _NEGATIVE, _BARE = (b"2", b"4", b"5"), (b"4", b"5"), (b"220",)
+_DEFAULT_ENHANCED = {b"250": b"2.0.0", b"221": b"2.0.0", b"252": b"2.5.0", b"500": b"5.5.2", b"501": b"5.5.4"}
+
+
+class _CommandLengths(dict[str, int]):
+    """Octets per command line; a plain default, since a stranger chooses the names looked up."""
+
+    def __missing__(self, command: str) -> int:
+        return 512  # RFC 5321 4.5.3.1.4
+
+
+# MAIL and RCPT grow by their extensions (RFC 1870, 3461, 6531), AUTH by RFC 4954 4.
+_COMMAND_LENGTHS = _CommandLengths(MAIL=2048, RCPT=2048, AUTH=12_288)
+
+
+_NO_HANDLER = object()
+"""aiosmtpd's hooks are not used: its commands are overridden themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One listening socket's rules. `kind`: mx, submission, submissions, trusted."""
+
+    kind: str
+    tls_context: ssl.SSLContext | None = None
+    """For STARTTLS; on submissions the socket itself is TLS."""
+    trusted_networks: tuple[str, ...] = ()
+    trusted_account: str | None = None
+
+    @property
+    def authenticates(self) -> bool:
+        return self.kind in ("submission", "submissions")
+
+
+class RelayServer(SMTP):
+    """One SMTP session of `listener`. Counters and limits are the node's."""
+
+    line_length_limit = 65_536
+    """The reader's bound, beyond which the transport pauses; commands have their own."""
+
+    def __init__(self, node: Node, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        smtp = node.settings.smtp
+        super().__init__(
+            _NO_HANDLER,
+            data_size_limit=smtp.size_limit_bytes,
+            enable_SMTPUTF8=True,
+            hostname=node.settings.hostname,
+            ident="ESMTP",
+            tls_context=listener.tls_context,
+            timeout=smtp.idle_timeout_s,
+            auth_exclude_mechanism=("PLAIN", "LOGIN"),
+            loop=loop,
+        )
+        self.command_size_limits = _COMMAND_LENGTHS
+        self._node, self._listener = node, listener
+        self._account: AccountEntry | None = None
+        self._transaction: Transaction | None = None
+        self._errors = 0
+        self._turned_away = False
+        self._in_data = False
+
+    # --- the connection -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transaction = None
+        if self._original_transport is not None:  # the TLS side of STARTTLS (RFC 3207 4.2)
+            self._account = None
+            super().connection_made(transport)
+            return
+        reply = self._door(transport)
+        if reply is not None:
+            self._turned_away = True
+            cast(asyncio.WriteTransport, transport).write(reply.line().encode() + b"\r\n")
+            transport.close()
+            return
+        self._node.sessions += 1
+        self._node.connections.add(self)
+        super().connection_made(transport)
+
+    def _door(self, transport: asyncio.BaseTransport) -> Reply | None:
+        """Why this connection gets no session, or None."""
+        node = self._node
+        if node.draining:
+            return SERVICE_CLOSING
+        address = _address(transport)
+        if node.sessions >= node.settings.smtp.session_limit:
+            node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, "sessions")
+            return TOO_MANY_SESSIONS
+        if self._listener.kind == "trusted" and not _inside(address, self._listener.trusted_networks):
+            node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, "not_trusted")
+            return NO_TRUST
+        return None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._turned_away:
+            return
+        if self in self._node.connections:
+            self._node.connections.discard(self)
+            self._node.sessions -= 1
+        super().connection_lost(error)
+
+    def eof_received(self) -> bool | None:
+        return None if self._turned_away else super().eof_received()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._turned_away:
+            super().data_received(data)
+
+    def drain_session(self) -> None:
+        """The worker is stopping: say so unless a message is under way, which may end first."""
+        if not self._in_data and self.transport is not None:
+            self._writer.write(SERVICE_CLOSING.line().encode() + b"\r\n")
+            self.transport.close()
+
+    @property
+    def _tls(self) -> str | None:
+        """The connection's TLS version and cipher suite, or None."""
+        transport = self.transport
+        tls = transport.get_extra_info("ssl_object") if transport is not None else None
+        if tls is None:
+            return None
+        cipher = tls.cipher()
+        return f"{tls.version()} {cipher[0] if cipher else ''}".strip()
+
+    # --- replies --------------------------------------------------------------------------
+
+    async def push(self, status: str | bytes) -> None:
+        """Send a reply, with an enhanced code where aiosmtpd gave none (RFC 2034 4)."""
+        line = status.encode() if isinstance(status, str) else status
+        if line[:3] not in _BARE and line[:1] in _ENHANCED_CLASSES and not _ENHANCED.match(line):
+            code = _DEFAULT_ENHANCED.get(line[:3], line[:1] + b".5.1")
+            line = line[:3] + b" " + code + line[3:]
+        await self._send(line + b"\r\n")
+        if line[:1] in _NEGATIVE:
+            await self._count_error()
+
+    async def _send(self, lines: bytes) -> None:
+        self._writer.write(lines)
+        await self._writer.drain()
+
+    async def _reply(self, reply: Reply) -> None:
+        await self.push(reply.line())
+
+    async def _count_error(self) -> None:
+        self._errors += 1
+        if self._errors == self._node.settings.smtp.error_limit and self.transport is not None:
+            self._refused("errors")
+            await self._send(TOO_MANY_ERRORS.line().encode() + b"\r\n")
+            self.transport.close()
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Whatever broke inside, the mail may be good: 451 4.3.0, and the cause in the log."""
+        if isinstance(error, MailError):
+            return error.reply.line()
+        if isinstance(error, TLSSetupException):
+            self._refused("tls_handshake")
+        else:
+            log.error("session error", error=type(error).__name__, exc_info=error)
+            self._node.counters.add("internal_errors")
+        self._transaction = None
+        return INTERNAL_ERROR.line()
+
+    def _refused(self, reason: str) -> None:
+        node = self._node
+        address = _address(self.transport) if self.transport is not None else "unknown"
+        node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, reason)
+
+    # --- commands -------------------------------------------------------------------------
+
+    def _set_rset_state(self) -> None:
+        super()._set_rset_state()  # type: ignore[no-untyped-call]  # aiosmtpd leaves it untyped
+        self._transaction = None
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        if not hostname:
+            await self.push("501 5.5.4 Syntax: EHLO hostname")
+            return
+        self._set_rset_state()
+        assert self.session is not None  # set by connection_made
+        self.session.extended_smtp, self.session.host_name = True, hostname
+        lines = [self.hostname, "PIPELINING", f"SIZE {self.data_size_limit}", "8BITMIME", "SMTPUTF8"]
+        if self.tls_context and self._tls is None:
+            lines.append("STARTTLS")
+        if self._listener.authenticates and self._tls is not None:
+            lines.append(f"AUTH {' '.join(auth.MECHANISMS)}")
+        lines.append("ENHANCEDSTATUSCODES")
+        reply = "".join(f"250-{line}\r\n" for line in lines[:-1]) + f"250 {lines[-1]}\r\n"
+        await self._send(reply.encode())
+
+    async def smtp_HELO(self, hostname: str) -> None:
+        if not hostname:
+            await self.push("501 5.5.4 Syntax: HELO hostname")
+            return
+        self._set_rset_state()
+        assert self.session is not None  # set by connection_made
+        self.session.extended_smtp, self.session.host_name = False, hostname
+        await self._send(f"250 {self.hostname}\r\n".encode())
+
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        if self._tls is not None:
+            await self.push("503 5.5.1 TLS is active already")
+        elif not self.tls_context:
+            await self.push("502 5.5.1 STARTTLS is not offered here")
+        else:
+            await super().smtp_STARTTLS(arg)
+
+    async def smtp_VRFY(self, arg: str) -> None:
+        await self.push("252 2.5.0 Send some mail and see" if arg else "501 5.5.4 Syntax: VRFY <address>")
+
+    async def smtp_HELP(self, arg: str) -> None:
+        await self.push("214 2.0.0 See RFC 5321")
+
+    async def smtp_AUTH(self, arg: str) -> None:
+        if await self.check_helo_needed("EHLO"):
+            return
+        if not self._listener.authenticates or self._tls is None:
+            self._refused("auth_without_tls")
+            await self.push("538 5.7.11 Encryption required, and a listener that authenticates")
+        elif self._account is not None:
+            await self.push("503 5.5.1 Already authenticated")
+        elif self._transaction is not None:
+            await self.push("503 5.5.1 AUTH is not allowed inside a mail transaction")
+        else:
+            try:
+                credentials = await self._credentials(arg)
+                await self._sign_in(credentials)
+            except MailError as error:
+                await self._reply(error.reply)
+
+    async def _credentials(self, arg: str | None) -> auth.Credentials:
+        mechanism, _, initial = (arg or "").partition(" ")
+        if mechanism.upper() == "PLAIN":
+            response = auth.decode_base64(initial) if initial else await self._challenge("")
+            return auth.plain_credentials(response)
+        if mechanism.upper() == "LOGIN":
+            name = auth.decode_base64(initial) if initial else await self._challenge("VXNlcm5hbWU6")
+            return auth.login_credentials(name, await self._challenge("UGFzc3dvcmQ6"))
+        raise MailError(Reply(504, "5.5.4", "Unrecognized authentication mechanism"))
+
+    async def _challenge(self, text: str) -> bytes:
+        """Send a challenge (base64 already) and read its answer, bounded (RFC 4954 4)."""
+        await self._send(f"334 {text}\r\n".encode())
+        try:
+            line = await self._reader.readuntil()
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            raise MailError(auth.MALFORMED) from error
+        if len(line) > _COMMAND_LENGTHS["AUTH"]:
+            raise MailError(Reply(500, "5.5.6", "Authentication exchange line is too long"))
+        return auth.decode_base64(line.rstrip(b"\r\n").decode("ascii", "replace"))
+
+    async def _sign_in(self, credentials: auth.Credentials) -> None:
+        account = await auth.sign_in(self._node, credentials)
+        if account is None:
+            self._refused("bad_sign_in")
+            await self._reply(auth.WRONG)
+            return
+        self._account = account
+        self._node.counters.add("sign_ins")
+        log.info("signed in", account=account.address, listener=self._listener.kind)
+        await self._reply(auth.SIGNED_IN)
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        if await self.check_helo_needed():
+            return
+        if self._transaction is not None:
+            await self.push("503 5.5.1 Nested MAIL command")
+            return
+        refusal = self._may_send()
+        if refusal is not None:
+            await self._reply(refusal)
+            return
+        path, given = parse_path(arg, "FROM:")
+        reverse_path = str(parse_mailbox(path)) if path else ""
+        parameters = self._mail_parameters(given)
+        if not parameters.smtputf8 and not reverse_path.isascii():
+            raise MailError(Reply(550, "5.6.7", "Address needs SMTPUTF8"))
+        peer = self._peer()
+        if self._listener.kind == "trusted" and peer.account is None:
+            raise MailError(Reply(451, "4.3.0", "The listener's account is not at hand"), "trusted account")
+        transaction = Transaction(self._node, peer, reverse_path, parameters)
+        reply = await transaction.mail()
+        if reply.positive:
+            self._transaction = transaction
+        await self._reply(reply)
+
+    def _may_send(self) -> Reply | None:
+        if self._node.draining:
+            return SERVICE_CLOSING
+        if not self._listener.authenticates:
+            return None
+        if self._tls is None:
+            self._refused("no_tls")
+            return Reply(530, "5.7.0", "Must issue a STARTTLS command first")
+        if self._account is None:
+            self._refused("no_auth")
+            return Reply(530, "5.7.0", "Authentication required")
+        current = self._node.directory.snapshot.account(self._account.address)
+        if current is None or current.suspended:  # while the session was open
+            return Reply(535, "5.7.8", "The account is no longer valid")
+        self._account = current
+        return None
+
+    def _mail_parameters(self, given: dict[str, str | None]) -> MailParameters:
+        smtputf8 = "SMTPUTF8" in given and given.pop("SMTPUTF8") is None
+        body = (given.pop("BODY", None) or "7BIT").upper()
+        size = given.pop("SIZE", None) or "0"
+        given.pop("AUTH", None)  # RFC 4954 5: nothing is made of it; everyone writes as himself
+        if given or body not in ("7BIT", "8BITMIME"):
+            raise MailError(Reply(555, "5.5.4", "MAIL parameter not recognized or not implemented"))
+        if not size.isdigit() or len(size) > 20:
+            raise MailError(Reply(501, "5.5.4", "SIZE takes a number of octets"))
+        if int(size) > self._node.settings.smtp.size_limit_bytes:
+            self._refused("size")
+            raise MailError(Reply(552, "5.3.4", "Message too big"))
+        return MailParameters(smtputf8, body == "8BITMIME", int(size))
+
+    def _peer(self) -> Peer:
+        node, listener, tls = self._node, self._listener, self._tls
+        assert self.session is not None  # set by connection_made
+        assert self.transport is not None  # as above
+        account = self._account
+        if listener.kind == "trusted":
+            account = node.directory.snapshot.account((listener.trusted_account or "").lower())
+            if account is not None and account.suspended:
+                account = None
+        authenticated = self._account is not None
+        # RFC 3848's names: S for TLS, A for AUTH.
+        protocol = "ESMTP" if self.session.extended_smtp else "SMTP"
+        if self.session.extended_smtp:
+            protocol += ("S" if tls else "") + ("A" if authenticated else "")
+        address = _address(self.transport)
+        trace = Trace(str(self.session.host_name or ""), address, protocol, tls, authenticated)
+        return Peer(listener.kind, address, account, authenticated, trace)
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        if await self.check_helo_needed():
+            return
+        if self._transaction is None:
+            await self.push("503 5.5.1 Need MAIL command")
+            return
+        path, given = parse_path(arg, "TO:")
+        if given:
+            raise MailError(Reply(555, "5.5.4", "RCPT parameter not recognized or not implemented"))
+        if path.lower() == "postmaster":  # RFC 5321 4.5.1: without a domain, in any case
+            path = f"postmaster@{min(self._node.directory.snapshot.domains, default=self.hostname)}"
+        address = parse_mailbox(path)
+        if not address.ascii and not self._transaction.incoming.smtputf8:
+            raise MailError(Reply(553, "5.6.7", "Address needs SMTPUTF8"))
+        await self._reply(await self._transaction.rcpt(address))
+
+    async def smtp_DATA(self, arg: str | None) -> None:
+        transaction = self._transaction
+        if await self.check_helo_needed():
+            return
+        if transaction is None or not transaction.has_recipients:
+            await self.push(f"503 5.5.1 Need {'MAIL' if transaction is None else 'RCPT'} command")
+            return
+        if arg:
+            await self.push("501 5.5.4 Syntax: DATA")
+            return
+        self._in_data, self._transaction = True, None
+        try:
+            await self._send(b"354 End data with <CR><LF>.<CR><LF>\r\n")
+            await self._reply(await self._receive(DataSink(self._node, transaction.incoming)))
+        finally:
+            self._in_data = False
+        if self._node.draining:
+            self.drain_session()
+
+    async def _receive(self, sink: DataSink) -> Reply:
+        """Read to the end of data; the reply is made even when the client no longer waits for it."""
+        reader, dots = self._reader, DotReader()
+        try:
+            while not dots.ended:
+                chunk = await reader.read(READ_BYTES)
+                if not chunk:
+                    raise ConnectionResetError("the connection closed inside DATA")
+                self._reset_timeout()
+                await sink.feed(dots.feed(chunk))
+        except BaseException:
+            sink.abandon()
+            raise
+        if dots.rest:
+            # What was pipelined behind the end goes back; StreamReader has no public way to.
+            reader._buffer[:0] = dots.rest  # type: ignore[attr-defined]  # see above
+        return await asyncio.shield(self._node.keep(sink.end()))
+
+
+def _address(transport: asyncio.BaseTransport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else "local"
+
+
+def _inside(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        client = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(client in ipaddress.ip_network(network) for network in networks)
+
+
+def factory(node: Node, listener: Listener) -> Any:
+    """What `loop.create_server` calls for each connection."""
+    loop = asyncio.get_running_loop()
+    return lambda: RelayServer(node, listener, loop)

@@ -1,0 +1,32 @@
+"""TLS for our listeners: versions 1.2 and 1.3, Mozilla's intermediate suites."""
+
+from __future__ import annotations
+
+import ssl
+
+from mailgov.settings import TlsSettings
+
+INTERMEDIATE = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+)
+
+
+class CertificateError(Exception):
+    """The certificate or its key cannot be used; the message is one line."""
+
+
+def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
+    """The listeners' context; None when no certificate is configured. Raises CertificateError."""
+    if settings.certificate is None or settings.key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(INTERMEDIATE)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        raise CertificateError(f"tls.certificate {settings.certificate}: {error}") from None
+    return context

@@ -1,0 +1,175 @@
+"""One mail transaction: reverse-path, recipients, message (RFC 5321 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailgov.mail.address import Address, AddressError
+from mailgov.mail.reply import INTERNAL_ERROR, Reply
+from mailgov.policy import Decision, Stage
+from mailgov.relay import intake, judge
+from mailgov.relay.edits import Trace
+from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
+from mailgov.relay.node import Node
+from mailgov.store.snapshot import AccountEntry
+
+MAIL_OK = Reply(250, "2.1.0", "Originator ok")
+RCPT_OK = Reply(250, "2.1.5", "Recipient ok")
+NO_MAILBOX = Reply(550, "5.1.1", "No such mailbox here")
+NOT_NOW = Reply(451, "4.1.1", "The directory is not at hand, please try again later")
+NO_RELAY = Reply(554, "5.7.1", "Relay access denied")
+TOO_MANY = Reply(452, "4.5.3", "Too many recipients, send to the rest in another transaction")
+SUSPENDED = Reply(550, "5.2.1", "Mailbox disabled")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Whom a transaction is with: the listener, the client, and the account it acts for."""
+
+    listener: str
+    client_address: str
+    account: AccountEntry | None
+    authenticated: bool
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class MailParameters:
+    """What MAIL announced (RFC 1870, 6152, 6531)."""
+
+    smtputf8: bool = False
+    eight_bit: bool = False
+    size_bytes: int = 0
+
+
+class Transaction:
+    """Collects an envelope, asking directory and policy at each step."""
+
+    def __init__(self, node: Node, peer: Peer, reverse_path: str, parameters: MailParameters) -> None:
+        self._node, self._peer = node, peer
+        source = peer.listener if peer.listener in ("mx", "trusted") else "submission"
+        facts = judge.session_facts(
+            node,
+            listener=peer.listener,
+            authenticated=peer.authenticated,
+            tls=peer.trace.tls is not None,
+            client=peer.client_address,
+        )
+        facts |= judge.account_facts(peer.account)
+        facts |= judge.path_facts(peer.account, _key(reverse_path), own=False)
+        self.incoming = intake.Incoming(
+            queue_id=node.clock.queue_id(),
+            source=source,  # type: ignore[arg-type]  # one of the literals, by the line above
+            account=peer.account,
+            reverse_path=reverse_path,
+            trace=peer.trace,
+            facts=facts,
+            smtputf8=parameters.smtputf8,
+            eight_bit=parameters.eight_bit,
+        )
+        self._keys: set[str] = set()
+
+    @property
+    def has_recipients(self) -> bool:
+        return any(not r.rejected for r in self.incoming.recipients)
+
+    async def mail(self) -> Reply:
+        """The reply to MAIL: may this account write as this reverse-path?"""
+        decision = await judge.decide(self._node, Stage.MAIL, dict(self.incoming.facts))
+        if decision is None:
+            return INTERNAL_ERROR
+        if decision.outcome == "reject":
+            return await intake.reject_message(self._node, self.incoming, decision)
+        self._note(decision)
+        return MAIL_OK
+
+    async def rcpt(self, address: Address) -> Reply:
+        """The reply to RCPT. A rejection for one recipient leaves the others alone."""
+        try:
+            targets = self._targets(address)
+        except UnknownRecipient:
+            # "No such user" for good needs a directory that is known to be current.
+            return self._refuse(NO_MAILBOX, "unknown_recipient") if self._node.directory.fresh else NOT_NOW
+        except TooManyTargets:
+            return self._refuse(TOO_MANY, "too_many_recipients")
+        if targets is None:
+            return self._refuse(NO_RELAY, "relaying")
+        usable = [t for t in targets if t.account is None or not t.account.suspended]
+        if not usable:
+            return self._refuse(SUSPENDED, "suspended_recipient")
+        new = [t for t in usable if t.address.key not in self._keys]
+        if len(self._keys) + len(new) > self._node.settings.smtp.recipient_limit and self._keys:
+            return self._refuse(TOO_MANY, "too_many_recipients")
+        if not new:
+            return RCPT_OK
+        judged = [await self._judged(target) for target in new]
+        rejected = [r for r in judged if r.rejected]
+        if len(rejected) == len(judged) and rejected[0].decision is not None:
+            return await self._reject(judged, rejected[0].decision)
+        # Some members of a list may not be written to: the others get the message, the record tells.
+        self._keys.update(r.target.address.key for r in judged)
+        self.incoming.recipients += judged
+        for position, r in enumerate(self.incoming.recipients):
+            if r in judged and r.decision is not None:
+                self._note(r.decision, position)
+        return RCPT_OK
+
+    def _targets(self, address: Address) -> tuple[Target, ...] | None:
+        """Final recipients; None when the address is neither ours nor this peer's to relay to."""
+        snapshot = self._node.directory.snapshot
+        if snapshot.is_local(address.domain):
+            return resolve(snapshot, address)
+        if self._peer.account is None:
+            return None
+        return (Target(address, str(address)),)
+
+    async def _judged(self, target: Target) -> intake.Recipient:
+        facts = judge.recipient_facts(self._node, target)
+        question = {**self.incoming.facts, **facts}
+        decision = await judge.decide(self._node, Stage.RCPT, question)
+        if not target.local:
+            facts = {name: value for name, value in question.items() if name.startswith("recipient.")}
+            # The record tells who hosts the recipient's mail, whether or not a rule asked.
+            if "recipient.mx_provider" not in facts:
+                facts["recipient.mx_provider"] = await judge.mx_provider(self._node, target.address.domain)
+        inside = "internal" if self._peer.account is not None else "inbound"
+        told = decision if decision is not None and (decision.rule or decision.watched) else None
+        return intake.Recipient(
+            target=target,
+            direction=inside if target.local else "outbound",  # type: ignore[arg-type]  # literals
+            facts=facts,
+            decision=told,
+            rejected=decision is not None and decision.outcome == "reject",
+        )
+
+    async def _reject(self, judged: list[intake.Recipient], decision: Decision) -> Reply:
+        """A record of its own: the transaction may go on with other recipients."""
+        apart = intake.Incoming(
+            queue_id=self._node.clock.queue_id(),
+            source=self.incoming.source,
+            account=self.incoming.account,
+            reverse_path=self.incoming.reverse_path,
+            trace=self.incoming.trace,
+            facts=self.incoming.facts,
+            smtputf8=self.incoming.smtputf8,
+            recipients=judged,
+        )
+        return await intake.reject_message(self._node, apart, decision)
+
+    def _note(self, decision: Decision, position: int | None = None) -> None:
+        if decision.rule or decision.watched:
+            self.incoming.decisions.append(decision.record(position))
+
+    def _refuse(self, reply: Reply, reason: str) -> Reply:
+        node = self._node
+        node.counters.refuse(node.clock.now_ms(), self._peer.listener, self._peer.client_address, reason)
+        return reply
+
+
+def _key(reverse_path: str) -> str:
+    if not reverse_path:
+        return ""
+    try:
+        return Address.parse(reverse_path).key
+    except AddressError:
+        return reverse_path.lower()

@@ -1,0 +1,113 @@
+"""A relay worker: one process that takes mail in, delivers it, and tells the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from mailgov.relay.acts import Acts
+from mailgov.relay.follow import Follower
+from mailgov.relay.forward import Forwarder
+from mailgov.relay.node import Node
+from mailgov.relay.report import Reporter
+from mailgov.relay.scheduler import Scheduler
+from mailgov.relay.server import Listener, factory
+from mailgov.store.engine import Database
+from mailgov.store.spool import Spool
+
+log = structlog.get_logger()
+
+SESSION_DRAIN_S = 15.0
+ATTEMPT_DRAIN_S = 8.0
+"""With the sessions' drain and the last words to the ledger, within systemd's and our 30 s."""
+BACKLOG = 1024
+
+
+@dataclass(slots=True)
+class RelayWorker:
+    """Built by `mailgov.config`; `start`, then `stop` within 30 s."""
+
+    node: Node
+    db: Database
+    spools: Sequence[Spool]
+    """The worker's own, and those that it adopted."""
+    listeners: Mapping[str, Listener]
+    scheduler: Scheduler
+    forwarder: Forwarder
+    follower: Follower
+    reporter: Reporter
+    acts: Acts
+    _servers: list[asyncio.Server] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _forwarding: asyncio.Task[None] | None = None
+
+    async def start(self, sockets: Mapping[str, tuple[socket.socket, ...]]) -> None:
+        """Serve on the listening `sockets`, by listener name; they stay the caller's."""
+        node = self.node
+        node.admit, node.offer = self.scheduler.admit, self.scheduler.offer
+        await self.follower.round()
+        for loop_of in (self.scheduler.run, self.follower.run, self.reporter.run, self.acts.run):
+            self._tasks.append(asyncio.ensure_future(_forever(loop_of)))
+        self._forwarding = asyncio.ensure_future(self.forwarder.run())
+        loop = asyncio.get_running_loop()
+        for name, listener in self.listeners.items():
+            for listening in sockets.get(name, ()):
+                server = await loop.create_server(
+                    factory(node, listener),
+                    sock=listening,
+                    backlog=BACKLOG,
+                    ssl=listener.tls_context if listener.kind == "submissions" else None,
+                )
+                self._servers.append(server)
+        log.info("relay worker ready", spools=len(self.spools), listeners=sorted(self.listeners))
+
+    async def reload(self) -> None:
+        """SIGHUP: policy files and certificates anew; a fault leaves what runs in force."""
+        await self.follower.reload_policy()
+
+    async def stop(self) -> None:
+        """Take nothing new, end what is under way, say the last words to the ledger, close."""
+        node = self.node
+        node.draining = True
+        for server in self._servers:
+            server.close()
+        for session in list(node.connections):
+            session.drain_session()
+        await _until(lambda: not node.connections and not node.tasks, SESSION_DRAIN_S)
+        for session in list(node.connections):
+            session.transport.abort()
+        await self.scheduler.stop(ATTEMPT_DRAIN_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.forwarder.stop()
+        if self._forwarding is not None:
+            await asyncio.wait([self._forwarding], timeout=5.0)
+        await self.reporter.round()
+        loop = asyncio.get_running_loop()
+        for spool in self.spools:
+            await loop.run_in_executor(None, spool.close)
+        await self.db.dispose()
+        log.info("relay worker stopped")
+
+
+async def _forever(work: Callable[[], Awaitable[None]]) -> None:
+    """Run a task that must not end; a fault of ours is logged and it starts again."""
+    while True:
+        try:
+            await work()
+            return
+        except Exception as error:
+            log.error("background task failed", task=getattr(work, "__qualname__", "?"), exc_info=error)
+            await asyncio.sleep(1.0)
+
+
+async def _until(condition: Callable[[], bool], timeout_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    while not condition() and loop.time() < end:  # noqa: ASYNC110 - sets of sessions and tasks tell no event
+        await asyncio.sleep(0.02)
