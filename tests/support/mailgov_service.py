@@ -54,8 +54,9 @@ class HttpResult:
 class Service:
     """A mailgov of its own under `folder`, on free loopback ports.
 
-    `settings` is laid over what `init` wrote. Entering the block sets it up and starts it;
-    leaving it kills whatever still runs.
+    `settings` is laid over what `init` wrote. Entering the block sets it up, unless `init` was
+    called already (to add accounts that are known from the start), and starts it; leaving it
+    kills whatever still runs. Running workers follow a change of the directory within 2 s.
     """
 
     def __init__(
@@ -172,7 +173,8 @@ class Service:
         self.program.kill()
 
     def __enter__(self) -> Service:
-        self.init()
+        if not self.config.exists():
+            self.init()
         self.start()
         return self
 
