@@ -111,7 +111,7 @@ def account_list(
 
     found, today = common.act(config, work)
     if as_json:
-        common.print_json(found)
+        common.print_json([_as_json(one, today) for one in found])
         return
     rows = []
     for one in found:
@@ -119,6 +119,12 @@ def account_list(
         place = (post.agency_code, post.person_class) if post else (None, None)
         rows.append((one.address, one.display_name, one.kind, *place, _state(one)))
     common.print_table(("address", "name", "kind", "agency", "class", "state"), rows)
+
+
+def _as_json(one: AccountView, today: datetime.date) -> dict[str, object]:
+    post = one.post_on(today)
+    serves = {"agency": post and post.agency_code, "person_class": post and post.person_class}
+    return {**common.plain(one), **serves}
 
 
 def _state(one: AccountView) -> str:
@@ -133,9 +139,13 @@ def account_show(address: AddressArgument, config: ConfigOption = None, as_json:
     from mailgov.admin import accounts
 
     settings = common.read_settings(config)
-    one = common.act_with(settings, lambda ctx, actor: accounts.show_account(ctx, actor, address))
+
+    async def work(ctx: AdminContext, actor: Actor) -> tuple[AccountView, datetime.date]:
+        return await accounts.show_account(ctx, actor, address), ctx.today()
+
+    one, today = common.act_with(settings, work)
     if as_json:
-        common.print_json(one)
+        common.print_json(_as_json(one, today))
         return
     posts = [
         f"{post.agency_code} {post.person_class or ''}  {post.valid_from or '…'} – {post.valid_until or '…'}"

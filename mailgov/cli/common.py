@@ -79,6 +79,8 @@ def explained(error: Exception) -> str | None:
 
     if isinstance(error, (Refused, ConfigError)):
         return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if "mailgov.admin.errors" in sys.modules:
         from mailgov.admin.errors import AdminError
 

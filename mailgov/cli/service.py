@@ -63,6 +63,8 @@ def _plan(domain: str, hostname: str, data: str, folder: Path, *, demo: bool) ->
     from mailgov.config import default_policy_directory
     from mailgov.ops.init import Plan
 
+    if not data or any(sign in data for sign in "?#\n"):
+        raise common.Refused("the data folder's name cannot be empty, nor have ? # or a line end in it")
     own = folder / "policy"
     policy = "policy" if own.is_dir() else str(default_policy_directory())
     return Plan(domain=domain, hostname=hostname, data_dir=data, policy_directory=policy, demo=demo)

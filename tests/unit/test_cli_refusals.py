@@ -1,0 +1,219 @@
+"""What the command line answers to mistakes: one line, the right exit code, nothing changed."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+
+import pytest
+
+from mailgov.cli.app import run
+from mailgov.config import default_policy_directory
+from mailgov.settings import DatabaseSettings, Settings
+from mailgov.store.engine import Database, migrate
+from tests.unit.admin.province import DOMAIN, State, at, make_context, make_province, state
+
+SETTINGS = """\
+data_dir = "var"
+[database]
+url = "sqlite:///var/ledger.sqlite"
+[policy]
+directory = "{policy}"
+"""
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A settings file over the small province of the admin tests."""
+    folder = tmp_path_factory.mktemp("refusals")
+
+    async def make() -> None:
+        ledger = Database.open(f"sqlite:///{folder}/var/ledger.sqlite")
+        await migrate(ledger)
+        await make_province(make_context(ledger, Settings(data_dir=folder / "var")))
+        await ledger.dispose()
+
+    asyncio.run(make())
+    (folder / "mailgov.toml").write_text(SETTINGS.format(policy=default_policy_directory()))
+    return folder
+
+
+def look(folder: Path) -> State:
+    url = f"sqlite:///{folder}/var/ledger.sqlite"
+    return state(make_context(None, Settings(database=DatabaseSettings(url=url))))  # type: ignore[arg-type] # only its settings are read
+
+
+REFUSED = [
+    (["domain", "add", "localhost", "--postmaster", at("annv")], "not a domain name"),
+    (["domain", "add", DOMAIN, "--postmaster", at("annv")], "there already"),
+    (["domain", "disable", "nowhere.vn"], "no such domain"),
+    (["domain", "show", "\x1b[2J.vn"], "not a domain name"),
+    (["agency", "add", "snv", "--name", "Again"], "there already"),
+    (["agency", "add", "x", "--name", "X", "--level", "country"], "no level"),
+    (["agency", "add", "x", "--name", "X", "--from", "2025-02-01", "--until", "2025-01-01"], "no day"),
+    (["agency", "close", "nowhere"], "no such agency"),
+    (["agency", "merge", "snv", "--into", "snv"], "not into itself"),
+    (["account", "add", at("annv"), "--name", "Again"], "already"),
+    (["account", "add", at("postmaster"), "--name", "P"], "reserved"),
+    (["account", "add", "a@elsewhere.vn", "--name", "A"], "no such domain"),
+    (["account", "add", at("đức"), "--name", "Đức"], "ASCII"),
+    (["account", "add", at("a"), "--name", "A", "--agency", "snv"], "together"),
+    (["account", "show", at("nobody")], "no such account"),
+    (["account", "disable", "nonsense"], "is not an address"),
+    (["account", "enable", at("annv")], "enabled already"),
+    (["account", "grant", at("annv"), at("nobody")], "no such account or alias"),
+    (["account", "revoke", at("annv"), at("snv")], "no grant"),
+    (["account", "register", at("annv"), at("snv")], "province itself"),
+    (["account", "move", at("annv"), "--agency", "nowhere"], "no such agency"),
+    (["account", "password", at("nobody")], "no such account"),
+    (["account", "password", at("annv"), "--password-stdin"], "no password came"),
+    (["alias", "add", at("annv"), "--to", at("snv")], "already"),
+    (["alias", "add", at("new"), "--to", at("new")], "to itself"),
+    (["alias", "remove", at("abuse")], "has to stay"),
+    (["dkim", "generate", DOMAIN, "--algorithm", "dsa"], "no algorithm"),
+    (["dkim", "generate", DOMAIN, "--selector", "../x"], "not a selector"),
+    (["dns", "print", "nowhere.vn"], "no such domain"),
+    (["token", "create", "x", "--role", "clerk"], "needs an agency"),
+    (["token", "revoke", "99"], "no such token"),
+    (["queue", "show", "NOSUCH"], "no such message"),
+    (["queue", "drop", "NOSUCH", "--reason", "x"], "no such message"),
+    (["queue", "list", "--state", "gone"], "no state"),
+    (["trace", "nonsense"], "no such message"),
+    (["usage", "--period", "yesterday"], "yesterday"),
+    (["usage", "--calendar", "lunar"], "no calendar"),
+    (["usage", "--agency", "nowhere"], "no such agency"),
+    (["usage", "--directive", "cao-bang"], "not measured yet"),
+    (["policy", "explain", "--account", at("nobody")], "no such account"),
+    (["init", "--domain", DOMAIN], "never overwritten"),
+    (["serve", "--role", "butler"], "butler"),
+]
+
+WRONG_USAGE = [
+    ([], "Missing command"),
+    (["nonsense"], "No such command"),
+    (["domain"], "Missing command"),
+    (["domain", "add"], "DOMAIN"),
+    (["domain", "add", "x.vn"], "--postmaster"),
+    (["domain", "list", "--nonsense"], "--nonsense"),
+    (["account", "add", at("x")], "--name"),
+    (["account", "add", at("x"), "--name", "X", "--password", "secret"], "--password"),
+    (["account", "add", at("x"), "--name", "X", "--password-stdin", "--no-password"], "do not go together"),
+    (["agency", "close", "snv", "--on", "tomorrow"], "not a day"),
+    (["token", "create", "x", "--role", "king"], "king"),
+    (["token", "revoke", "one"], "ID"),
+    (["queue", "drop", "X"], "--reason"),
+    (["classify"], "--subject"),
+    (["serve", "--workers", "0"], "--workers"),
+    (["trace"], "ID"),
+]
+
+
+def answer(
+    installation: Path,
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[int, str]:
+    monkeypatch.chdir(installation)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    before = look(installation)
+    code = run(arguments)
+    said = capsys.readouterr()
+    assert look(installation) == before
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert said.err.rstrip("\n").isprintable()
+    assert "Traceback" not in said.err
+    assert "unexpected" not in said.err
+    return code, said.err
+
+
+@pytest.mark.parametrize(("arguments", "text"), REFUSED)
+def test_a_refusal_is_one_line_and_exit_code_1(
+    installation: Path,
+    arguments: list[str],
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, said = answer(installation, arguments, capsys, monkeypatch)
+    assert code == 1
+    assert text in said
+
+
+@pytest.mark.parametrize(("arguments", "text"), WRONG_USAGE)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    installation: Path,
+    arguments: list[str],
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, said = answer(installation, arguments, capsys, monkeypatch)
+    assert code == 2
+    assert text in said
+    assert "--help" in said or "go together" in said
+
+
+def test_the_settings_file_may_be_named_before_or_after_the_command(
+    installation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = str(installation / "mailgov.toml")
+    for arguments in (["domain", "list", "--config", file], ["--config", file, "domain", "list"]):
+        assert run(arguments) == 0
+        assert DOMAIN in capsys.readouterr().out
+
+
+def test_no_settings_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["domain", "list"]) == 1
+    assert "mailgov init" in capsys.readouterr().err
+
+
+def test_a_ledger_that_was_never_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mailgov.toml").write_text(SETTINGS.format(policy="policy"))
+    monkeypatch.chdir(tmp_path)
+    assert run(["domain", "list"]) == 1
+    assert "was `mailgov init` run?" in capsys.readouterr().err
+
+
+def test_what_nobody_foresaw_is_one_line_and_a_place_to_look(
+    installation: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.chdir(installation)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("mailgov.admin.domains.list_domains", fail)
+    assert run(["domain", "list"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: unexpected ZeroDivisionError: two lines; ")
+    (log,) = tmp_path.glob("mailgov-error-*.log")
+    assert str(log) in said
+    assert "Traceback" in log.read_text()
+
+
+def test_a_password_is_read_from_standard_input_whole(
+    installation: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(installation)
+    monkeypatch.setattr("sys.stdin", io.StringIO(" mật khẩu có dấu cách \r\nnot this\n"))
+    assert run(["account", "password", at("annv"), "--password-stdin"]) == 0
+    assert "mật khẩu" not in capsys.readouterr().out
+    from mailgov.identity.passwords import PasswordChecker
+
+    stored = next(row for row in look(installation).tables["account"] if row[1] == at("annv"))[4]
+    checker = PasswordChecker(b"k", lambda: 0.0)
+    assert asyncio.run(checker.verify(stored, at("annv"), " mật khẩu có dấu cách "))
+    checker.close()
