@@ -6,7 +6,7 @@ import re
 
 from mailgov.mail.address import Address, AddressError
 
-_VALUE_OCTETS = 65_536
+_VALUE_OCTETS = 16_384
 _MAILBOXES = 200
 
 _TOKEN = re.compile(

@@ -58,3 +58,29 @@ def _octets(encoding: bytes, text: bytes) -> bytes:
             return binascii.a2b_base64(text[:-1] + b"==")
         except binascii.Error:
             return b""
+
+
+_WORD_OCTETS = 45  # in base64 60 characters: with `=?utf-8?B?` and `?=` under the 75 of RFC 2047 2
+
+
+def encode_text(text: str) -> str:
+    """The text for a header field: itself when it is ASCII, else encoded-words in folded lines.
+
+    Control characters go first, so nothing in `text` can begin another field.
+    """
+    clean = one_line(text, TEXT_CHARACTERS)
+    if clean.isascii() and "=?" not in clean:
+        return clean
+    words: list[str] = []
+    chunk = b""
+    for character in clean:
+        octets = character.encode()
+        if len(chunk) + len(octets) > _WORD_OCTETS:
+            words.append(_encoded(chunk))
+            chunk = b""
+        chunk += octets
+    return "\r\n ".join([*words, _encoded(chunk)])
+
+
+def _encoded(octets: bytes) -> str:
+    return f"=?utf-8?B?{binascii.b2a_base64(octets, newline=False).decode()}?="

@@ -25,7 +25,8 @@ _FIELDS = 200  # fields read of one part's header
 _FALSE_BOUNDARIES = 20_000  # lines that only begin like a boundary, in the whole message
 _BOUNDARY_OCTETS = 200  # RFC 2046 5.1.1 allows 70
 _LINE_OCTETS = 1000  # how far the end of a boundary line is looked for
-_WINDOW_OCTETS = 1 << 20
+_SMALLEST_WINDOW, _LARGEST_WINDOW = 1 << 12, 1 << 20
+_SEARCHES = 6  # times the whole message may be searched; each level of nesting searches its part once
 
 _SIGNATURE_TYPES = {
     b"application/pkcs7-signature": "smime",
@@ -85,6 +86,7 @@ class _Walk:
         self._depth_limit = depth_limit
         self._name_limit = name_limit
         self._false_left = _FALSE_BOUNDARIES
+        self._search_left = _SEARCHES * (len(data) + _LARGEST_WINDOW)
         self.names: dict[str, None] = {}
         self.signatures: set[str] = set()
         self.attachments = 0
@@ -154,19 +156,22 @@ class _Walk:
         return None
 
     def _find(self, needle: bytes, start: int, end: int) -> int:
-        """As bytes.find; what has no fast search of its own is searched in windows."""
+        """As bytes.find, until the message has been searched too often."""
+        if self._search_left <= 0:
+            self.complete = False
+            return -1
         data = self._data
         if isinstance(data, bytes | bytearray):
-            return data.find(needle, start, end)
-        while start < end:
-            window = bytes(data[start : min(end, start + _WINDOW_OCTETS)])
-            at = window.find(needle)
-            if at >= 0:
-                return start + at
-            if start + len(window) >= end:
-                break
-            start += len(window) - len(needle) + 1
-        return -1
+            at = data.find(needle, start, end)
+        else:  # no fast search of its own: in windows, small ones first for the many short parts
+            at, size, window_start = -1, _SMALLEST_WINDOW, start
+            while at < 0 and window_start < end:
+                found = bytes(data[window_start : min(end, window_start + size)]).find(needle)
+                at = window_start + found if found >= 0 else -1
+                window_start += size - len(needle) + 1
+                size = min(2 * size, _LARGEST_WINDOW)
+        self._search_left -= (end if at < 0 else at) - start
+        return at
 
     def _note_signature(self, kind: bytes, type_parameters: Parameters) -> None:
         if kind == b"multipart/signed":

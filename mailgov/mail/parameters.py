@@ -6,6 +6,7 @@ RFC 2231 values and continuations, RFC 2047 words inside quotes (Outlook), raw 8
 from __future__ import annotations
 
 import re
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from mailgov.mail.charsets import decode_charset
@@ -15,7 +16,8 @@ from mailgov.mail.text import one_line
 FIELD_OCTETS = 16_384
 """What is read of one field; a longer one is hostile."""
 
-SEGMENTS = 100  # RFC 2231 continuations of one parameter
+PARAMETERS = 200
+"""Parameters read of one field, each continuation counted."""
 
 _PARAMETER = re.compile(
     rb";[ \t\r\n]*([!#$&+\-.0-9A-Z^_`a-z{|}~]{1,40})(?:\*(\d{1,3}))?(\*)?[ \t\r\n]*="
@@ -40,13 +42,12 @@ def parameters(value: bytes) -> Parameters:
     if b";" not in value:
         return {}
     found: Parameters = {}
-    for name, number, star, quoted, plain in _PARAMETER.findall(value[:FIELD_OCTETS]):
+    for match in islice(_PARAMETER.finditer(value[:FIELD_OCTETS]), PARAMETERS):
+        name, number, star, quoted, plain = match.groups(b"")
         # Only quotes and backslashes are unescaped: IE wrote paths with single backslashes.
         octets = _ESCAPED.sub(rb"\1", quoted) if quoted else plain.strip()
         index = int(number) if number else -2 if star else -1
-        segments = found.setdefault(name.lower(), {})
-        if len(segments) < SEGMENTS:
-            segments.setdefault(index, (bool(star), octets))
+        found.setdefault(name.lower(), {}).setdefault(index, (bool(star), octets))
     return found
 
 

@@ -15,8 +15,8 @@ from mailgov.mail.text import one_line, plain_punctuation
 SECRECY_MARKS = ("MẬT", "TỐI MẬT", "TUYỆT MẬT")
 """From the lowest to the highest."""
 
-SECRECY_CHARACTERS = 65_536
-"""How far a text is searched: as far as a header field is decoded, and further."""
+SECRECY_CHARACTERS = 16_384
+"""How far a text is searched: as far as a decoded header field goes, and further."""
 
 BEGINS = r"(?<![^\W\d_])"  # no letter before: digits and underscores delimit words in file names
 ENDS = r"(?![^\W\d_])"

@@ -46,8 +46,8 @@ def one_line(text: str, limit: int) -> str:
     Control characters and line separators count as spaces, spaces are collapsed and trimmed,
     bidirectional and other invisible characters go, lone surrogates become U+FFFD.
     """
-    text = text[: limit * 4]
-    if not text.isprintable() or _INVISIBLE.search(text):
+    text = text[: limit * 3]  # a decomposed Vietnamese letter has at most two marks
+    if not text.isprintable() or (not text.isascii() and _INVISIBLE.search(text)):
         text = _CONTROL.sub(" ", _INVISIBLE.sub("", _SURROGATE.sub("\ufffd", text)))
     return nfc(" ".join(text.split()))[:limit].rstrip()
 
@@ -108,4 +108,4 @@ _TYPOGRAPHIC = re.compile("[" + "".join(map(chr, _PUNCTUATION)) + "]")
 
 def plain_punctuation(text: str) -> str:
     """The text with typographic dashes, slashes and full-width signs as ASCII, as long as it was."""
-    return text.translate(_PUNCTUATION) if _TYPOGRAPHIC.search(text) else text
+    return text if text.isascii() or not _TYPOGRAPHIC.search(text) else text.translate(_PUNCTUATION)
