@@ -161,7 +161,7 @@ class _Walk:
             self.complete = False
             return -1
         data = self._data
-        if isinstance(data, bytes | bytearray):
+        if isinstance(data, (bytes, bytearray)):
             at = data.find(needle, start, end)
         else:  # no fast search of its own: in windows, small ones first for the many short parts
             at, size, window_start = -1, _SMALLEST_WINDOW, start
