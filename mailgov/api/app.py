@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 
 from mailgov import __version__
 from mailgov.api import problem
 from mailgov.api.deps import each_once
+from mailgov.api.examples import EXAMPLES
 from mailgov.api.limits import Guard
 from mailgov.api.routes import docs, health, me, messages, queue, usage
 from mailgov.api.schemas import ProblemBody
@@ -45,19 +47,21 @@ def create_app(services: ApiServices, pages: Iterable[APIRouter] = ()) -> FastAP
         app.include_router(router, prefix="/api/v1")
     for router in pages:
         app.include_router(router)
-    _describe_problems(app)
+    _describe(app)
     app.add_middleware(Guard)
     return app
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Put the problem document into the description: routes refer to it by name."""
+def _describe(app: FastAPI) -> None:
+    """Add to the description what FastAPI leaves out: problem documents, and examples with their nulls."""
     made = app.openapi
 
-    def described() -> dict[str, object]:
+    def described() -> dict[str, Any]:
         description = made()
         schemas = description.setdefault("components", {}).setdefault("schemas", {})
         schemas.setdefault("ProblemBody", ProblemBody.model_json_schema())
+        for name, example in EXAMPLES.items():
+            schemas[name]["example"] = example
         return description
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -1,4 +1,4 @@
-"""Examples that the interface's description shows."""
+"""Examples that the interface's description shows, by the name of the schema."""
 
 from __future__ import annotations
 
@@ -74,4 +74,90 @@ COMMAND: dict[str, JsonValue] = {
     "result_text": "1 recipients",
     "asked_at": "2026-11-21T18:00:01.004+07:00",
     "done_at": "2026-11-21T18:00:01.310+07:00",
+}
+WAITING: dict[str, JsonValue] = {
+    "queue_id": "0mKq3v9QdT",
+    "position": 0,
+    "time": "2026-11-21T18:00:01.004+07:00",
+    "account": "annv@caobang.gov.vn",
+    "agency": "snv",
+    "reverse_path": "annv@caobang.gov.vn",
+    "address": "dan@vnn.vn",
+    "direction": "outbound",
+    "state": "deferred",
+    "attempts": 2,
+    "last_reply": "451 4.7.1 try again later",
+    "size_bytes": 4312,
+    "updated_at": "2026-11-21T18:07:03.500+07:00",
+}
+ME: dict[str, JsonValue] = {
+    "name": "giám sát",
+    "role": "agency_admin",
+    "agency": "snv",
+    "created_at": "2026-11-01T08:00:00.000+07:00",
+    "expires_at": None,
+    "acts": {"message.read": "agency", "usage.read": "agency", "agency.read": "all"},
+}
+_COUNTS: dict[str, JsonValue] = {
+    "sent_messages": 412,
+    "automatic_messages": 9,
+    "messages_to_others": 405,
+    "recipients": 1280,
+    "received_messages": 1904,
+    "accounts_that_sent": 31,
+    "active_persons": 22,
+    "persons_that_sent": 29,
+}
+USAGE: dict[str, JsonValue] = {
+    "period": {
+        "from": "2026-09-15",
+        "to": "2026-12-15",
+        "text": "2026-Q4",
+        "kind": "quarter",
+        "calendar": "administrative",
+        "cut_off_day": 15,
+        "progress": "whole",
+        "label": {"vi": "Quý IV năm 2026", "en": "Quarter IV of 2026"},
+        "months": [
+            {"from": "2026-09-15", "to": "2026-10-15"},
+            {"from": "2026-10-15", "to": "2026-11-15"},
+            {"from": "2026-11-15", "to": "2026-12-15"},
+        ],
+    },
+    "days": 91,
+    "observed_days": 91,
+    "province": None,
+    "agencies": [
+        {
+            "agency": "snv",
+            "name": "Sở Nội vụ",
+            "level": "province",
+            "exists": {"from": None, "to": None},
+            **_COUNTS,
+            "note": None,
+        }
+    ],
+    "definitions": [
+        {
+            "id": "accounts_that_sent",
+            "text": {
+                "vi": "Số tài khoản, mọi loại, đã gửi ít nhất một thư; …",
+                "en": "Accounts of any kind …",
+            },
+            "articles": [{"directive": "cao-bang", "document": "Chỉ thị …", "article": "mục 3b"}],
+            "definition_hash": "5c22a90e2925…",
+        }
+    ],
+    "sample": False,
+    "note": None,
+    "generated_at": "2026-12-15T08:00:00+07:00",
+}
+EXAMPLES: dict[str, dict[str, JsonValue]] = {
+    "CommandBody": COMMAND,
+    "Me": ME,
+    "MessageBody": MESSAGE,
+    "MessagePage": MESSAGES,
+    "QueueAct": {"position": 0, "reason": "sai người nhận"},
+    "QueuePage": {"items": [WAITING], "next": None},
+    "UsageBody": USAGE,
 }

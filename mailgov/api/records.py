@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from mailgov.api.examples import COMMAND, MESSAGE, MESSAGES
 from mailgov.api.schemas import Answer
 from mailgov.api.times import iso
 from mailgov.settings import Settings
@@ -54,7 +53,6 @@ class RecipientBody(Answer):
 class MessageBody(Answer):
     """A traffic record. Of a stop for secrecy nearly everything is null, on purpose."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": MESSAGE})
     queue_id: str
     time: str
     verdict: str = Field(description="accepted or rejected")
@@ -85,7 +83,6 @@ class MessageBody(Answer):
 
 
 class MessagePage(Answer):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": MESSAGES})
     items: list[MessageBody]
     next: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one.")
 
@@ -116,10 +113,6 @@ class QueuePage(Answer):
 class CommandBody(Answer):
     """An act on the queue that was applied."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"example": COMMAND},
-    )
     id: int
     queue_id: str
     position: int | None

@@ -61,19 +61,6 @@ class Health(Answer):
 class Me(Answer):
     """Who a token stands for. Times in ISO 8601 with the province's offset."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {
-                "name": "giám sát",
-                "role": "auditor",
-                "agency": None,
-                "created_at": "2026-11-01T08:00:00+07:00",
-                "expires_at": None,
-                "acts": {"message.read": "all", "usage.read": "all"},
-            }
-        },
-    )
     name: str
     role: str
     agency: str | None

@@ -30,6 +30,9 @@ HEADERS = {
 }
 
 
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A part of a page in one language (`vi` or `en`); all texts are plain and are escaped here."""
@@ -68,5 +71,5 @@ def _section(section: Section, level: int) -> str:
 
 def _text(text: str) -> str:
     """Escaped, and without control characters and marks that reorder what is read."""
-    kept = (sign for sign in text if unicodedata.category(sign)[0] != "C")
+    kept = (sign for sign in text if unicodedata.category(sign) not in _UNSEEN)
     return escape("".join(kept), quote=True)

@@ -33,9 +33,7 @@ class QueueQuery(Parameters):
 class QueueAct(BaseModel):
     """`position` names one recipient of the message; without it the act is on all that wait."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"position": 0, "reason": "sai người nhận"}}
-    )
+    model_config = ConfigDict(extra="forbid")
     position: int | None = Field(None, ge=0, le=1_000_000)
     reason: str | None = Field(None, min_length=1, max_length=REASON_CHARACTERS)
 
