@@ -39,3 +39,5 @@ class LoopThread:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.loop.shutdown_asyncgens()
+        for _ in range(3):
+            await asyncio.sleep(0)  # transports close their sockets in callbacks of a later turn

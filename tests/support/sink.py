@@ -154,6 +154,7 @@ class Sink:
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
         self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
 
     # What the tests say and ask
 
@@ -230,13 +231,19 @@ class Sink:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        session = _Session(reader, writer)
-        with contextlib.closing(writer), contextlib.suppress(_Gone, EOFError, OSError):
-            await self._react(session, "connect")
-            while True:
-                line = (await session.until(b"\r\n"))[:-2].decode("utf-8", "surrogateescape")
-                self.commands.append(line)
-                await self._command(session, line)
+        self._writers.add(writer)
+        try:
+            with contextlib.closing(writer), contextlib.suppress(_Gone, EOFError, OSError):
+                await self._session(_Session(reader, writer))
+        finally:
+            self._writers.discard(writer)
+
+    async def _session(self, session: _Session) -> None:
+        await self._react(session, "connect")
+        while True:
+            line = (await session.until(b"\r\n"))[:-2].decode("utf-8", "surrogateescape")
+            self.commands.append(line)
+            await self._command(session, line)
 
     async def _command(self, session: _Session, line: str) -> None:
         verb = line.split(" ", 1)[0].upper()
@@ -325,6 +332,8 @@ class Sink:
     async def _close(self) -> None:
         if self._server is not None:
             self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()  # a peer that does not read would keep it open
 
     def start(self) -> Sink:
         """Listen; a stopped sink may start again on the same port, with what it kept."""
