@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from mailgov.admin import figures
-from mailgov.api.deps import Parameters, Reading
+from mailgov.api.deps import Parameters, Reading, Text
 from mailgov.api.schemas import UsageBody, problems
 
 router = APIRouter(tags=["usage"])
@@ -17,15 +17,14 @@ router = APIRouter(tags=["usage"])
 class UsageQuery(Parameters):
     """Which days, and of whom."""
 
-    period: str | None = Field(
+    period: Text | None = Field(
         None,
-        max_length=40,
         description="2026, 2026-H2, 2026-Q4, 2026-11 or 2026-11-01..2026-11-30 (both days inside). "
         "Default: the 30 days before today.",
         examples=["2026-Q4"],
     )
-    calendar: str = Field("civil", max_length=20, description="civil or administrative")
-    agency: str | None = Field(None, max_length=64, description="An agency's code.", examples=["snv"])
+    calendar: Text = Field("civil", description="civil or administrative")
+    agency: Text | None = Field(None, description="An agency's code.", examples=["snv"])
 
 
 @router.get("/usage", response_model=UsageBody, responses=problems(401, 403, 404, 422, 503))

@@ -131,6 +131,9 @@ async def test_hostile_values_find_nothing_and_break_nothing(filled: Api, name: 
     for value in HOSTILE + REFUSED:
         for path in ("/api/v1/messages", "/api/v1/queue", "/api/v1/usage"):
             answer = await filled.ask.get(path, params={name: value}, headers=filled.auth("operator"))
+            if value in REFUSED:
+                # Before the ledger: PostgreSQL holds no NUL and would fail.
+                assert answer.status_code == 422, (path, value)
             fits = path == "/api/v1/messages" and name not in TYPED and value not in REFUSED
             if fits:
                 assert (answer.status_code, answer.json()["items"]) == (200, [])
