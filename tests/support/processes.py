@@ -97,13 +97,23 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third, the state, on (proc(5)); [] when there is no process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def running(pid: int) -> bool:
     """True while the process exists and is not a zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in {"Z", "X"}
+    return _stat(pid)[:1] not in ([], ["Z"], ["X"])
+
+
+def _born(pid: int) -> str | None:
+    """When the process started, in ticks since boot: tells it from a later one with the same id."""
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] not in {"Z", "X"} else None
 
 
 def _die_with_parent() -> None:
@@ -207,17 +217,23 @@ class Program:
         """SIGKILL it, its group and descendants at once and wait for their end; harmless when gone."""
         self._kill(self._family())
 
-    def _family(self) -> list[int]:
-        return [*descendants(self.pid), *_group(self.pid)]
+    def _family(self) -> dict[int, str | None]:
+        """Whoever must not outlive it, each with its start: ids are soon used again."""
+        return {pid: _born(pid) for pid in [*descendants(self.pid), *_group(self.pid)] if pid != self.pid}
 
-    def _kill(self, family: list[int]) -> None:
+    def _kill(self, family: dict[int, str | None]) -> None:
         # The program first: a supervisor must not start again what dies under it.
-        for pid in dict.fromkeys([self.pid, *family, *_group(self.pid)]):
-            if pid != self.pid or self.alive:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        if self.alive:
+            os.kill(self.pid, signal.SIGKILL)
+        family |= {pid: _born(pid) for pid in _group(self.pid) if pid != self.pid}
+        left = [pid for pid, born in family.items() if born is not None and _born(pid) == born]
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait(30)
-        wait_until(lambda: not any(running(pid) for pid in family), what=f"the end of what {self} started")
+        wait_until(
+            lambda: not any(_born(pid) == family[pid] for pid in left), what=f"the end of what {self} started"
+        )
 
     def __enter__(self) -> Program:
         return self
@@ -230,11 +246,5 @@ class Program:
 
 def _group(leader: int) -> list[int]:
     """The living processes whose group `leader` leads."""
-    members = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[2]) == leader and fields[0] not in {"Z", "X"}:
-                    members.append(int(entry.name))
-    return members
+    found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in found if _stat(pid)[2:3] == [str(leader)] and running(pid)]
