@@ -20,7 +20,7 @@ class UsageQuery(Parameters):
     period: Text | None = Field(
         None,
         description="2026, 2026-H2, 2026-Q4, 2026-11 or 2026-11-01..2026-11-30 (both days inside). "
-        "Default: the 30 days before today.",
+        "Default: 30 days, today the last.",
         examples=["2026-Q4"],
     )
     calendar: Text = Field("civil", description="civil or administrative")
