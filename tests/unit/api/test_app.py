@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -381,3 +382,19 @@ async def test_a_reading_request_takes_one_transaction(
     counted("write")
     await filled.get(path, "agency_admin.snv")
     assert begun == ["read"]
+
+
+async def test_the_guide_names_every_path_parameter_and_problem(filled: Api) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    description = (await filled.get("/openapi.json")).json()
+    for path, operations in description["paths"].items():
+        assert path.partition("{")[0].rstrip("/") in guide
+        for operation in operations.values():
+            for one in operation.get("parameters", []):
+                assert one["in"] != "query" or one["name"] in guide, one["name"]
+    for code in ("unauthorized", "forbidden", "not-found", "conflict", "invalid", "unfinished", "not-ready"):
+        assert f"| `{code}` |" in guide
+    metrics = (await filled.ask.get("/metrics")).text
+    for line in metrics.splitlines():
+        if line.startswith("# TYPE"):
+            assert f"`{line.split()[2]}`" in guide

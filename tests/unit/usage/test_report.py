@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -435,3 +436,11 @@ async def test_errors_are_named(quarter: Database) -> None:
 async def test_a_ledger_that_is_away_says_so(away: Database) -> None:
     with pytest.raises(LedgerUnavailable):
         await report_of(away, **Q4_CIVIL)
+
+
+def test_the_guide_states_every_definition_with_its_articles() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "usage.md").read_text(encoding="utf-8")
+    for definition in DEFINITIONS:
+        (line,) = [line for line in guide.splitlines() if line.startswith(f"| `{definition.id}` |")]
+        assert definition.heading_vi in line
+        assert all(article in line for _, article in definition.articles)
