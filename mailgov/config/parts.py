@@ -10,8 +10,14 @@ from mailgov.store.engine import Database
 
 def build_policy(settings: Settings) -> Policy:
     """The policy of the settings' directory, checked and tested. Raises PolicyError."""
+    return load_policy(settings)[0]
+
+
+def load_policy(settings: Settings) -> tuple[Policy, dict[str, str]]:
+    """The policy and the texts of its files, as they were read together. Raises PolicyError."""
     files = read_directory(settings.policy.directory)
-    return load(files, directive_numbers=settings.province.directive_numbers)
+    numbers = settings.province.directive_numbers
+    return load(files, directive_numbers=numbers, directory=str(settings.policy.directory)), files
 
 
 def open_database(settings: Settings) -> Database:

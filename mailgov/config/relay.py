@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 from concurrent.futures import Executor, ThreadPoolExecutor
-from pathlib import Path
 
 from mailgov.config import ConfigError
-from mailgov.config.parts import build_policy, open_database
+from mailgov.config.parts import build_policy, load_policy, open_database
 from mailgov.identity.passwords import PasswordChecker
 from mailgov.relay.acts import Acts
 from mailgov.relay.attempt import Attempt
@@ -25,10 +24,12 @@ from mailgov.relay.sign import Signer
 from mailgov.relay.tls import CertificateError, server_context
 from mailgov.relay.worker import RelayWorker
 from mailgov.settings import Settings
+from mailgov.store.engine import Database
 from mailgov.store.guard import Guard
 from mailgov.store.snapshot_file import load_file
 from mailgov.store.spool import Spool
 
+SNAPSHOT_FILE = "directory.snapshot"
 THREADS = 8
 """For files, DNS-free look-ups and CPU work on large bodies; each is short."""
 
@@ -93,16 +94,15 @@ def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:
     """Relay worker `index` of `count`. Blocks; raises ConfigError, PolicyError, SpoolHeld and OSError."""
     clock = Clock()
     executor = ThreadPoolExecutor(THREADS, thread_name_prefix="relay")
-    snapshot_file = settings.data_dir / "directory.snapshot"
     resolver = Resolver(settings.dns)
     router = build_router(settings, resolver)
     listeners = build_listeners(settings)
-    policy = build_policy(settings)
+    policy, policy_files = load_policy(settings)
     spools = _open_spools(settings, executor, clock, spool_numbers(settings, index, count))
     node = Node(
         settings=settings,
         clock=clock,
-        directory=DirectoryView(load_file(snapshot_file), clock.monotonic),
+        directory=DirectoryView(load_file(settings.data_dir / SNAPSHOT_FILE), clock.monotonic),
         policy=PolicyView(policy),
         resolver=resolver,
         guard=Guard.open(settings.data_dir / "guard.sqlite"),
@@ -111,19 +111,23 @@ def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:
         passwords=PasswordChecker(os.urandom(32), clock.monotonic),
         executor=executor,
     )
-    return _worker(node, router, spools, listeners, snapshot_file, f"relay.{index}")
+    db = open_database(settings)
+    follower = Follower(
+        node, db, settings.data_dir / SNAPSHOT_FILE, lambda: load_policy(settings), policy_files
+    )
+    return _worker(node, db, router, spools, listeners, follower, f"relay.{index}")
 
 
 def _worker(
     node: Node,
+    db: Database,
     router: Router,
     spools: list[Spool],
     listeners: dict[str, Listener],
-    snapshot_file: Path,
+    follower: Follower,
     worker: str,
 ) -> RelayWorker:
     settings = node.settings
-    db = open_database(settings)
     scheduler = Scheduler(node, spools, Attempt(node, router))
     return RelayWorker(
         node=node,
@@ -132,7 +136,7 @@ def _worker(
         listeners=listeners,
         scheduler=scheduler,
         forwarder=Forwarder(node, db, spools, settings.hostname),
-        follower=Follower(node, db, snapshot_file, lambda: build_policy(settings)),
+        follower=follower,
         reporter=Reporter(node, db, settings.hostname, worker),
         acts=Acts(node, db, spools, scheduler),
     )

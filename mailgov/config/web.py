@@ -11,6 +11,7 @@ from mailgov.api.runner import RunningPolicy, WebService
 from mailgov.api.services import ApiServices
 from mailgov.config.parts import build_policy, open_database
 from mailgov.settings import Settings
+from mailgov.web.why import why_router
 
 
 def build_web(settings: Settings) -> WebService:
@@ -28,4 +29,4 @@ def build_web(settings: Settings) -> WebService:
         policy=policy,
         admin=lambda: AdminContext(db, settings, now_ms, secrets.token_hex),
     )
-    return WebService(create_app(services), db, policy)
+    return WebService(create_app(services, pages=[why_router(db, policy)]), db, policy)

@@ -79,7 +79,7 @@ class Attempt:
             await session.close()
         if session.hops is None or session.connection is None:
             session.hops = await self.router.hops(session.lane)
-        refused, allowed = await self._judge(message, recipients, session.hops)
+        refused, allowed, watched = await self._judge(message, recipients, session.hops)
         if not allowed:
             return refused
         if session.connection is None:
@@ -96,7 +96,7 @@ class Attempt:
         host = connection.hop.host
         provider = self._provider(session)
         return refused + [
-            Outcome(r, reply, mx_host=host, mx_provider=provider)
+            Outcome(r, reply, mx_host=host, mx_provider=provider, decision=watched.get(r.position))
             for r, reply in zip(allowed, replies, strict=True)
         ]
 
@@ -120,10 +120,14 @@ class Attempt:
 
     async def _judge(
         self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], hops: Hops
-    ) -> tuple[list[Outcome], list[QueuedRecipient]]:
-        """Ask the policy again, now that the MX is known: who may not be written to, and the rest."""
+    ) -> tuple[list[Outcome], list[QueuedRecipient], dict[int, DecisionRecord]]:
+        """Ask the policy again, now that the MX is known.
+
+        Who may not be written to; the rest; and, by position, what rules in monitor mode noted.
+        """
         refused: list[Outcome] = []
         allowed: list[QueuedRecipient] = []
+        watched: dict[int, DecisionRecord] = {}
         for recipient in recipients:
             facts = _facts(message.context.get("facts")) | _facts(recipient.context.get("facts"))
             domain = recipient.address.rpartition("@")[2].lower()
@@ -138,11 +142,13 @@ class Attempt:
             decision = await judge.decide(self.node, Stage.ROUTE, facts)
             if decision is None or not decision.rejected:
                 allowed.append(recipient)
+                if decision is not None and decision.watched:
+                    watched[recipient.position] = decision.record(recipient.position)
                 continue
             reply = render_reply(decision, utf8=False, public_url=self.node.settings.http.public_url)
             record: DecisionRecord = decision.record(recipient.position)
             refused.append(Outcome(recipient, Reply(550, reply.enhanced, reply.text), decision=record))
-        return refused, allowed
+        return refused, allowed, watched
 
 
 def _facts(stored: dict[str, object] | None) -> dict[str, FactValue | Unknown]:

@@ -10,6 +10,7 @@ import structlog
 
 from mailgov.policy import Policy, PolicyError
 from mailgov.relay.node import Node
+from mailgov.store import status
 from mailgov.store.correspondents import changed_since
 from mailgov.store.engine import Database, LedgerUnavailable
 from mailgov.store.snapshot import Snapshot, load_snapshot, revisions
@@ -20,16 +21,27 @@ log = structlog.get_logger()
 INTERVAL_S = 1.0
 DAY_CHANGE_MS = 3_600_000
 """A snapshot knows today's posts; it is read anew at least this often, so that a day's turn counts."""
+STEP_BACK_MS = 60_000
 
 
 class Follower:
-    """Keeps the node's directory view and policy current. `load_policy` reads, checks and tests the files."""
+    """Keeps the node's directory view and policy current.
+
+    `load_policy` reads, checks and tests the files, and gives their texts too: the ledger keeps
+    every policy that a worker ran with, so that a decision can be taken again.
+    """
 
     def __init__(
-        self, node: Node, db: Database, snapshot_file: Path, load_policy: Callable[[], Policy]
+        self,
+        node: Node,
+        db: Database,
+        snapshot_file: Path,
+        load_policy: Callable[[], tuple[Policy, dict[str, str]]],
+        policy_files: dict[str, str],
     ) -> None:
         self._node, self._db, self._file = node, db, snapshot_file
         self._load_policy = load_policy
+        self._unnoted: dict[str, str] | None = policy_files
         self._policy_revision = node.directory.snapshot.policy_revision
         self._cursor = (0, "")
 
@@ -43,6 +55,7 @@ class Follower:
         """One look at the ledger; never raises for it."""
         try:
             await self._follow_directory()
+            await self._note_policy()
             await self._follow_correspondents()
         except LedgerUnavailable as error:
             log.debug("directory not confirmed", cause=str(error))
@@ -75,7 +88,9 @@ class Follower:
         """Swap the policy whole; files with a fault leave the running one in force."""
         view = self._node.policy
         try:
-            policy = await asyncio.get_running_loop().run_in_executor(self._node.executor, self._load_policy)
+            policy, files = await asyncio.get_running_loop().run_in_executor(
+                self._node.executor, self._load_policy
+            )
         except (PolicyError, OSError) as error:
             view.error = str(error)
             log.error("policy not loaded, the old one stays", problem=str(error), running=view.policy.hash)
@@ -83,7 +98,16 @@ class Follower:
         view.error = None
         if policy.hash != view.policy.hash:
             view.policy = policy
+            self._unnoted = files
             log.info("policy loaded", hash=policy.hash, rules=len(policy.rules))
+
+    async def _note_policy(self) -> None:
+        if self._unnoted is not None:
+            async with self._db.write() as session:
+                await status.note_policy(
+                    session, self._node.policy.policy.hash, self._unnoted, self._node.clock.now_ms()
+                )
+            self._unnoted = None
 
     async def _follow_correspondents(self) -> None:
         """What other nodes learnt of who wrote to us, and what a lost guard database knew."""
@@ -93,3 +117,5 @@ class Follower:
             await asyncio.get_running_loop().run_in_executor(node.executor, node.guard.merge, learnt)
             address, _, updated_ms = rows[-1]
             self._cursor = (updated_ms, address)
+        # A row that another worker commits late may lie a little behind: look there again.
+        self._cursor = (max(0, self._cursor[0] - STEP_BACK_MS), "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from mailgov.mail.address import key_of
 from mailgov.mail.document import Document, classify
 from mailgov.mail.events import (
     DecisionRecord,
@@ -23,7 +24,7 @@ from mailgov.mail.events import (
 from mailgov.mail.headers import HeaderBlock, author_addresses, decode_text, is_automatic
 from mailgov.mail.mime import MimeLook, look
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
-from mailgov.mail.secrecy import secrecy_mark
+from mailgov.mail.secrecy import highest, secrecy_mark
 from mailgov.policy import Decision, Stage, render_reply
 from mailgov.relay import edits, judge
 from mailgov.relay.expand import Target
@@ -44,7 +45,6 @@ from mailgov.store.spool.spool import LEASE_MS
 
 log = structlog.get_logger()
 
-SECRECY_ORDER = ("MẬT", "TỐI MẬT", "TUYỆT MẬT")
 NAME_LENGTH_LIMIT = 998
 
 
@@ -109,7 +109,7 @@ def header_facts(incoming: Incoming, header: HeaderBlock) -> judge.Known:
         "message.author": authors,
         "message.author_is_account": itself,
         "message.subject": subject,
-        "message.secrecy": secrecy_mark(subject),
+        "message.secrecy": highest([secrecy_mark(decode_text(value)) for value in header.all(b"subject")]),
         "message.hops": header.count(b"received"),
     }
 
@@ -120,8 +120,12 @@ def subject_of(header: HeaderBlock) -> str:
 
 
 def authors_of(header: HeaderBlock) -> tuple[str, ...]:
-    """The addresses of every From field, in look-up form."""
-    return tuple(dict.fromkeys(a for value in header.all(b"from") for a in author_addresses(value)))
+    """The addresses of every From field, in look-up form; () when one of the fields is malformed.
+
+    What cannot be read as addresses must not hide behind a field that can.
+    """
+    fields = [author_addresses(value) for value in header.all(b"from")]
+    return tuple(dict.fromkeys(a for field in fields for a in field)) if all(fields) else ()
 
 
 async def judge_header(node: Node, incoming: Incoming, header: HeaderBlock) -> Decision | None:
@@ -199,11 +203,22 @@ def _answer(node: Node, incoming: Incoming, prepared: Prepared) -> Reply:
     decision = prepared.rejection
     if decision is not None:
         return _say_rejected(node, incoming, decision)
+    if incoming.source == "mx":
+        _note_writers(node, prepared)
     node.counters.add("accepted")
     log.info(
         "accepted", queue_id=incoming.queue_id, source=incoming.source, size_bytes=prepared.event.size_bytes
     )
     return Reply(250, "2.0.0", f"Ok: queued as {incoming.queue_id}")
+
+
+def _note_writers(node: Node, prepared: Prepared) -> None:
+    """Who wrote to us may be answered: known here at once, everywhere by the ledger."""
+    event = prepared.event
+    writers = {event.reverse_path or "", *(event.author or "").split(", ")} - {""}
+    seen = [(key_of(writer), event.at_ms) for writer in writers]
+    if seen:
+        node.executor.submit(node.guard.merge, seen)
 
 
 async def reject_message(
@@ -325,9 +340,8 @@ async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: Head
 
 
 def _body_facts(seen: _Seen, writer: BodyWriter) -> judge.Known:
-    marks = [mark for name in seen.mime.attachment_names if (mark := secrecy_mark(name))]
     return {
-        "message.attachment_secrecy": max(marks, key=SECRECY_ORDER.index, default=None),
+        "message.attachment_secrecy": highest([secrecy_mark(name) for name in seen.mime.attachment_names]),
         "message.document_class": seen.document.document_class,
         "message.size_bytes": writer.size_bytes,
     }

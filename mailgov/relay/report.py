@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 
+import structlog
+
 from mailgov.relay.node import Node
 from mailgov.store import status
 from mailgov.store.engine import Database, LedgerUnavailable
 from mailgov.store.spool import SpoolError
 
+log = structlog.get_logger()
+
 INTERVAL_S = 2.0
+PRUNE_MS = 3_600_000
+KEEP_MS = 400 * 86_400_000
+"""Counters of the door stay for a year and a bit: level-3 practice asks for 3 months of logs."""
 
 
 class Reporter:
@@ -19,7 +26,7 @@ class Reporter:
     def __init__(self, node: Node, db: Database, node_name: str, worker: str) -> None:
         self._node, self._db = node, db
         self._name, self._worker = node_name, worker
-        self._started_ms = node.clock.now_ms()
+        self._started_ms = self._pruned_ms = node.clock.now_ms()
 
     async def run(self) -> None:
         while True:
@@ -50,3 +57,15 @@ class Reporter:
             )
         except (LedgerUnavailable, SpoolError):
             node.counters.give_door(door)
+            return
+        await self._prune()
+
+    async def _prune(self) -> None:
+        now_ms = self._node.clock.now_ms()
+        if now_ms - self._pruned_ms < PRUNE_MS:
+            return
+        self._pruned_ms = now_ms
+        try:
+            await status.prune(self._db, now_ms - KEEP_MS)
+        except LedgerUnavailable as error:
+            log.debug("not pruned", cause=str(error))

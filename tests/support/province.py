@@ -27,9 +27,18 @@ class Province:
         self.service, self.dns, self.sink = service, dns, sink
         self.token = ""
 
-    def provision(self) -> None:
-        """What an administrator does on the first day, by the command line."""
+    def provision(self, *, small: bool = False) -> None:
+        """What an administrator does on the first day, by the command line.
+
+        `small`: An, the scanner and a token alone, for tests that need a service of their own.
+        """
         cli = self.service.cli
+        if small:
+            cli("agency", "add", "SNV", "--name", "Sở Nội vụ").expect()
+            self.person(AN, "Nguyễn Văn An", "SNV")
+            self.person(SCANNER, "Máy quét", "SNV", kind="functional")
+            self.token = cli("token", "create", "test", "--role", "operator").expect().data["token"]
+            return
         cli("agency", "add", "SNV", "--name", "Sở Nội vụ", "--abbreviation", "SNV").expect()
         cli("agency", "add", "VP", "--name", "Văn phòng UBND tỉnh", "--abbreviation", "VP").expect()
         cli("agency", "add", "UBND", "--name", "UBND tỉnh Cao Bằng", "--abbreviation", "UBND").expect()
@@ -129,7 +138,12 @@ def outside_world(dns: DnsServer, sink: Sink) -> dict[str, Any]:
 
 @contextmanager
 def running_province(
-    folder: Path, settings: Mapping[str, Any] | None = None, *, workers: int = 1, **more: Any
+    folder: Path,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    workers: int = 1,
+    small: bool = False,
+    **more: Any,
 ) -> Iterator[Province]:
     """A province that is up, with DNS and sink of its own."""
     with DnsServer() as dns, Sink() as sink:
@@ -138,7 +152,7 @@ def running_province(
         service.settings.setdefault("smtp", {})["trusted"] = [service.trusted_listener(SCANNER)]
         service.init()
         province = Province(service, dns, sink)
-        province.provision()
+        province.provision(small=small)
         service.start()
         try:
             yield province

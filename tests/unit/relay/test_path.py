@@ -46,7 +46,9 @@ def test_what_is_refused_as_syntax(argument: str | None) -> None:
     assert caught.value.reply.line().startswith("501 5.5.4 ")
 
 
-@pytest.mark.parametrize("path", ["a", "a@", "@b.vn", "a b@c.vn", f"{'a' * 65}@b.vn", "a@b..vn", "a@-b.vn", "a\x00@b.vn"])
+@pytest.mark.parametrize(
+    "path", ["a", "a@", "@b.vn", "a b@c.vn", f"{'a' * 65}@b.vn", "a@b..vn", "a@-b.vn", "a\x00@b.vn"]
+)
 def test_a_malformed_mailbox_is_553(path: str) -> None:
     with pytest.raises(MailError) as caught:
         parse_mailbox(path)

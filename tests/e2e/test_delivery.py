@@ -1,0 +1,189 @@
+"""Mail out: routes, retries, bounces; each failed recipient in exactly one, and nobody twice."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import messages, swaks
+from tests.support.processes import wait_until
+from tests.support.programs import needs
+from tests.support.province import AN, BINH, SCANNER, Province, outside_world, queue_id_of, running_province
+from tests.support.sink import Act, Sink
+from tests.support.smtp_sink import smtp_sink
+
+pytestmark = needs("swaks", "Net::SSLeay")
+
+
+@pytest.fixture
+def quiet(province: Province) -> Iterator[Province]:
+    """The shared province, whose sink behaves again afterwards."""
+    yield province
+    province.sink.behave()
+
+
+def bounce_to(province: Province, address: str, queue_id: str) -> email.message.EmailMessage:
+    """The DSN in a mailbox that tells of a queue id."""
+
+    def look() -> list[bytes]:
+        return [m for m in province.inbox(address, 0) if b"multipart/report" in m and queue_id.encode() in m]
+
+    raw = wait_until(look, what=f"a bounce about {queue_id}")
+    assert len(raw) == 1
+    return email.message_from_bytes(raw[0], policy=email.policy.default)
+
+
+def test_what_fails_for_the_moment_is_tried_again(quiet: Province) -> None:
+    quiet.sink.on("rcpt", "451 4.3.2 not now", times=2, when=lambda to: to == "spater@example.org")
+    queue_id = queue_id_of(quiet.submit(messages.plain(AN, "spater@example.org"), to="spater@example.org"))
+    record = quiet.settled(queue_id)
+    assert record["recipients"][0]["attempts"] == 3
+    quiet.sink.wait_match(lambda m: "spater@example.org" in m.recipients)
+
+
+def test_what_fails_for_good_bounces_in_both_languages_and_the_rest_is_delivered_once(
+    quiet: Province,
+) -> None:
+    quiet.sink.on("rcpt", "550 5.1.1 no such person", when=lambda to: to.startswith("gone"))
+    to = ["gone1@example.org", "here@example.org", "gone2@example.org"]
+    queue_id = queue_id_of(quiet.submit(messages.plain(AN, to[0], subject="Kế hoạch 12/KH-SNV"), to=to))
+    record = quiet.settled(queue_id, "delivered", "bounced")
+    assert [r["state"] for r in record["recipients"]] == ["bounced", "delivered", "bounced"]
+
+    dsn = bounce_to(quiet, AN, queue_id)
+
+    assert dsn["Auto-Submitted"] == "auto-replied"
+    assert dsn["Return-Path"] == "<>"
+    human, status, returned = dsn.iter_parts()  # type: ignore[attr-defined]  # EmailMessage at run time
+    text = human.get_content()
+    assert "gone1@example.org" in text
+    assert "no such person" in text
+    assert text.index("Thư") < text.index("message")
+    fields = [part for part in status.get_payload() if part["Final-Recipient"]]
+    assert [(f["Final-Recipient"], f["Action"], f["Status"]) for f in fields] == [
+        ("rfc822; gone1@example.org", "failed", "5.1.1"),
+        ("rfc822; gone2@example.org", "failed", "5.1.1"),
+    ]
+    assert "Message-ID" in returned.get_payload()
+    assert sum("here@example.org" in m.recipients for m in quiet.sink.messages) == 1
+
+
+def test_a_bounce_of_a_bounce_does_not_exist(quiet: Province) -> None:
+    quiet.sink.on("rcpt", "550 5.1.1 no such person", when=lambda to: to.startswith("null"))
+    quiet.service.cli("alias", "add", "fwd@caobang.gov.vn", "--to", "null@example.org", "--kind", "forward")
+    before = quiet.messages(verdict="accepted")
+
+    def forwarded() -> str:
+        seen = swaks.send(
+            quiet.service.mx, reverse_path="<>", to="fwd@caobang.gov.vn", data=messages.plain("x@b.vn", AN)
+        )
+        return queue_id_of(seen) if seen.accepted else ""
+
+    queue_id = wait_until(forwarded, what="the forward at the relay")
+    quiet.settled(queue_id, "bounced")
+    own = [m for m in quiet.messages(verdict="accepted") if m["source"] == "own"]
+    assert len(own) == len([m for m in before if m["source"] == "own"])
+
+
+def test_null_mx_and_no_domain_bounce_at_once_dns_trouble_waits(quiet: Province) -> None:
+    quiet.dns.mx("nomail.vn", ".")
+    quiet.dns.servfail("trouble.vn")
+    to = ["x@nomail.vn", "x@nowhere.invalid", "x@trouble.vn"]
+    queue_id = queue_id_of(quiet.submit(messages.plain(AN, to[0]), to=to))
+    record = quiet.settled(queue_id, "bounced", "deferred")
+    by_address = {r["address"]: (r["state"], r["last_reply"][:10]) for r in record["recipients"]}
+    assert by_address == {
+        "x@nomail.vn": ("bounced", "556 5.1.10"),
+        "x@nowhere.invalid": ("bounced", "550 5.1.2 "),
+        "x@trouble.vn": ("deferred", "451 4.4.3 "),
+    }
+    quiet.dns.forget("trouble.vn")
+    quiet.dns.mx("trouble.vn", "mx.example.org")
+    quiet.settled(queue_id, "bounced", "delivered")
+
+
+def test_a_mail_host_at_a_private_address_is_not_reached(tmp_path: Path) -> None:
+    settings = {"delivery": {"allow_networks": []}}
+    with running_province(tmp_path, _laid_over(settings), small=True) as province:
+        queue_id = queue_id_of(province.submit(messages.plain(AN, "x@example.org"), to="x@example.org"))
+        record = province.settled(queue_id, "bounced")
+        assert "private or reserved" in record["recipients"][0]["last_reply"]
+        assert province.sink.connections == 0
+
+
+def _laid_over(settings: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+    """Whole sections replace those of the fixture: keep what it says and these do not."""
+    from tests.support.dns_server import DnsServer
+
+    with DnsServer() as dns, Sink() as sink:
+        base = outside_world(dns, sink)["delivery"]
+    return {"delivery": {**base, **settings["delivery"]}}
+
+
+@needs("smtp-sink")
+def test_a_smarthost_and_a_route_for_one_domain(tmp_path: Path) -> None:
+    (tmp_path / "smart").mkdir()
+    with smtp_sink(tmp_path / "smart") as smart, Sink() as ministry:
+        settings = {
+            "delivery": {
+                "smarthost": f"127.0.0.1:{smart.port}",
+                "routes": {"bo.gov.vn": f"smtp:{ministry.address}"},
+            }
+        }
+        with running_province(tmp_path / "province", settings, small=True) as province:
+            to = ["x@example.org", "y@bo.gov.vn", "z@bo.gov.vn"]
+            queue_id = queue_id_of(province.submit(messages.plain(AN, to[0]), to=to))
+            province.settled(queue_id)
+            assert [m.recipients for m in ministry.messages] == [("y@bo.gov.vn", "z@bo.gov.vn")]
+            assert smart.count() == 1
+
+
+@pytest.mark.parametrize("phase", ["connect", "ehlo", "mail", "rcpt", "data", "eod"])
+@pytest.mark.parametrize("fault", ["421 4.3.2 closing", Act.DROP, b"\xff\xfe garbage\r\n"])
+def test_whatever_the_next_hop_does_nothing_is_lost(quiet: Province, phase: str, fault: object) -> None:
+    quiet.sink.on(phase, fault, times=1)  # type: ignore[arg-type]  # a Phase and a Reaction
+    to = f"{phase}-{abs(hash(str(fault)))}@example.org"
+    queue_id = queue_id_of(quiet.submit(messages.plain(AN, to), to=to))
+    quiet.settled(queue_id)
+    assert any(to in m.recipients for m in quiet.sink.messages)
+
+
+def test_a_queued_message_is_held_released_and_dropped(quiet: Province) -> None:
+    quiet.sink.on("rcpt", "450 4.2.0 later", when=lambda to: to.startswith("held"))
+    cli = quiet.service.cli
+    to = ["held1@example.org", "held2@example.org"]
+    first, second = (queue_id_of(quiet.submit(messages.plain(AN, t), to=t)) for t in to)
+    quiet.settled(first, "deferred")
+    quiet.settled(second, "deferred")
+
+    def act(word: str, queue_id: str, *more: str) -> bool:
+        return cli("queue", word, queue_id, *more, as_json=False).status == 0
+
+    wait_until(lambda: act("hold", first), what="the hold")  # refused while an attempt is under way
+    quiet.settled(first, "held")
+    assert first in [entry["queue_id"] for entry in cli("queue", "list").expect().data]
+    quiet.sink.behave()
+    assert act("release", first)
+    quiet.settled(first)
+
+    quiet.sink.on("rcpt", "450 4.2.0 later", when=lambda to: to.startswith("held"))
+    wait_until(
+        lambda: (
+            act("drop", second, "--reason", "gửi nhầm")
+            or quiet.record(second)["recipients"][0]["state"] != "deferred"
+        ),
+        what="the drop",
+    )
+    record = quiet.settled(second, "dropped", "delivered")
+    if record["recipients"][0]["state"] == "dropped":
+        assert "gửi nhầm" in record["recipients"][0]["last_reply"]
+
+
+def test_mail_to_outside_and_inside_is_one_record(quiet: Province) -> None:
+    queue_id = queue_id_of(quiet.submit(messages.plain(AN, BINH), to=[BINH, SCANNER, "x@example.org"]))
+    record = quiet.settled(queue_id)
+    assert sorted(r["direction"] for r in record["recipients"]) == ["internal", "internal", "outbound"]

@@ -1,0 +1,157 @@
+"""What was answered 250 arrives: after SIGKILL, with fewer workers, with the ledger away."""
+
+from __future__ import annotations
+
+import smtplib
+from pathlib import Path
+
+import pytest
+
+from tests.support import messages
+from tests.support.postgres import running_postgres
+from tests.support.processes import wait_until
+from tests.support.programs import needs
+from tests.support.province import AN, SCANNER, Province, running_province
+
+
+def send(province: Province, to: str, *, port: int | None = None, size_bytes: int = 0) -> str:
+    """Send as the scanner without signing in, over one connection; the queue id of the 250."""
+    data = messages.plain(
+        SCANNER, to, text="x" * 70 + "\r\n" if not size_bytes else ("y" * 98 + "\r\n") * (size_bytes // 100)
+    )
+    with smtplib.SMTP("127.0.0.1", port or province.service.trusted, timeout=30) as session:
+        session.ehlo()
+        assert session.mail(SCANNER)[0] == 250
+        assert session.rcpt(to)[0] == 250
+        code, text = session.data(data)
+    assert code == 250, text
+    return text.decode().rpartition(" ")[2]
+
+
+def arrived(province: Province) -> dict[str, int]:
+    """How often each recipient's message came to the sink."""
+    counts: dict[str, int] = {}
+    for message in province.sink.messages:
+        for recipient in message.recipients:
+            counts[recipient] = counts.get(recipient, 0) + 1
+    return counts
+
+
+def wait_arrived(province: Province, wanted: set[str], *, timeout_s: float = 40) -> dict[str, int]:
+    wait_until(
+        lambda: wanted <= set(arrived(province)), timeout_s=timeout_s, what="all accepted mail at the sink"
+    )
+    return arrived(province)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigkill_right_after_250_loses_nothing(tmp_path: Path, workers: int) -> None:
+    with running_province(tmp_path, workers=workers, small=True) as province:
+        # The sink takes nothing yet: what was accepted is on disk and nowhere else.
+        province.sink.on("connect", "421 4.3.2 not yet")
+        wanted = {f"r{n}@example.org" for n in range(12)}
+        for number, to in enumerate(sorted(wanted)):
+            send(province, to, size_bytes=300_000 if number % 4 == 0 else 0)
+        province.service.kill()
+        province.sink.behave()
+        province.service.start()
+        counts = wait_arrived(province, wanted)
+    assert {to: counts[to] for to in wanted} == dict.fromkeys(wanted, 1)
+
+
+def test_a_worker_that_is_killed_comes_back_and_the_door_stays_open(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        province.sink.on("connect", "421 4.3.2 not yet")
+        send(province, "before@example.org")
+        province.service.kill_workers()
+        # Connections wait in the supervisor's backlog meanwhile: none is refused.
+        send(province, "after@example.org")
+        province.sink.behave()
+        wait_arrived(province, {"before@example.org", "after@example.org"})
+
+
+def test_fewer_workers_adopt_the_spools_of_those_that_are_gone(tmp_path: Path) -> None:
+    with running_province(tmp_path, workers=3, small=True) as province:
+        province.sink.on("connect", "421 4.3.2 not yet")
+        wanted = {f"r{n}@example.org" for n in range(30)}
+        ids = [send(province, to) for to in sorted(wanted)]
+        spools = {m["queue_id"]: m for m in province.messages()}
+        province.service.stop()
+        province.sink.behave()
+        province.service.restart(workers=1)
+        wait_arrived(province, wanted)
+        for queue_id in ids:
+            province.settled(queue_id)
+        assert len(spools) <= len(ids)
+
+
+def test_sigterm_ends_in_time_and_loses_nothing(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        wanted = {f"r{n}@example.org" for n in range(20)}
+        for to in sorted(wanted):
+            send(province, to)
+        assert province.service.stop() == 0
+        province.service.start()
+        wait_arrived(province, wanted)
+
+
+@needs("postgres")
+@pytest.mark.limit_s(240)
+def test_the_ledger_stopped_for_a_minute_and_the_records_are_complete(tmp_path: Path) -> None:
+    with running_postgres() as server:
+        url = server.create("mailgov_e2e")
+        env = {"MAILGOV_DATABASE__URL": url, "MAILGOV_DATABASE__TIMEOUT_S": "1"}
+        with running_province(tmp_path, small=True, env=env) as province:
+            first = send(province, "before@example.org")
+            province.settled(first)
+            server.stop()
+            ids = _send_for_a_minute(province)
+            assert set(arrived(province)) >= {f"during{n}@example.org" for n in range(len(ids))}
+            server.start()
+            wait_until(lambda: len(province.messages()) == len(ids) + 1, timeout_s=60, what="all records")
+            for queue_id in ids:
+                province.settled(queue_id)
+            month = province.service.cli("usage").expect().data
+            (row,) = [a for a in month["agencies"] if a["agency"] == "SNV"]
+            assert row["sent_messages"] == len(ids) + 1
+
+
+def _send_for_a_minute(province: Province) -> list[str]:
+    """One message a second, known by time alone: the minute is the test's subject."""
+    import time
+
+    ids: list[str] = []
+    begin = time.monotonic()
+    while (at := time.monotonic() - begin) < 60:
+        ids.append(send(province, f"during{len(ids)}@example.org"))
+        time.sleep(max(0.0, len(ids) - at))
+    wait_arrived(province, {f"during{n}@example.org" for n in range(len(ids))})
+    return ids
+
+
+def test_a_restart_without_the_ledger_knows_its_people(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        send(province, "x@example.org")
+        wait_arrived(province, {"x@example.org"})
+        province.service.stop()
+        ledger = province.service.data_dir / "ledger.sqlite"
+        for part in province.service.data_dir.glob("ledger.sqlite*"):
+            part.rename(part.with_name(f"away-{part.name}"))
+        ledger.mkdir()  # nothing can be opened there
+        province.service.start()
+        send(province, AN)
+        send(province, "y@example.org")
+        province.inbox(AN)
+        wait_arrived(province, {"y@example.org"})
+        with smtplib.SMTP("127.0.0.1", province.service.mx, timeout=30) as session:
+            session.ehlo()
+            session.mail("a@b.vn")
+            assert session.rcpt("nobody@caobang.gov.vn")[0] == 451
+        ledger.rmdir()
+        for part in province.service.data_dir.glob("away-ledger.sqlite*"):
+            part.rename(part.with_name(part.name.removeprefix("away-")))
+        wait_until(
+            lambda: province.service.get("/readyz").status == 200 and len(province.messages()) == 3,
+            timeout_s=40,
+            what="the records, once the ledger is back",
+        )
