@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given
@@ -32,7 +33,7 @@ def stuffed(message: bytes) -> bytes:
 
 def chunked(data: bytes, edges: list[int]) -> list[bytes]:
     cuts = [0, *sorted(edge % (len(data) + 1) for edge in edges), len(data)]
-    return [data[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(cuts)]
 
 
 @given(pieces, st.lists(st.integers(0, 10_000), max_size=12), st.binary(max_size=20))

@@ -12,6 +12,7 @@ from tests.support.dns_server import DnsServer
 from tests.support.mailgov_service import Service
 from tests.support.processes import wait_until
 from tests.support.sink import Sink
+from tests.support.toml_text import merged
 from tests.support.transcript import Transcript
 
 PASSWORD = "Ban-do-1945-Cao-Bang"
@@ -147,8 +148,8 @@ def running_province(
 ) -> Iterator[Province]:
     """A province that is up, with DNS and sink of its own."""
     with DnsServer() as dns, Sink() as sink:
-        base = outside_world(dns, sink)
-        service = Service(folder, {**base, **(settings or {})}, workers=workers, **more)
+        laid = merged(outside_world(dns, sink), settings or {})
+        service = Service(folder, laid, workers=workers, **more)
         service.settings.setdefault("smtp", {})["trusted"] = [service.trusted_listener(SCANNER)]
         service.init()
         province = Province(service, dns, sink)

@@ -10,7 +10,10 @@ from typing import Any
 from mailgov.mail.events import encode
 from mailgov.store.spool.model import Body, Change, Progress, QueuedMessage, QueuedRecipient, Variant
 
-_MESSAGE = "m.id, m.queue_id, m.received_ms, m.reverse_path, m.smtputf8, m.eight_bit, m.size_bytes, m.file, m.context"
+_MESSAGE = (
+    "m.id, m.queue_id, m.received_ms, m.reverse_path, m.smtputf8, m.eight_bit, m.size_bytes,"
+    " m.file, m.context"
+)
 _RECIPIENT = (
     "r.id, r.message_id, r.position, r.address, r.destination, r.variant, r.state, r.due_ms, r.attempts,"
     " r.last_reply, r.context"
