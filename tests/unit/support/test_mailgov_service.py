@@ -61,13 +61,13 @@ def test_a_service_is_made_used_killed_and_started_again(
         wait_until(lambda: len(service.processes("relay")) == 2, what="two new workers")
         assert not set(first) & set(service.processes("relay"))
 
-        service.restart(workers=1)
-        assert len(service.processes("relay")) == 1
         family = service.processes()
         service.kill()
         assert not any(running(pid) for pid in family)
-        service.restart()
+
+        service.restart(workers=1)
+        assert len(service.processes("relay")) == 1
         send()
         sink.wait_for(2)
         assert service.stop() == 0
-    assert service.log().count("mailgov is ready") == 3
+    assert service.log().count("mailgov is ready") == 2
