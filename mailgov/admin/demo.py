@@ -65,10 +65,11 @@ class Ready:
             f"  swaks --server {submission} --tls --auth-user {self.account} \\\n"
             f"    --auth-password '{self.password}' \\\n"
             f"    --from {self.account} --to {inside},{outside} --h-Subject '12/GM-SKHCN Giấy mời họp'\n"
+            f"    (it lands in {settings.data_dir.name}/mail/ and {settings.data_dir.name}/outside/)\n"
             f"  the same with --to {OWN_FREE_MAIL} (rejected: own free mail), or with\n"
             "    --h-Subject 'MẬT: kế hoạch' (stopped for secrecy)\n"
             f"  curl -H 'Authorization: Bearer {self.token}' '{api}/api/v1/messages?limit=5'\n"
-            "  mailgov usage --agency skhcn\n"
+            "  .venv/bin/mailgov usage --agency skhcn\n"
         )
 
 

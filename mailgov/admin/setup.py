@@ -32,10 +32,9 @@ class Operator:
 
 
 def make_files(ctx: AdminContext, plan: init.Plan) -> None:
-    """The data folder with its secret key and certificate; needs no ledger."""
+    """The data folder and the certificate; needs no ledger."""
     settings = ctx.settings
     init.make_data_folder(settings.data_dir)
-    init.make_secret(settings.data_dir, ctx.random)
     if settings.tls.certificate is not None and settings.tls.key is not None:
         now = datetime.datetime.fromtimestamp(ctx.now_ms() / 1000, datetime.UTC)
         init.make_certificate(

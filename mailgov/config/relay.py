@@ -15,11 +15,11 @@ from mailgov.relay.clock import Clock
 from mailgov.relay.dns import Resolver
 from mailgov.relay.follow import Follower
 from mailgov.relay.forward import Forwarder
+from mailgov.relay.listener import Listener
 from mailgov.relay.node import DirectoryView, Node, PolicyView
 from mailgov.relay.report import Reporter
 from mailgov.relay.route import RouteError, Router
 from mailgov.relay.scheduler import Scheduler
-from mailgov.relay.server import Listener
 from mailgov.relay.sign import Signer
 from mailgov.relay.tls import CertificateError, server_context
 from mailgov.relay.worker import RelayWorker

@@ -1,4 +1,4 @@
-"""The files of a new installation: settings, data folder, secret key, self-signed certificate.
+"""The files of a new installation: settings, data folder, self-signed certificate.
 
 Each step looks first whether it is done, so an interrupted `init` is simply run again.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +32,6 @@ SETTINGS_FILE_MODE = 0o640
 """The service's group reads it; it may come to hold a database password."""
 CERTIFICATE_DAYS = 825
 """The longest that common clients accept."""
-SECRET_OCTETS = 32
-SECRET_FILE = "keys/secret.key"  # noqa: S105 - a place, not the secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +49,6 @@ def make_data_folder(data_dir: Path) -> None:
     """The data folder, its owner's alone (0700)."""
     files.private_folder(data_dir)
     data_dir.chmod(files.PRIVATE_FOLDER)
-
-
-def make_secret(data_dir: Path, random: Callable[[int], bytes]) -> None:
-    """The installation's secret key (32 octets, 0600), from which rooms derive their own; kept when there."""
-    path = data_dir / SECRET_FILE
-    if not path.exists():
-        files.write_new(path, random(SECRET_OCTETS))
 
 
 def make_certificate(

@@ -7,6 +7,7 @@ import structlog
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, Reply
 from mailgov.relay import intake
+from mailgov.relay.incoming import Incoming
 from mailgov.relay.node import Node
 from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
 
@@ -59,7 +60,7 @@ def _pending(buffer: bytes) -> int:
 class DataSink:
     """Takes one message. `feed` every chunk, then `end` for the reply, or `abandon`."""
 
-    def __init__(self, node: Node, incoming: intake.Incoming) -> None:
+    def __init__(self, node: Node, incoming: Incoming) -> None:
         self._node, self._incoming = node, incoming
         smtp = node.settings.smtp
         self._writer: BodyWriter = node.spool.body_writer(incoming.queue_id, smtp.memory_body_bytes)

@@ -7,30 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
 from mailgov.mail.address import key_of
-from mailgov.mail.document import Document, classify
+from mailgov.mail.document import classify
 from mailgov.mail.events import (
-    DecisionRecord,
-    Direction,
     MessageEvent,
-    RecipientRecord,
-    RecipientState,
-    Source,
 )
-from mailgov.mail.headers import HeaderBlock, author_addresses, decode_text, is_automatic
-from mailgov.mail.mime import MimeLook, look
+from mailgov.mail.headers import HeaderBlock
+from mailgov.mail.mime import look
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.mail.secrecy import highest, secrecy_mark
 from mailgov.policy import Decision, Stage, render_reply
 from mailgov.relay import edits, judge
-from mailgov.relay.expand import Target
+from mailgov.relay.incoming import Incoming, Seen, authors_of, header_facts, subject_of
 from mailgov.relay.node import Node
+from mailgov.relay.records import message_event, recipient_record, rejection
 from mailgov.relay.sign import SigningError, body_hash
-from mailgov.store.snapshot import AccountEntry, SigningKey
+from mailgov.store.snapshot import SigningKey
 from mailgov.store.spool import (
     Body,
     BodyWriter,
@@ -45,87 +41,8 @@ from mailgov.store.spool.spool import LEASE_MS
 
 log = structlog.get_logger()
 
-NAME_LENGTH_LIMIT = 998
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """One final recipient of a message on its way in; `rejected` tells why it gets nothing."""
-
-    target: Target
-    direction: Direction
-    facts: judge.Known
-    decision: Decision | None = None
-    rejected: bool = False
-
-    @property
-    def provider(self) -> str | None:
-        value = self.facts.get("recipient.mx_provider")
-        return value if isinstance(value, str) else ("unknown" if value is not None else None)
-
-
-@dataclass(slots=True)
-class Incoming:
-    """A message being taken in, before its bytes are known."""
-
-    queue_id: str
-    source: Source
-    account: AccountEntry | None
-    reverse_path: str
-    """As it was given; "" for the null reverse-path."""
-    trace: edits.Trace
-    facts: judge.Known
-    """Session, account and path facts."""
-    smtputf8: bool = False
-    eight_bit: bool = False
-    recipients: list[Recipient] = field(default_factory=list)
-    decisions: list[DecisionRecord] = field(default_factory=list)
-
-    @property
-    def submitted(self) -> bool:
-        """True for mail of our own people and systems: what it lacks is added, and it is signed."""
-        return self.source != "mx"
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the bytes say."""
-
-    header: HeaderBlock
-    mime: MimeLook
-    document: Document
-    subject: str
-    authors: tuple[str, ...]
-    digest: bytes | None
-
-
-def header_facts(incoming: Incoming, header: HeaderBlock) -> judge.Known:
-    """What the policy may know once the header has ended."""
-    subject = subject_of(header)
-    authors = authors_of(header)
-    addresses = incoming.account.addresses if incoming.account else frozenset[str]()
-    itself = incoming.source == "own" or (bool(authors) and all(a in addresses for a in authors))
-    return {
-        "message.author": authors,
-        "message.author_is_account": itself,
-        "message.subject": subject,
-        "message.secrecy": highest([secrecy_mark(decode_text(value)) for value in header.all(b"subject")]),
-        "message.hops": header.count(b"received"),
-    }
-
-
-def subject_of(header: HeaderBlock) -> str:
-    """All Subject fields, decoded: a second one must not hide a mark from us that a reader sees."""
-    return " ".join(decode_text(value) for value in header.all(b"subject"))
-
-
-def authors_of(header: HeaderBlock) -> tuple[str, ...]:
-    """The addresses of every From field, in look-up form; () when one of the fields is malformed.
-
-    What cannot be read as addresses must not hide behind a field that can.
-    """
-    fields = [author_addresses(value) for value in header.all(b"from")]
-    return tuple(dict.fromkeys(a for field in fields for a in field)) if all(fields) else ()
+SECRECY_RECORDS_PER_MINUTE = 60
+"""From outside, by worker: a province's mail has none; a flood of them is an attack."""
 
 
 async def judge_header(node: Node, incoming: Incoming, header: HeaderBlock) -> Decision | None:
@@ -159,14 +76,14 @@ async def prepare(
     facts = {**incoming.facts, **header_facts(incoming, header), **_body_facts(seen, writer)}
     decision = await judge.decide(node, Stage.DATA, facts)
     if decision is not None and decision.rejected:
-        return Prepared(_rejection(node, incoming, decision, seen), rejection=decision)
+        return Prepared(rejection(node, incoming, decision, seen), rejection=decision)
     if decision is not None and (decision.rule or decision.watched):
         incoming.decisions.append(decision.record())
     now_ms = node.clock.now_ms()
     variant = await _variant(node, incoming, seen, now_ms)
     body = await writer.finish()
-    records = tuple(_record(position, r) for position, r in enumerate(incoming.recipients))
-    event = replace(_event(node, incoming, seen, records), size_bytes=body.size_bytes)
+    records = tuple(recipient_record(position, r) for position, r in enumerate(incoming.recipients))
+    event = replace(message_event(node, incoming, seen, records), size_bytes=body.size_bytes)
     due_ms = now_ms + LEASE_MS if leased else now_ms
     if all(r.rejected for r in incoming.recipients):
         return Prepared(replace(event, verdict="rejected"))
@@ -185,6 +102,8 @@ async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: He
         prepared = await prepare(node, incoming, writer, header, leased=leased)
         if prepared.message is None:
             await writer.discard()
+        if prepared.rejection is not None:
+            return await reject_message(node, incoming, prepared.rejection, prepared.event)
         await node.spool.apply(prepared.change)
         offered = prepared.message if leased else None
     except (SpoolError, SigningError, MailError) as error:
@@ -194,15 +113,11 @@ async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: He
         if isinstance(error, MailError):
             return error.reply
         return OUT_OF_STORAGE if isinstance(error, SpoolFull) else INTERNAL_ERROR
+    except BaseException:
+        writer.discard_soon()
+        raise
     finally:
         node.offer(offered, size if leased else 0)
-    return _answer(node, incoming, prepared)
-
-
-def _answer(node: Node, incoming: Incoming, prepared: Prepared) -> Reply:
-    decision = prepared.rejection
-    if decision is not None:
-        return _say_rejected(node, incoming, decision)
     if incoming.source == "mx":
         _note_writers(node, prepared)
     node.counters.add("accepted")
@@ -222,124 +137,53 @@ def _note_writers(node: Node, prepared: Prepared) -> None:
 
 
 async def reject_message(
-    node: Node, incoming: Incoming, decision: Decision, seen: _Seen | None = None
+    node: Node, incoming: Incoming, decision: Decision, event: MessageEvent | None = None
 ) -> Reply:
-    """Record a policy rejection and make its reply; 451 where it cannot be recorded."""
-    event = _rejection(node, incoming, decision, seen)
+    """Record a policy rejection and make its reply; 451 where it cannot be recorded.
+
+    A stranger's mail leaves no record but a counter, or an attack would fill the disk; of
+    strangers' mail stopped for secrecy so many a minute are recorded, and the rest counted.
+    """
+    if incoming.source == "mx" and not _worth_a_record(node, decision):
+        now_ms, address = node.clock.now_ms(), incoming.trace.client_address
+        node.counters.refuse(now_ms, "mx", address, f"policy_{decision.rule}")
+        return render_reply(decision, utf8=incoming.smtputf8, public_url=node.settings.http.public_url)
+    if event is None:
+        event = rejection(node, incoming, decision)
     try:
         await node.spool.apply(Change(events=[event]))
     except SpoolError as error:
         log.error("rejection not recorded", cause=str(error))
         return INTERNAL_ERROR
-    return _say_rejected(node, incoming, decision)
-
-
-def _say_rejected(node: Node, incoming: Incoming, decision: Decision) -> Reply:
     node.counters.add("rejected")
     log.info("rejected", queue_id=incoming.queue_id, rule=decision.rule, decision=decision.id)
     return render_reply(decision, utf8=incoming.smtputf8, public_url=node.settings.http.public_url)
 
 
-def _rejection(node: Node, incoming: Incoming, decision: Decision, seen: _Seen | None) -> MessageEvent:
-    if decision.secrecy is not None:
-        # Nothing of a state secret stays but the fact: not its subject, not its recipients.
-        outside = incoming.account is None and incoming.reverse_path
-        return MessageEvent(
-            verdict="rejected",
-            queue_id=incoming.queue_id,
-            at_ms=node.clock.now_ms(),
-            source=None,
-            policy_hash=decision.policy_hash,
-            account=incoming.account.address if incoming.account else None,
-            reverse_path=incoming.reverse_path.rpartition("@")[2] if outside else None,
-            secrecy=decision.secrecy,
-            decisions=(decision.record(),),
-        )
-    recipients = tuple(
-        _record(position, replace(r, rejected=True), decision.id)
-        for position, r in enumerate(incoming.recipients)
-    )
-    event = _event(node, incoming, seen, recipients)
-    return replace(event, verdict="rejected", decisions=(*incoming.decisions, decision.record()))
-
-
-def _event(
-    node: Node, incoming: Incoming, seen: _Seen | None, recipients: tuple[RecipientRecord, ...]
-) -> MessageEvent:
-    account = incoming.account
-    own = account.addresses if account else frozenset[str]()
-    event = MessageEvent(
-        verdict="accepted",
-        queue_id=incoming.queue_id,
-        at_ms=node.clock.now_ms(),
-        source=incoming.source,
-        policy_hash=node.policy.policy.hash,
-        account=account.address if account else None,
-        agency=account.agency if account else None,
-        personal=account is not None and account.kind == "personal",
-        reverse_path=incoming.reverse_path,
-        to_others=any(r.target.address.key not in own for r in incoming.recipients),
-        tls=incoming.trace.tls,
-        recipients=recipients,
-        decisions=tuple(incoming.decisions),
-    )
-    if seen is None:
-        return event
-    message_id = seen.header.first(b"message-id")
-    return replace(
-        event,
-        author=", ".join(seen.authors)[:NAME_LENGTH_LIMIT] or None,
-        subject=seen.subject,
-        message_id=decode_text(message_id)[:NAME_LENGTH_LIMIT] if message_id else None,
-        document_class=seen.document.document_class,
-        symbol=seen.document.symbol,
-        urgency=seen.document.urgency,
-        reply=seen.document.reply,
-        forward=seen.document.forward,
-        meeting=seen.document.meeting,
-        automatic=is_automatic(seen.header, incoming.reverse_path),
-        signatures=seen.mime.signatures,
-        attachments=seen.mime.attachments,
+def _worth_a_record(node: Node, decision: Decision) -> bool:
+    return decision.secrecy is not None and node.counters.within(
+        node.clock.now_ms(), "secrecy from outside", SECRECY_RECORDS_PER_MINUTE
     )
 
 
-def _record(position: int, recipient: Recipient, decision_id: str | None = None) -> RecipientRecord:
-    target = recipient.target
-    state: RecipientState = "rejected" if recipient.rejected else "queued"
-    if decision_id is None and recipient.decision is not None:
-        decision_id = recipient.decision.id
-    return RecipientRecord(
-        position=position,
-        address=target.address.key,
-        direction=recipient.direction,
-        state=state,
-        account=target.account.address if target.account else None,
-        agency=target.account.agency if target.account else None,
-        original=target.original,
-        via=target.via,
-        mx_provider=recipient.provider,
-        decision_id=decision_id,
-    )
-
-
-async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> _Seen:
+async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> Seen:
     sign = bool(_signing_keys(node, incoming, header))
     vocabulary = node.policy.policy.vocabulary
 
-    def work() -> _Seen:
+    def work() -> Seen:
         with writer.view() as data:
             mime = look(data, header=header)
             digest = body_hash(data, header.size) if sign else None
         subject = subject_of(header)
         document = classify(subject, mime.attachment_names, vocabulary)
-        return _Seen(header, mime, document, subject, authors_of(header), digest)
+        return Seen(header, mime, document, subject, authors_of(header), digest)
 
     if writer.in_file:
         return await asyncio.get_running_loop().run_in_executor(node.executor, work)
     return work()
 
 
-def _body_facts(seen: _Seen, writer: BodyWriter) -> judge.Known:
+def _body_facts(seen: Seen, writer: BodyWriter) -> judge.Known:
     return {
         "message.attachment_secrecy": highest([secrecy_mark(name) for name in seen.mime.attachment_names]),
         "message.document_class": seen.document.document_class,
@@ -359,7 +203,7 @@ def _queued(
     incoming: Incoming,
     body: Body,
     variant: Variant,
-    seen: _Seen,
+    seen: Seen,
     facts: judge.Known,
     event: MessageEvent,
     *,
@@ -415,7 +259,7 @@ def _plain(facts: judge.Known) -> dict[str, object]:
     }
 
 
-async def _variant(node: Node, incoming: Incoming, seen: _Seen, now_ms: int) -> Variant:
+async def _variant(node: Node, incoming: Incoming, seen: Seen, now_ms: int) -> Variant:
     header, hostname = seen.header, node.settings.hostname
     accepted = [r for r in incoming.recipients if not r.rejected]
     single = accepted[0].target.original if len(accepted) == 1 and len(incoming.recipients) == 1 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from mailgov.mail.address import Address
@@ -16,6 +17,8 @@ from mailgov.store.snapshot import AccountEntry
 
 Known = dict[str, FactValue | Unknown]
 DAY_MS = 86_400_000
+UNNAMED = ""
+"""The id of a decision by no rule, which is not kept."""
 
 
 def session_facts(node: Node, *, listener: str, authenticated: bool, tls: bool, client: str) -> Known:
@@ -80,7 +83,10 @@ async def decide(node: Node, stage: Stage, facts: Known, *, header_only: bool = 
         if header_only and any(name in BODY_FACTS for name in wanted):
             return None
         await _gather(node, wanted, facts)
-    return policy.decide(stage, facts, node.clock.decision_id())
+    decision = policy.decide(stage, facts, UNNAMED)
+    if decision.rule is None and not decision.watched:
+        return decision  # nobody will ask why: randomness is dear
+    return replace(decision, id=node.clock.decision_id())
 
 
 async def _gather(node: Node, names: Iterable[str], facts: Known) -> None:

@@ -67,6 +67,8 @@ class Counters:
         self.values: Counter[str] = Counter()
         self._door: Counter[tuple[int, str, str, str]] = Counter()
         self._addresses: set[tuple[int, str]] = set()
+        self._minute = 0
+        self._in_minute: Counter[str] = Counter()
 
     def add(self, name: str, count: int = 1) -> None:
         self.values[name] += count
@@ -81,6 +83,14 @@ class Counters:
                 self._addresses.add((minute, address))
         self._door[(minute, listener, address, reason)] += 1
         self.values[f"refused_{reason}"] += 1
+
+    def within(self, now_ms: int, name: str, limit: int) -> bool:
+        """Count one of `name` in this minute; False once there were `limit` of them."""
+        minute = now_ms - now_ms % 60_000
+        if self._minute != minute:
+            self._minute, self._in_minute = minute, Counter()
+        self._in_minute[name] += 1
+        return self._in_minute[name] <= limit
 
     def take_door(self) -> dict[tuple[int, str, str, str], int]:
         """The refusals since the last call; `give_door` puts them back."""

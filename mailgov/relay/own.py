@@ -12,6 +12,7 @@ from mailgov.policy import Stage
 from mailgov.relay import intake, judge
 from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
+from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.node import Node
 from mailgov.relay.sign import SigningError
 from mailgov.store.spool import SpoolError
@@ -36,7 +37,7 @@ async def prepare_own(
             told = decision if decision is not None and (decision.rule or decision.watched) else None
             direction = "internal" if target.local else "outbound"
             incoming.recipients.append(
-                intake.Recipient(target, direction, facts, told, rejected)  # type: ignore[arg-type]  # literals
+                Recipient(target, direction, facts, told, rejected)  # type: ignore[arg-type]  # literals
             )
             if told is not None:
                 incoming.decisions.append(told.record(len(incoming.recipients) - 1))
@@ -57,11 +58,11 @@ async def prepare_own(
         return None
 
 
-def _incoming(node: Node, reverse_path: str) -> intake.Incoming:
+def _incoming(node: Node, reverse_path: str) -> Incoming:
     facts = judge.session_facts(node, listener="own", authenticated=False, tls=False, client="")
     facts |= judge.account_facts(None) | judge.path_facts(None, reverse_path.lower(), own=True)
     trace = Trace(node.settings.hostname, "", "local")
-    return intake.Incoming(node.clock.queue_id(), "own", None, reverse_path, trace, facts)
+    return Incoming(node.clock.queue_id(), "own", None, reverse_path, trace, facts)
 
 
 def _targets(node: Node, text: str) -> Sequence[Target]:

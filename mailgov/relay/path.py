@@ -62,7 +62,11 @@ def _parameters(rest: str) -> dict[str, str | None]:
     for word in rest.split():
         name, equals, value = word.partition("=")
         name = name.upper()
-        if not name.replace("-", "").isalnum() or (equals and not value) or name in parameters:
+        if (
+            not (name.isascii() and name.replace("-", "").isalnum())
+            or (equals and not value)
+            or name in parameters
+        ):
             raise _syntax("Malformed parameters")
         parameters[name] = value if equals else None
     return parameters

@@ -7,10 +7,7 @@ into the spool), errors (451 and no traceback), limits.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
-import ssl
-from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
@@ -20,6 +17,7 @@ from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.relay import auth
 from mailgov.relay.data import DataSink, DotReader
 from mailgov.relay.edits import Trace
+from mailgov.relay.listener import COMMAND_LENGTHS, Listener, address_of, inside
 from mailgov.relay.node import Node
 from mailgov.relay.path import parse_mailbox, parse_path
 from mailgov.relay.transaction import MailParameters, Peer, Transaction
@@ -37,34 +35,14 @@ _ENHANCED_CLASSES, _NEGATIVE, _BARE = (b"2", b"4", b"5"), (b"4", b"5"), (b"220",
 _DEFAULT_ENHANCED = {b"250": b"2.0.0", b"221": b"2.0.0", b"252": b"2.5.0", b"500": b"5.5.2", b"501": b"5.5.4"}
 
 
-class _CommandLengths(dict[str, int]):
-    """Octets per command line; a plain default, since a stranger chooses the names looked up."""
+class _NoHandler:
+    """aiosmtpd's hooks are not used: its commands are overridden themselves."""
 
-    def __missing__(self, command: str) -> int:
-        return 512  # RFC 5321 4.5.3.1.4
-
-
-# MAIL and RCPT grow by their extensions (RFC 1870, 3461, 6531), AUTH by RFC 4954 4.
-_COMMAND_LENGTHS = _CommandLengths(MAIL=2048, RCPT=2048, AUTH=12_288)
+    def __dir__(self) -> list[str]:
+        return []
 
 
-_NO_HANDLER = object()
-"""aiosmtpd's hooks are not used: its commands are overridden themselves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """One listening socket's rules. `kind`: mx, submission, submissions, trusted."""
-
-    kind: str
-    tls_context: ssl.SSLContext | None = None
-    """For STARTTLS; on submissions the socket itself is TLS."""
-    trusted_networks: tuple[str, ...] = ()
-    trusted_account: str | None = None
-
-    @property
-    def authenticates(self) -> bool:
-        return self.kind in ("submission", "submissions")
+_NO_HANDLER = _NoHandler()
 
 
 class RelayServer(SMTP):
@@ -86,13 +64,17 @@ class RelayServer(SMTP):
             auth_exclude_mechanism=("PLAIN", "LOGIN"),
             loop=loop,
         )
-        self.command_size_limits = _COMMAND_LENGTHS
+        self.command_size_limits = COMMAND_LENGTHS
         self._node, self._listener = node, listener
         self._account: AccountEntry | None = None
         self._transaction: Transaction | None = None
         self._errors = 0
         self._turned_away = False
         self._in_data = False
+
+    def __dir__(self) -> list[str]:
+        """The commands alone: aiosmtpd looks through all members of each new session for them."""
+        return _COMMANDS
 
     # --- the connection -------------------------------------------------------------------
 
@@ -117,11 +99,11 @@ class RelayServer(SMTP):
         node = self._node
         if node.draining:
             return SERVICE_CLOSING
-        address = _address(transport)
+        address = address_of(transport)
         if node.sessions >= node.settings.smtp.session_limit:
             node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, "sessions")
             return TOO_MANY_SESSIONS
-        if self._listener.kind == "trusted" and not _inside(address, self._listener.trusted_networks):
+        if self._listener.kind == "trusted" and not inside(address, self._listener.trusted_networks):
             node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, "not_trusted")
             return NO_TRUST
         return None
@@ -197,7 +179,7 @@ class RelayServer(SMTP):
 
     def _refused(self, reason: str) -> None:
         node = self._node
-        address = _address(self.transport) if self.transport is not None else "unknown"
+        address = address_of(self.transport) if self.transport is not None else "unknown"
         node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, reason)
 
     # --- commands -------------------------------------------------------------------------
@@ -279,7 +261,7 @@ class RelayServer(SMTP):
             line = await self._reader.readuntil()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             raise MailError(auth.MALFORMED) from error
-        if len(line) > _COMMAND_LENGTHS["AUTH"]:
+        if len(line) > COMMAND_LENGTHS["AUTH"]:
             raise MailError(Reply(500, "5.5.6", "Authentication exchange line is too long"))
         return auth.decode_base64(line.rstrip(b"\r\n").decode("ascii", "replace"))
 
@@ -287,6 +269,8 @@ class RelayServer(SMTP):
         account = await auth.sign_in(self._node, credentials)
         if account is None:
             self._refused("bad_sign_in")
+            peer = address_of(self.transport) if self.transport is not None else "unknown"
+            log.warning("sign-in refused", name=credentials.name, client=peer)
             await self._reply(auth.WRONG)
             return
         self._account = account
@@ -363,7 +347,7 @@ class RelayServer(SMTP):
         protocol = "ESMTP" if self.session.extended_smtp else "SMTP"
         if self.session.extended_smtp:
             protocol += ("S" if tls else "") + ("A" if authenticated else "")
-        address = _address(self.transport)
+        address = address_of(self.transport)
         trace = Trace(str(self.session.host_name or ""), address, protocol, tls, authenticated)
         return Peer(listener.kind, address, account, authenticated, trace)
 
@@ -421,17 +405,7 @@ class RelayServer(SMTP):
         return await asyncio.shield(self._node.keep(sink.end()))
 
 
-def _address(transport: asyncio.BaseTransport) -> str:
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else "local"
-
-
-def _inside(address: str, networks: tuple[str, ...]) -> bool:
-    try:
-        client = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(client in ipaddress.ip_network(network) for network in networks)
+_COMMANDS = [name for name in dir(RelayServer) if name.startswith("smtp_")]
 
 
 def factory(node: Node, listener: Listener) -> Any:

@@ -10,6 +10,7 @@ from mailgov.policy import Decision, Stage
 from mailgov.relay import intake, judge
 from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
+from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.node import Node
 from mailgov.store.snapshot import AccountEntry
 
@@ -57,7 +58,7 @@ class Transaction:
         )
         facts |= judge.account_facts(peer.account)
         facts |= judge.path_facts(peer.account, _key(reverse_path), own=False)
-        self.incoming = intake.Incoming(
+        self.incoming = Incoming(
             queue_id=node.clock.queue_id(),
             source=source,  # type: ignore[arg-type]  # one of the literals, by the line above
             account=peer.account,
@@ -123,7 +124,7 @@ class Transaction:
             return None
         return (Target(address, str(address)),)
 
-    async def _judged(self, target: Target) -> intake.Recipient:
+    async def _judged(self, target: Target) -> Recipient:
         facts = judge.recipient_facts(self._node, target)
         question = {**self.incoming.facts, **facts}
         decision = await judge.decide(self._node, Stage.RCPT, question)
@@ -134,7 +135,7 @@ class Transaction:
                 facts["recipient.mx_provider"] = await judge.mx_provider(self._node, target.address.domain)
         inside = "internal" if self._peer.account is not None else "inbound"
         told = decision if decision is not None and (decision.rule or decision.watched) else None
-        return intake.Recipient(
+        return Recipient(
             target=target,
             direction=inside if target.local else "outbound",  # type: ignore[arg-type]  # literals
             facts=facts,
@@ -142,9 +143,9 @@ class Transaction:
             rejected=decision is not None and decision.outcome == "reject",
         )
 
-    async def _reject(self, judged: list[intake.Recipient], decision: Decision) -> Reply:
+    async def _reject(self, judged: list[Recipient], decision: Decision) -> Reply:
         """A record of its own: the transaction may go on with other recipients."""
-        apart = intake.Incoming(
+        apart = Incoming(
             queue_id=self._node.clock.queue_id(),
             source=self.incoming.source,
             account=self.incoming.account,

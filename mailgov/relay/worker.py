@@ -12,10 +12,11 @@ import structlog
 from mailgov.relay.acts import Acts
 from mailgov.relay.follow import Follower
 from mailgov.relay.forward import Forwarder
+from mailgov.relay.listener import Listener
 from mailgov.relay.node import Node
 from mailgov.relay.report import Reporter
 from mailgov.relay.scheduler import Scheduler
-from mailgov.relay.server import Listener, factory
+from mailgov.relay.server import factory
 from mailgov.store.engine import Database
 from mailgov.store.spool import Spool
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select, update
+from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.store.calendar import TIMEZONE, local_date
@@ -37,8 +37,6 @@ __all__ = [
     "AliasEntry",
     "SigningKey",
     "Snapshot",
-    "bump_policy_revision",
-    "bump_revision",
     "load_file",
     "load_snapshot",
     "revisions",
@@ -50,20 +48,6 @@ async def revisions(db: Database) -> tuple[int, int]:
     """(directory revision, policy revision): cheap enough to ask every second."""
     async with db.read() as session:
         return await _revisions(session)
-
-
-async def bump_revision(session: AsyncSession) -> None:
-    """Say that the directory changed; in the transaction of the change."""
-    c = columns(DirectoryState)
-    await session.execute(update(DirectoryState).where(c.id == 1).values(revision=c.revision + 1))
-
-
-async def bump_policy_revision(session: AsyncSession) -> None:
-    """Say that the policy's files changed and are to be loaded again."""
-    c = columns(DirectoryState)
-    await session.execute(
-        update(DirectoryState).where(c.id == 1).values(policy_revision=c.policy_revision + 1)
-    )
 
 
 async def _revisions(session: AsyncSession) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def test_ones_own_free_mailbox_is_refused_even_for_who_wrote(province: Province)
 
     def refused_by() -> str:
         seen = province.submit(messages.plain(AN, own), to=own, options=["--quit-after", "RCPT"])
-        return seen.refusal.text
+        return " ".join(refusal.text for refusal in seen.refusals)
 
     wait_until(lambda: "rule own-free-mail" in refused_by(), what="the directory's change at the relay")
 

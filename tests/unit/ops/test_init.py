@@ -70,12 +70,3 @@ def test_a_long_host_name_still_gets_a_certificate(tmp_path: Path) -> None:
     name = ".".join(["x" * 60] * 3) + ".vn"
     init.make_certificate(tmp_path / "c.pem", tmp_path / "k.pem", name, NOW, loopback=False)
     assert name in str(x509.load_pem_x509_certificate((tmp_path / "c.pem").read_bytes()).extensions)
-
-
-def test_the_secret_is_made_once(tmp_path: Path) -> None:
-    init.make_data_folder(tmp_path / "var")
-    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
-    init.make_secret(tmp_path / "var", lambda size: b"a" * size)
-    init.make_secret(tmp_path / "var", lambda size: b"b" * size)
-    path = tmp_path / "var" / init.SECRET_FILE
-    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"a" * 32, 0o600)

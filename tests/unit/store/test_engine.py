@@ -17,8 +17,9 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mailgov.store.directory import bump_revision
 from mailgov.store.engine import Conflict, Database, LedgerUnavailable, migrate
-from mailgov.store.snapshot import bump_revision, revisions
+from mailgov.store.snapshot import revisions
 from mailgov.store.sql import table
 from mailgov.store.tables import Domain
 from tests.support.postgres import PostgresServer

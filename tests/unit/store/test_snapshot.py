@@ -13,12 +13,11 @@ import pytest
 from sqlalchemy import insert
 from sqlmodel import SQLModel
 
+from mailgov.store.directory import bump_policy_revision, bump_revision
 from mailgov.store.engine import Database
 from mailgov.store.snapshot import (
     AliasEntry,
     SigningKey,
-    bump_policy_revision,
-    bump_revision,
     load_file,
     load_snapshot,
     revisions,

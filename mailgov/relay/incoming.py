@@ -1,0 +1,95 @@
+"""A message on its way in: who gives it, to whom it goes, what its bytes say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mailgov.mail.document import Document
+from mailgov.mail.events import DecisionRecord, Direction, Source
+from mailgov.mail.headers import HeaderBlock, author_addresses, decode_text
+from mailgov.mail.mime import MimeLook
+from mailgov.mail.secrecy import highest, secrecy_mark
+from mailgov.policy import Decision
+from mailgov.relay import edits, judge
+from mailgov.relay.expand import Target
+from mailgov.store.snapshot import AccountEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One final recipient of a message on its way in; `rejected` tells why it gets nothing."""
+
+    target: Target
+    direction: Direction
+    facts: judge.Known
+    decision: Decision | None = None
+    rejected: bool = False
+
+    @property
+    def provider(self) -> str | None:
+        value = self.facts.get("recipient.mx_provider")
+        return value if isinstance(value, str) else ("unknown" if value is not None else None)
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A message being taken in, before its bytes are known."""
+
+    queue_id: str
+    source: Source
+    account: AccountEntry | None
+    reverse_path: str
+    """As it was given; "" for the null reverse-path."""
+    trace: edits.Trace
+    facts: judge.Known
+    """Session, account and path facts."""
+    smtputf8: bool = False
+    eight_bit: bool = False
+    recipients: list[Recipient] = field(default_factory=list)
+    decisions: list[DecisionRecord] = field(default_factory=list)
+
+    @property
+    def submitted(self) -> bool:
+        """True for mail of our own people and systems: what it lacks is added, and it is signed."""
+        return self.source != "mx"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the bytes say."""
+
+    header: HeaderBlock
+    mime: MimeLook
+    document: Document
+    subject: str
+    authors: tuple[str, ...]
+    digest: bytes | None
+
+
+def header_facts(incoming: Incoming, header: HeaderBlock) -> judge.Known:
+    """What the policy may know once the header has ended."""
+    subject = subject_of(header)
+    authors = authors_of(header)
+    addresses = incoming.account.addresses if incoming.account else frozenset[str]()
+    itself = incoming.source == "own" or (bool(authors) and all(a in addresses for a in authors))
+    return {
+        "message.author": authors,
+        "message.author_is_account": itself,
+        "message.subject": subject,
+        "message.secrecy": highest([secrecy_mark(decode_text(value)) for value in header.all(b"subject")]),
+        "message.hops": header.count(b"received"),
+    }
+
+
+def subject_of(header: HeaderBlock) -> str:
+    """All Subject fields, decoded: a second one must not hide a mark from us that a reader sees."""
+    return " ".join(decode_text(value) for value in header.all(b"subject"))
+
+
+def authors_of(header: HeaderBlock) -> tuple[str, ...]:
+    """The addresses of every From field, in look-up form; () when one of the fields is malformed.
+
+    What cannot be read as addresses must not hide behind a field that can.
+    """
+    fields = [author_addresses(value) for value in header.all(b"from")]
+    return tuple(dict.fromkeys(a for field in fields for a in field)) if all(fields) else ()

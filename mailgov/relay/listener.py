@@ -1,0 +1,49 @@
+"""The rules of a listening socket, and what is asked of a connection before it gets a session."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from dataclasses import dataclass
+
+
+class _CommandLengths(dict[str, int]):
+    """Octets per command line; a plain default, since a stranger chooses the names looked up."""
+
+    def __missing__(self, command: str) -> int:
+        return 512  # RFC 5321 4.5.3.1.4
+
+
+# MAIL and RCPT grow by their extensions (RFC 1870, 3461, 6531), AUTH by RFC 4954 4.
+COMMAND_LENGTHS = _CommandLengths(MAIL=2048, RCPT=2048, AUTH=12_288)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One listening socket's rules. `kind`: mx, submission, submissions, trusted."""
+
+    kind: str
+    tls_context: ssl.SSLContext | None = None
+    """For STARTTLS; on submissions the socket itself is TLS."""
+    trusted_networks: tuple[str, ...] = ()
+    trusted_account: str | None = None
+
+    @property
+    def authenticates(self) -> bool:
+        return self.kind in ("submission", "submissions")
+
+
+def address_of(transport: asyncio.BaseTransport) -> str:
+    """The client's IP address."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else "local"
+
+
+def inside(address: str, networks: tuple[str, ...]) -> bool:
+    """True when the address lies in one of the networks."""
+    try:
+        client = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(client in ipaddress.ip_network(network) for network in networks)

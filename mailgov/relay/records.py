@@ -1,0 +1,95 @@
+"""What the ledger is told of a message: the traffic event, whole or reduced to a fact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mailgov.mail.events import MessageEvent, RecipientRecord, RecipientState
+from mailgov.mail.headers import decode_text, is_automatic
+from mailgov.policy import Decision
+from mailgov.relay.incoming import Incoming, Recipient, Seen
+from mailgov.relay.node import Node
+
+NAME_LENGTH_LIMIT = 998
+
+
+def rejection(node: Node, incoming: Incoming, decision: Decision, seen: Seen | None = None) -> MessageEvent:
+    if decision.secrecy is not None:
+        # Nothing of a state secret stays but the fact: not its subject, not its recipients.
+        outside = incoming.account is None and incoming.reverse_path
+        return MessageEvent(
+            verdict="rejected",
+            queue_id=incoming.queue_id,
+            at_ms=node.clock.now_ms(),
+            source=None,
+            policy_hash=decision.policy_hash,
+            account=incoming.account.address if incoming.account else None,
+            reverse_path=incoming.reverse_path.rpartition("@")[2] if outside else None,
+            secrecy=decision.secrecy,
+            decisions=(decision.record(),),
+        )
+    recipients = tuple(
+        recipient_record(position, replace(r, rejected=True), decision.id)
+        for position, r in enumerate(incoming.recipients)
+    )
+    event = message_event(node, incoming, seen, recipients)
+    return replace(event, verdict="rejected", decisions=(*incoming.decisions, decision.record()))
+
+
+def message_event(
+    node: Node, incoming: Incoming, seen: Seen | None, recipients: tuple[RecipientRecord, ...]
+) -> MessageEvent:
+    account = incoming.account
+    own = account.addresses if account else frozenset[str]()
+    event = MessageEvent(
+        verdict="accepted",
+        queue_id=incoming.queue_id,
+        at_ms=node.clock.now_ms(),
+        source=incoming.source,
+        policy_hash=node.policy.policy.hash,
+        account=account.address if account else None,
+        agency=account.agency if account else None,
+        personal=account is not None and account.kind == "personal",
+        reverse_path=incoming.reverse_path,
+        to_others=any(r.target.address.key not in own for r in incoming.recipients),
+        tls=incoming.trace.tls,
+        recipients=recipients,
+        decisions=tuple(incoming.decisions),
+    )
+    if seen is None:
+        return event
+    message_id = seen.header.first(b"message-id")
+    return replace(
+        event,
+        author=", ".join(seen.authors)[:NAME_LENGTH_LIMIT] or None,
+        subject=seen.subject,
+        message_id=decode_text(message_id)[:NAME_LENGTH_LIMIT] if message_id else None,
+        document_class=seen.document.document_class,
+        symbol=seen.document.symbol,
+        urgency=seen.document.urgency,
+        reply=seen.document.reply,
+        forward=seen.document.forward,
+        meeting=seen.document.meeting,
+        automatic=is_automatic(seen.header, incoming.reverse_path),
+        signatures=seen.mime.signatures,
+        attachments=seen.mime.attachments,
+    )
+
+
+def recipient_record(position: int, recipient: Recipient, decision_id: str | None = None) -> RecipientRecord:
+    target = recipient.target
+    state: RecipientState = "rejected" if recipient.rejected else "queued"
+    if decision_id is None and recipient.decision is not None:
+        decision_id = recipient.decision.id
+    return RecipientRecord(
+        position=position,
+        address=target.address.key,
+        direction=recipient.direction,
+        state=state,
+        account=target.account.address if target.account else None,
+        agency=target.account.agency if target.account else None,
+        original=target.original,
+        via=target.via,
+        mx_provider=recipient.provider,
+        decision_id=decision_id,
+    )
