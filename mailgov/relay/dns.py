@@ -11,8 +11,11 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
+import structlog
 
 from mailgov.settings import DnsSettings
+
+log = structlog.get_logger()
 
 MX_LIMIT = 20
 """Exchangers looked at for one domain: RFC 5321 5.1 asks for two at least."""
@@ -42,11 +45,21 @@ class AddressAnswer:
     temporary: bool = False
 
 
+def _system_resolver() -> dns.asyncresolver.Resolver:
+    try:
+        return dns.asyncresolver.Resolver()
+    except dns.resolver.NoResolverConfiguration:
+        log.warning("the system names no DNS server: every look-up fails for now; see [dns] nameservers")
+        return dns.asyncresolver.Resolver(configure=False)
+
+
 class Resolver:
     """Answers are cached by TTL (at most `cache_size`); a look-up never raises."""
 
     def __init__(self, settings: DnsSettings) -> None:
-        resolver = dns.asyncresolver.Resolver(configure=not settings.nameservers)
+        resolver = (
+            _system_resolver() if not settings.nameservers else dns.asyncresolver.Resolver(configure=False)
+        )
         if settings.nameservers:
             resolver.nameservers = [
                 dns.nameserver.Do53Nameserver(host, port) for host, port in settings.nameservers

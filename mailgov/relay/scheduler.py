@@ -152,7 +152,8 @@ class Scheduler:
         if line is None:
             line = self._lines[job.lane] = _Line(job.lane)
         line.jobs.append(job)
-        if line.idle:
+        # One idle runner serves one job: a second must not wait behind a first that may hang.
+        if line.idle >= len(line.jobs):
             line.wake.set()
         elif line.runners < self._limits.destination_concurrency:
             self._start(line)

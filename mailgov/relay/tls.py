@@ -25,8 +25,15 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(INTERMEDIATE)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    reload_certificate(context, settings)
+    return context
+
+
+def reload_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    """Put the certificate as it is on disk now into use for new sessions. Raises CertificateError."""
+    if settings.certificate is None:
+        return
     try:
         context.load_cert_chain(settings.certificate, settings.key)
     except (OSError, ssl.SSLError) as error:
         raise CertificateError(f"tls.certificate {settings.certificate}: {error}") from None
-    return context

@@ -17,6 +17,7 @@ from mailgov.relay.node import Node
 from mailgov.relay.report import Reporter
 from mailgov.relay.scheduler import Scheduler
 from mailgov.relay.server import factory
+from mailgov.relay.tls import CertificateError, reload_certificate
 from mailgov.store.engine import Database
 from mailgov.store.spool import Spool
 
@@ -69,6 +70,13 @@ class RelayWorker:
     async def reload(self) -> None:
         """SIGHUP: policy files and certificates anew; a fault leaves what runs in force."""
         await self.follower.reload_policy()
+        tls = self.node.settings.tls
+        contexts = {c for listener in self.listeners.values() if (c := listener.tls_context) is not None}
+        for context in contexts:
+            try:
+                reload_certificate(context, tls)
+            except CertificateError as error:
+                log.error("certificate not loaded, the old one stays", problem=str(error))
 
     async def stop(self) -> None:
         """Take nothing new, end what is under way, say the last words to the ledger, close."""
