@@ -7,6 +7,7 @@ come in one batch or far apart and end the same.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -22,7 +23,7 @@ from mailgov.mail.events import (
 )
 from mailgov.store import increments
 from mailgov.store.calendar import local_date
-from mailgov.store.increments import Counts, Key
+from mailgov.store.increments import Counts, Key, OutboundKey
 
 STATES: frozenset[str] = frozenset(get_args(RecipientState))
 AUTHOR_LIMIT = 10
@@ -49,6 +50,7 @@ class Fold:
     changed: set[tuple[str, int]] = field(default_factory=set)
     decisions: dict[str, Row] = field(default_factory=dict)
     rollup: dict[Key, Counts] = field(default_factory=dict)
+    outbound: Counter[OutboundKey] = field(default_factory=Counter)
     correspondents: dict[str, int] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
@@ -76,6 +78,9 @@ class Fold:
         for decision in event.decisions:
             self._decide(decision, event.queue_id, event.at_ms, decision.position)
         self._count(increments.sent(message, (row["direction"] for row in rows.values())))
+        self.outbound.update(
+            increments.outbound(message, (row["accepted_provider"] for row in rows.values()))
+        )
         self._remember(event)
 
     def _outcome(self, event: OutcomeEvent) -> None:
@@ -213,6 +218,9 @@ def recipient_row(record: RecipientRecord, at_ms: int, timezone: str) -> Row:
         "account": text(record.account) or None,
         "agency_code": text(record.agency, 64) or None,
         "mx_provider": text(record.mx_provider),
+        "accepted_provider": increments.provider_at_acceptance(
+            record.direction, record.state, record.mx_provider
+        ),
         "mx_host": None,
         "state": record.state,
         "attempts": 0,

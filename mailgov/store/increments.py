@@ -4,17 +4,23 @@
 acceptance. `received` counts a local mailbox that a message was delivered to, once per place in
 the message, on the local day of its first delivery; its kind (class, automatic, sample, size)
 is the message's, its account and agency the mailbox's, and `personal` is always False there
-because the event does not say whose mailbox it is.
+because the event does not say whose mailbox it is. `outbound` counts the accepted recipients
+outside the province, on the local day of acceptance, for the agency of the account that sent.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
 SENT = "sent"
 RECEIVED = "received"
+OWN = "own"
+"""The source of mail that the service makes itself: nobody's use of mail."""
+PROVIDERS = ("free", "paid-foreign", "domestic", "gateway", "unknown")
+"""The classes of who hosts a recipient's mail."""
 
 
 class Key(NamedTuple):
@@ -39,6 +45,15 @@ class Counts(NamedTuple):
     recipients_internal: int
     recipients_outbound: int
     size_bytes: int
+
+
+class OutboundKey(NamedTuple):
+    """The primary key of `rollup_outbound`, in its order."""
+
+    local_date: date
+    agency_code: str
+    provider: str
+    sample: bool
 
 
 Row = Mapping[str, Any]
@@ -70,6 +85,24 @@ def received(message: Row, recipient: Row) -> tuple[Key, Counts] | None:
         return None
     key = _key(message, RECEIVED, recipient["delivered_date"], recipient, personal=False)
     return key, Counts(1, 0, 0, 0, 0, message["size_bytes"] or 0)
+
+
+def provider_at_acceptance(direction: str | None, state: str, provider: str | None) -> str | None:
+    """The class that a recipient counts under for good; None for one that is not counted at all.
+
+    What a later attempt finds does not move it: a day that is over keeps its figure.
+    """
+    if direction != "outbound" or state == "rejected":
+        return None
+    return provider if provider in PROVIDERS else "unknown"
+
+
+def outbound(message: Row, providers: Iterable[str | None]) -> Counter[OutboundKey]:
+    """What a new message row adds, given its recipients' providers at acceptance."""
+    if message["verdict"] != "accepted" or message["source"] == OWN:
+        return Counter()
+    day, agency, sample = message["local_date"], message["agency_code"] or "", message["sample"]
+    return Counter(OutboundKey(day, agency, one, sample) for one in providers if one is not None)
 
 
 def _key(message: Row, flow: str, day: date, owner: Row, *, personal: bool) -> Key:

@@ -25,6 +25,7 @@ from mailgov.store.tables import (
     Message,
     MessageRecipient,
     RollupDaily,
+    RollupOutbound,
     SpoolPosition,
     UnappliedEvent,
 )
@@ -181,7 +182,7 @@ async def _standing(
 async def _write(session: AsyncSession, fold: Fold, now_ms: int) -> None:
     await _insert_messages(session, fold)
     r = columns(MessageRecipient)
-    fixed = {"message_row", "position", "address", "original", "via", "direction"}
+    fixed = {"message_row", "position", "address", "original", "via", "direction", "accepted_provider"}
     changed = [
         {f"b_{name}": value for name, value in fold.recipients[key].items()} for key in sorted(fold.changed)
     ]
@@ -193,6 +194,8 @@ async def _write(session: AsyncSession, fold: Fold, now_ms: int) -> None:
     await upsert(session, DecisionRow, list(fold.decisions.values()))
     counts = [{**key._asdict(), **counts._asdict()} for key, counts in fold.rollup.items()]
     await upsert(session, RollupDaily, counts, dict.fromkeys(Counts._fields, add))
+    outbound = [{**key._asdict(), "recipients": count} for key, count in fold.outbound.items()]
+    await upsert(session, RollupOutbound, outbound, {"recipients": add})
     await remember(session, fold.correspondents, now_ms)
 
 

@@ -1,4 +1,4 @@
-"""The daily rollup read and rebuilt. What it counts is defined in `store.increments`.
+"""The daily rollups read and rebuilt. What they count is defined in `store.increments`.
 
 Every figure names the days it was made from as a half-open span of local dates.
 """
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select, text
+from sqlalchemy import ColumnElement, Select, Table, delete, func, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.store.engine import Database
-from mailgov.store.increments import RECEIVED, SENT, Counts, Key
+from mailgov.store.increments import OWN, RECEIVED, SENT, Counts, Key, OutboundKey
 from mailgov.store.sql import columns, table
-from mailgov.store.tables import Message, MessageRecipient, RollupDaily
+from mailgov.store.tables import Message, MessageRecipient, RollupDaily, RollupOutbound
 
 Span = tuple[date, date]
 """From the first day to the first day outside."""
@@ -107,6 +107,16 @@ def _figures(numbers: dict[str, Any], agency: str) -> AgencyFigures:
     return AgencyFigures(agency=agency, sample=numbers.pop("sample") > 0, **numbers)
 
 
+async def accounts_that_sent(db: Database, from_date: date, until_date: date) -> int:
+    """Distinct accounts that sent in the span, over all agencies: one that moved is one."""
+    c = columns(RollupDaily)
+    query = select(func.count(c.account.distinct())).where(
+        c.local_date >= from_date, c.local_date < until_date, c.flow == SENT
+    )
+    async with db.read() as session:
+        return int((await session.execute(query)).scalar_one())
+
+
 async def active_by_month(
     db: Database, spans: Sequence[Span], agency: str | None = None
 ) -> list[ActiveFigures]:
@@ -156,7 +166,7 @@ async def observed_span(db: Database) -> Span | None:
 
 
 async def rebuild(db: Database, from_date: date, until_date: date) -> int:
-    """Make the rollup of these days anew from the traffic records; returns the rows written.
+    """Make the rollups of these days anew from the traffic records; returns the rows written.
 
     One transaction per day, so that the forwarders wait for a day's work at most. The result is
     what folding the events gave, unless records were corrected since: then it is the better one.
@@ -167,16 +177,18 @@ async def rebuild(db: Database, from_date: date, until_date: date) -> int:
         async with db.write() as session:
             if db.dialect == "postgresql":
                 # Whoever folds at this moment commits before or waits: no count is lost or doubled.
-                await session.execute(text("LOCK TABLE rollup_daily IN EXCLUSIVE MODE"))
-            await session.execute(delete(RollupDaily).where(columns(RollupDaily).local_date == day))
+                await session.execute(text("LOCK TABLE rollup_daily, rollup_outbound IN EXCLUSIVE MODE"))
+            for model in (RollupDaily, RollupOutbound):
+                await session.execute(delete(model).where(columns(model).local_date == day))
+            daily = [*Key._fields, *Counts._fields]
             for query in (_sent_of(day), _received_of(day)):
-                rows += await _insert(session, query)
+                rows += await _insert(session, table(RollupDaily), daily, query)
+            outbound = [*OutboundKey._fields, "recipients"]
+            rows += await _insert(session, table(RollupOutbound), outbound, _outbound_of(day))
     return rows
 
 
-async def _insert(session: AsyncSession, query: Select[Any]) -> int:
-    names = [*Key._fields, *Counts._fields]
-    target = table(RollupDaily)
+async def _insert(session: AsyncSession, target: Table, names: list[str], query: Select[Any]) -> int:
     counted = await session.execute(
         insert(target).from_select(names, query).returning(target.c.local_date),
     )
@@ -225,6 +237,17 @@ def _received_of(day: date) -> Select[Any]:
         .select_from(table(MessageRecipient).join(table(Message), m.id == r.message_row))
         .where(r.delivered_date == day, m.verdict == "accepted", r.account.is_not(None))
         .group_by(*group)
+    )
+
+
+def _outbound_of(day: date) -> Select[Any]:
+    m, r = columns(Message), columns(MessageRecipient)
+    return (
+        select(m.local_date, func.coalesce(m.agency_code, ""), r.accepted_provider, m.sample, func.count())
+        .select_from(table(MessageRecipient).join(table(Message), m.id == r.message_row))
+        .where(m.local_date == day, m.verdict == "accepted", m.source.is_distinct_from(OWN))
+        .where(r.accepted_provider.is_not(None))
+        .group_by(m.local_date, m.agency_code, r.accepted_provider, m.sample)
     )
 
 

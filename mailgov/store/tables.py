@@ -322,6 +322,9 @@ class MessageRecipient(SQLModel, table=True):
     account: str | None = None
     agency_code: str | None = Field(default=None, index=True)
     mx_provider: str | None = None
+    """Who hosts the mail, by the MX last tried; until then as known at acceptance."""
+    accepted_provider: str | None = None
+    """The class that `rollup_outbound` counts it under; None for a recipient that is not counted."""
     mx_host: str | None = None
     state: str = Field(index=True)
     attempts: int = 0
@@ -337,6 +340,7 @@ class DecisionRow(SQLModel, table=True):
     """A decision by a rule (enforced or watched), as `/why` and auditors look it up."""
 
     __tablename__ = "decision"
+    __table_args__ = (Index("ix_decision_outcome_at", "outcome", "at_ms"),)
     id: str = Field(primary_key=True)
     at_ms: int = _ms()
     queue_id: str = Field(index=True)
@@ -375,6 +379,20 @@ class RollupDaily(SQLModel, table=True):
     recipients_internal: int = _ms()
     recipients_outbound: int = _ms()
     size_bytes: int = _ms()
+
+
+class RollupOutbound(SQLModel, table=True):
+    """Accepted recipients outside the province on one day, by the class of their mail's host.
+
+    Counted on the day of acceptance for the sending account's agency ("" where there is none).
+    """
+
+    __tablename__ = "rollup_outbound"
+    local_date: date = Field(primary_key=True)
+    agency_code: str = Field(primary_key=True)
+    provider: str = Field(primary_key=True)
+    sample: bool = Field(primary_key=True)
+    recipients: int = _ms()
 
 
 class Correspondent(SQLModel, table=True):

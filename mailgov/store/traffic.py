@@ -271,7 +271,7 @@ async def _with_parts(
 
 def _recipients_of(ids: list[int], limit: int | None) -> Select[Any]:
     r = columns(MessageRecipient)
-    hidden = {"id", "delivered_date"}
+    hidden = {"id", "delivered_date", "accepted_provider"}
     query = select(*(c for c in r if c.name not in hidden)).where(r.message_row.in_(ids))
     if limit is not None:
         query = query.where(r.position < limit)

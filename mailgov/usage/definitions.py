@@ -106,9 +106,9 @@ ACCOUNTS = Definition(
     "Tài khoản gửi",
     "Accounts",
     "Số tài khoản, mọi loại, đã gửi ít nhất một thư; tài khoản chuyển cơ quan trong kỳ được tính ở mỗi cơ "
-    "quan nơi đã gửi, và như vậy cả trong tổng của tỉnh.",
+    "quan nơi đã gửi, nhưng chỉ một lần cho toàn tỉnh.",
     "Accounts of any kind that sent at least one message; one that moved counts at each agency that it sent "
-    "from, and so in the province's sum.",
+    "from, but once for the province.",
     (("cao-bang", "mục 3b"),),
 )
 ACTIVE = Definition(
@@ -132,5 +132,43 @@ PERSONS = Definition(
     (("phu-tho", "mục 1"),),
 )
 
-DEFINITIONS = (SENT, AUTOMATIC, TO_OTHERS, RECIPIENTS, RECEIVED, ACCOUNTS, ACTIVE, PERSONS)
+OUTBOUND = Definition(
+    "outbound_by_provider",
+    "Người nhận ngoài tỉnh theo nơi đặt hộp thư",
+    "Outside recipients by provider",
+    "Người nhận ngoài tên miền của tỉnh mà thư gửi tới được nhận chuyển, mỗi người một lần cho mỗi thư, sau "
+    "khi mở danh sách và chuyển tiếp, dù sau đó có phát được hay không; xếp theo nơi đặt hộp thư như đã biết "
+    "lúc nhận chuyển (free: miễn phí, ở nước ngoài; paid-foreign: nước ngoài, trả phí hoặc không rõ; "
+    "domestic: trong nước; gateway: sau cổng lọc; unknown: không tra được), về sau không đổi. Tính vào ngày "
+    "nhận chuyển, cho cơ quan của tài khoản gửi; thư từ ngoài đi tiếp qua danh sách, chuyển tiếp của tỉnh "
+    "không thuộc cơ quan nào. Không kể thông báo do hệ thống tự lập.",
+    "Recipients outside the province's domains of messages that were accepted, each once per message, after "
+    "lists and forwards were expanded, whether or not it was delivered later; by who hosts their mail as "
+    "known at acceptance (free: free and abroad; paid-foreign: abroad, paid or not known to be free; "
+    "domestic; gateway: behind a filter; unknown: could not be told), which is never moved afterwards. "
+    "Counted on the day of acceptance, for the agency of the account that sent; mail from outside that a "
+    "list or forward of the province passes on belongs to no agency. Notices that the service makes itself "
+    "are left out.",
+    (("cao-bang", "mục 1b"),),
+)
+REJECTED = Definition(
+    "rejected_by_rule",
+    "Thư bị từ chối theo quy tắc",
+    "Rejections by rule",
+    "Lần từ chối theo chính sách có hồ sơ, mỗi hồ sơ một lần, theo quy tắc đã từ chối (nhiều người nhận bị "
+    "từ chối riêng trong một hồ sơ: quy tắc của người đầu), vào ngày từ chối, cho cơ quan của tài khoản. Thư "
+    "dừng vì dấu độ mật không thuộc cơ quan nào vì hồ sơ không lưu cơ quan. Không kể quy tắc đang theo dõi "
+    "thử, người nhận bị loại khỏi một thư đã được nhận chuyển, và thư từ ngoài bị từ chối ngay khi kết nối.",
+    "Policy rejections that have a record, each record once, by the rule that rejected (where recipients of "
+    "one record were rejected one by one: the first one's), on the day of the rejection, for the account's "
+    "agency. Stops for a secrecy mark belong to no agency, for their record keeps none. Left out: rules in "
+    "monitor mode, recipients left out of a message that was accepted, and mail from outside refused at the "
+    "door.",
+    (("cao-bang", "mục 1b"),),
+)
+
+COUNTS = (SENT, AUTOMATIC, TO_OTHERS, RECIPIENTS, RECEIVED, ACCOUNTS, ACTIVE, PERSONS)
 """In the order of a report's columns."""
+TABLES = (OUTBOUND, REJECTED)
+"""Counts by kind, each a small table of a report."""
+DEFINITIONS = (*COUNTS, *TABLES)

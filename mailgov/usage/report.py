@@ -7,22 +7,24 @@ article behind it, stands in `usage.definitions` and is part of every report.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from mailgov.settings import Settings
-from mailgov.store import accounts, agencies, rollup
+from mailgov.store import accounts, agencies, breakdown, rollup
 from mailgov.store.agencies import AgencySpan
+from mailgov.store.breakdown import Breakdown
 from mailgov.store.directory import Session
 from mailgov.store.engine import Database
 from mailgov.store.rollup import ActiveFigures, AgencyFigures
-from mailgov.usage.definitions import DEFINITIONS
+from mailgov.usage.definitions import COUNTS, DEFINITIONS
 from mailgov.usage.held import HeldLedger
 from mailgov.usage.notes import Note, note_on_agency, note_on_people, note_on_period
 from mailgov.usage.periods import Calendar, Period, Span, local_date, parse
+from mailgov.usage.tables import Tables, tables
 from mailgov.usage.text import as_text
 
 ACCOUNTS_PAGE = 1000
@@ -48,12 +50,12 @@ class Counts:
 
     def items(self) -> Iterator[tuple[str, int | None]]:
         """The counts by the id of their definition, in the report's order."""
-        return ((definition.id, getattr(self, definition.id)) for definition in DEFINITIONS)
+        return ((definition.id, getattr(self, definition.id)) for definition in COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One agency. `code` is None for accounts that belonged to no agency at the time."""
+    """One agency. `code` is None for what belonged to no agency at the time."""
 
     code: str | None
     name: str | None
@@ -61,6 +63,7 @@ class Row:
     valid_from: date | None
     valid_until: date | None
     counts: Counts
+    tables: Tables
     note: Note | None
 
     def to_json(self) -> dict[str, Any]:
@@ -70,6 +73,7 @@ class Row:
             "level": self.level,
             "exists": {"from": _iso(self.valid_from), "to": _iso(self.valid_until)},
             **dict(self.counts.items()),
+            **dict(self.tables.items()),
             "note": None if self.note is None else self.note.to_json(),
         }
 
@@ -78,6 +82,7 @@ class Row:
 class UsageReport:
     """Counts of a period. `province` is None when the report is about one agency.
 
+    `tables` are the whole report's: the province's, or those of the one agency.
     `observed_days` are the days of the period, today excluded, since the first traffic record.
     """
 
@@ -86,6 +91,7 @@ class UsageReport:
     generated_ms: int
     province_name: str
     province: Counts | None
+    tables: Tables
     rows: tuple[Row, ...]
     observed_days: int
     sample: bool
@@ -104,7 +110,7 @@ class UsageReport:
         administrative = period.calendar is Calendar.ADMINISTRATIVE
         province = None
         if self.province is not None:
-            province = {"name": self.province_name, **dict(self.province.items())}
+            province = {"name": self.province_name, **dict(self.province.items()), **dict(self.tables.items())}
         return {
             "period": {
                 "text": period.text,
@@ -152,13 +158,15 @@ async def usage_report(
     today = local_date(now_ms, province.timezone)
     async with db.read() as session:
         facts = await _gather(HeldLedger(db, session), session, period, agency, today)
+    rows = tuple(_rows(facts))
     return UsageReport(
         period=period,
         today=today,
         generated_ms=now_ms,
         province_name=province.name,
         province=_sum(facts) if agency is None else None,
-        rows=tuple(_rows(facts)),
+        tables=_tables(facts, _codes(facts)) if agency is None else rows[0].tables,
+        rows=rows,
         observed_days=facts.observed.overlap_days(period.span),
         sample=facts.sample,
         note=note_on_period(period, today, facts.observed),
@@ -169,7 +177,10 @@ async def usage_report(
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the ledger says about a period; `active` and `some` are accounts by agency ("" is none)."""
+    """What the ledger says about a period, by agency ("" is none).
+
+    `active` and `some` are numbers of persons; `senders` the accounts that sent, over all agencies.
+    """
 
     period: Period
     today: date
@@ -177,6 +188,9 @@ class _Facts:
     observed: Span
     spans: dict[str, list[AgencySpan]]
     figures: dict[str, AgencyFigures]
+    outbound: dict[str, Breakdown]
+    rejected: dict[str, Breakdown]
+    senders: int
     active: Counter[str] | None
     some: Counter[str]
     sample: bool
@@ -192,14 +206,17 @@ async def _gather(
     if agency is not None and not spans:
         raise UnknownAgency(agency)
     observed = await _observed(db, today)
-    figures = await rollup.agency_figures(db, period.start, period.end, agency)
+    days = (period.start, period.end)
+    figures = await rollup.agency_figures(db, *days, agency)
+    outbound = await breakdown.outbound_by_provider(db, *days, agency)
+    rejected = await breakdown.rejected_by_rule(db, *days, agency)
     begun = [month for month in period.months if month.start <= today]
     people = await rollup.active_by_month(db, [(month.start, month.end) for month in begun])
     everybody = people[0] if people else ActiveFigures(None, frozenset(), frozenset(), (), sample=False)
     last_day = min(period.span.last, today)
     served = await _agencies_of(session, everybody.some, last_day, agency)
     measured = bool(begun) and all(month.overlap_days(_through(observed, today)) for month in begun)
-    sample = any(one.sample for one in figures) or (agency is None and everybody.sample)
+    sample = any(one.sample for one in (*figures, *outbound, *rejected))
     return _Facts(
         period=period,
         today=today,
@@ -207,9 +224,12 @@ async def _gather(
         observed=observed,
         spans=spans,
         figures={one.agency: one for one in figures},
+        outbound={one.agency: one for one in outbound},
+        rejected={one.agency: one for one in rejected},
+        senders=await rollup.accounts_that_sent(db, *days) if agency is None else 0,
         active=_count(everybody.each, served) if measured else None,
         some=_count(everybody.some, served),
-        sample=sample,
+        sample=sample or (agency is None and everybody.sample),
     )
 
 
@@ -256,25 +276,42 @@ def _rows(facts: _Facts) -> Iterator[Row]:
         yield _row(facts, code, spans, alive)
     if facts.agency is None:
         known = facts.spans.keys()
-        stray = sorted({code for code in (*facts.figures, *facts.some) if code not in known} - {""})
+        stray = sorted(_codes(facts) - known - {""})
         for code in (*stray, ""):
             if _has_mail(facts, code):
-                yield Row(code or None, None, None, None, None, _counts(facts, code), None)
+                counts = _counts(facts, code)
+                yield Row(code or None, None, None, None, None, counts, _tables(facts, [code]), None)
 
 
 def _row(facts: _Facts, code: str, spans: list[AgencySpan], alive: list[AgencySpan]) -> Row:
     last_day = facts.period.span.last
     named = next((span for span in alive if span.holds(last_day)), (alive or spans)[-1])
     note = note_on_agency(facts.period, spans, alive)
-    counts = _counts(facts, code) if alive or _has_mail(facts, code) else Counts()
+    counted = bool(alive) or _has_mail(facts, code)
+    counts = _counts(facts, code) if counted else Counts()
+    tabled = _tables(facts, [code]) if counted else Tables()
     if note is None and counts.active_persons is None:
         note = note_on_people(facts.period, facts.today, facts.observed)
     first, until = spans[0].valid_from, spans[-1].valid_until
-    return Row(code, named.name, named.level, first, until, counts, note)
+    return Row(code, named.name, named.level, first, until, counts, tabled, note)
+
+
+def _codes(facts: _Facts) -> set[str]:
+    """Agencies with anything counted."""
+    return {*facts.figures, *facts.some, *facts.outbound, *facts.rejected}
 
 
 def _has_mail(facts: _Facts, code: str) -> bool:
-    return code in facts.figures or facts.some[code] > 0
+    return code in _codes(facts)
+
+
+def _tables(facts: _Facts, codes: Collection[str]) -> Tables:
+    if facts.period.progress(facts.today) == "future":
+        return Tables()
+    return tables(
+        (facts.outbound[code].counts for code in codes if code in facts.outbound),
+        (facts.rejected[code].counts for code in codes if code in facts.rejected),
+    )
 
 
 def _counts(facts: _Facts, code: str) -> Counts:
@@ -298,13 +335,13 @@ def _counts(facts: _Facts, code: str) -> Counts:
 def _sum(facts: _Facts) -> Counts:
     if facts.period.progress(facts.today) == "future":
         return Counts()
-    codes = {*facts.figures, *facts.some}
-    totals = {name: 0 for name, _ in Counts().items()}
-    for code in codes:
-        for name, value in _counts(facts, code).items():
-            totals[name] += value or 0
-    people = dict(totals) if facts.active is not None else {**totals, "active_persons": None}
-    return Counts(**people)
+    totals: dict[str, int | None] = {}
+    for code in ("", *_codes(facts)):
+        totals |= {name: (totals.get(name) or 0) + (n or 0) for name, n in _counts(facts, code).items()}
+    totals["accounts_that_sent"] = facts.senders
+    if facts.active is None:
+        totals["active_persons"] = None
+    return Counts(**totals)
 
 
 def _days(span: AgencySpan) -> Span:

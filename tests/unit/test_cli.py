@@ -57,7 +57,7 @@ def test_what_init_leaves_is_its_owners_alone(folder: Path) -> None:
     assert mode("mailgov.toml") == 0o640
     assert mode("var") == 0o700
     keys = [path for path in (folder / "var" / "keys").rglob("*") if path.is_file()]
-    assert len(keys) == 3  # the secret, RSA, Ed25519
+    assert len(keys) == 2  # RSA, Ed25519
     for path in (*keys, folder / "var/tls/key.pem", folder / "var/ledger.sqlite"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert not list(folder.glob(".*"))

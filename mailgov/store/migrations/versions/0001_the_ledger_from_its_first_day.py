@@ -144,6 +144,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("decision", schema=None) as batch_op:
+        batch_op.create_index("ix_decision_outcome_at", ["outcome", "at_ms"], unique=False)
         batch_op.create_index(batch_op.f("ix_decision_queue_id"), ["queue_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_decision_rule"), ["rule"], unique=False)
 
@@ -284,6 +285,15 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         ),
     )
     op.create_table(
+        "rollup_outbound",
+        sa.Column("local_date", sa.Date(), nullable=False),
+        sa.Column("agency_code", sa.String(), nullable=False),
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("sample", sa.Boolean(), nullable=False),
+        sa.Column("recipients", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("local_date", "agency_code", "provider", "sample"),
+    )
+    op.create_table(
         "spool_position",
         sa.Column("spool_id", sa.String(), nullable=False),
         sa.Column("applied_sequence", sa.BigInteger(), nullable=False),
@@ -387,6 +397,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table
         sa.Column("account", sa.String(), nullable=True),
         sa.Column("agency_code", sa.String(), nullable=True),
         sa.Column("mx_provider", sa.String(), nullable=True),
+        sa.Column("accepted_provider", sa.String(), nullable=True),
         sa.Column("mx_host", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
