@@ -107,6 +107,8 @@ _COUNTS: dict[str, JsonValue] = {
     "accounts_that_sent": 31,
     "active_persons": 22,
     "persons_that_sent": 29,
+    "outbound_by_provider": {"free": 17, "paid-foreign": 4, "domestic": 166, "gateway": 0, "unknown": 2},
+    "rejected_by_rule": {"cold-free-mail": 3},
 }
 USAGE: dict[str, JsonValue] = {
     "period": {

@@ -109,6 +109,9 @@ class ReportPeriod(Days):
     months: list[Days]
 
 
+Provider = Literal["free", "paid-foreign", "domestic", "gateway", "unknown"]
+
+
 class CountsBody(Answer):
     """Counts; null where there is nothing to count, never an invented 0. See `definitions`."""
 
@@ -121,10 +124,16 @@ class CountsBody(Answer):
     accounts_that_sent: int | None
     active_persons: int | None
     persons_that_sent: int | None
+    outbound_by_provider: dict[Provider, int] | None = Field(
+        description="Accepted recipients outside the province, by who hosts their mail; every class is named."
+    )
+    rejected_by_rule: dict[str, int] | None = Field(
+        description="Policy rejections by the rule's id; a rule that rejected nothing is not named."
+    )
 
 
 class AgencyCounts(CountsBody):
-    agency: str | None = Field(description="Null for accounts that belonged to no agency.")
+    agency: str | None = Field(description="Null for what belonged to no agency.")
     level: str | None
     exists: Lifetime
     note: Remark | None

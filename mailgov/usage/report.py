@@ -110,7 +110,11 @@ class UsageReport:
         administrative = period.calendar is Calendar.ADMINISTRATIVE
         province = None
         if self.province is not None:
-            province = {"name": self.province_name, **dict(self.province.items()), **dict(self.tables.items())}
+            province = {
+                "name": self.province_name,
+                **dict(self.province.items()),
+                **dict(self.tables.items()),
+            }
         return {
             "period": {
                 "text": period.text,
@@ -216,7 +220,8 @@ async def _gather(
     last_day = min(period.span.last, today)
     served = await _agencies_of(session, everybody.some, last_day, agency)
     measured = bool(begun) and all(month.overlap_days(_through(observed, today)) for month in begun)
-    sample = any(one.sample for one in (*figures, *outbound, *rejected))
+    broken_down = any(one.sample for one in (*outbound, *rejected))
+    sample = broken_down or any(one.sample for one in figures)
     return _Facts(
         period=period,
         today=today,
@@ -302,7 +307,7 @@ def _codes(facts: _Facts) -> set[str]:
 
 
 def _has_mail(facts: _Facts, code: str) -> bool:
-    return code in _codes(facts)
+    return any(code in found for found in (facts.figures, facts.some, facts.outbound, facts.rejected))
 
 
 def _tables(facts: _Facts, codes: Collection[str]) -> Tables:
@@ -335,13 +340,13 @@ def _counts(facts: _Facts, code: str) -> Counts:
 def _sum(facts: _Facts) -> Counts:
     if facts.period.progress(facts.today) == "future":
         return Counts()
-    totals: dict[str, int | None] = {}
-    for code in ("", *_codes(facts)):
-        totals |= {name: (totals.get(name) or 0) + (n or 0) for name, n in _counts(facts, code).items()}
+    totals = {name: 0 for name, _ in Counts().items()}
+    for code in _codes(facts):
+        for name, value in _counts(facts, code).items():
+            totals[name] += value or 0
     totals["accounts_that_sent"] = facts.senders
-    if facts.active is None:
-        totals["active_persons"] = None
-    return Counts(**totals)
+    people = dict(totals) if facts.active is not None else {**totals, "active_persons": None}
+    return Counts(**people)
 
 
 def _days(span: AgencySpan) -> Span:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mailgov.usage.definitions import DEFINITIONS, document
+from mailgov.usage.definitions import COUNTS, DEFINITIONS, OUTBOUND, REJECTED, Definition, document
 from mailgov.usage.notes import Note
 from mailgov.usage.periods import Calendar, dmy
 
@@ -24,6 +24,13 @@ NOTHING = "–"
 _CALENDARS = {
     Calendar.CIVIL: ("theo tháng dương lịch", "civil calendar"),
     Calendar.ADMINISTRATIVE: ("theo kỳ báo cáo hành chính", "administrative calendar"),
+}
+_PROVIDERS = {
+    "free": ("Miễn phí, ở nước ngoài", "Free, abroad"),
+    "paid-foreign": ("Ở nước ngoài, khác", "Abroad, other"),
+    "domestic": ("Trong nước", "Domestic"),
+    "gateway": ("Sau cổng lọc", "Behind a filter"),
+    "unknown": ("Không rõ", "Unknown"),
 }
 _PROGRESS = {
     "whole": ("kỳ đã hết", "over"),
@@ -43,6 +50,7 @@ def as_text(report: UsageReport, lang: str = "both") -> str:
         raise ValueError(f"unknown language {lang!r}: expected vi, en or both")
     tongues = [0, 1] if lang == "both" else [LANGUAGES.index(lang)]
     lines = [*_head(report, tongues), "", *_table(report, tongues), ""]
+    lines += [*_outbound(report, tongues), "", *_rejected(report, tongues), ""]
     lines += [*_notes(report, tongues), *_definitions(report, tongues)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
@@ -71,12 +79,14 @@ def _head(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
 
 def _table(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
     headings = [_heading(("Cơ quan", "Agency"), tongues, NAME_CHARACTERS)]
-    for definition in DEFINITIONS:
+    for definition in COUNTS:
         both = (definition.heading_vi, definition.heading_en)
         headings.append(_heading(both, tongues, HEADING_CHARACTERS))
     rows: list[list[str]] = []
     marks = {note: mark for mark, note in _marked(report)}
     for row in report.rows:
+        if row.code is None and not any(value for _, value in row.counts.items()):
+            continue  # it stands in the small tables alone
         name = row.name or ("Không thuộc cơ quan", "No agency")[tongues[0]]
         code = "" if row.code is None else f" [{row.code}]"
         mark = f" ({marks[row.note]})" if row.note else ""
@@ -86,6 +96,31 @@ def _table(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
         name = ("Toàn tỉnh", "Province")[tongues[0]]
         rows.append([name, *(number(value) for _, value in report.province.items())])
     yield from _aligned(headings, rows, total=report.province is not None)
+
+
+def _outbound(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
+    counts = report.tables.outbound_by_provider
+    rows = [
+        [f"{words[tongues[0]]} [{name}]", number(None if counts is None else counts[name])]
+        for name, words in _PROVIDERS.items()
+    ]
+    return _small(OUTBOUND, rows, counts, tongues)
+
+
+def _rejected(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
+    counts = report.tables.rejected_by_rule
+    rows = [[shorten(plain(rule), NAME_CHARACTERS), number(count)] for rule, count in (counts or {}).items()]
+    return _small(REJECTED, rows, counts, tongues)
+
+
+def _small(
+    definition: Definition, rows: list[list[str]], counts: dict[str, int] | None, tongues: Sequence[int]
+) -> Iterator[str]:
+    """A table of kinds with their sum."""
+    total = number(None if counts is None else sum(counts.values()))
+    words = (definition.heading_vi, definition.heading_en)
+    headings = [_heading(words, tongues, NAME_CHARACTERS), _heading(("Số lượng", "Count"), tongues, 11)]
+    return _aligned(headings, [*rows, [("Tổng", "Total")[tongues[0]], total]], total=bool(rows))
 
 
 def _heading(words: tuple[str, str], tongues: Sequence[int], width: int) -> list[str]:
