@@ -87,13 +87,13 @@ def _utc_ms(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
 
 
-async def _breakdowns(db: Database, query: Select[tuple[str, str, int, int]]) -> list[Breakdown]:
+async def _breakdowns(db: Database, query: Select[str, str, int, int]) -> list[Breakdown]:
     """Of rows (agency, kind, count, count of sample records), ordered by agency."""
     async with db.read() as session:
         rows = (await session.execute(query)).all()
     counts: dict[str, dict[str, int]] = {}
     samples: set[str] = set()
-    for agency, kind, count, sample in map(tuple, rows):
+    for agency, kind, count, sample in rows:
         counts.setdefault(agency, {})[kind] = int(count)
         if sample:
             samples.add(agency)
