@@ -336,6 +336,9 @@ async def test_usage_answers_in_the_form_of_the_report(filled: Api) -> None:
     assert body["period"]["progress"] == "running"
     snv = next(one for one in body["agencies"] if one["agency"] == "snv")
     assert (snv["sent_messages"], snv["recipients"], snv["active_persons"]) == (1, 2, None)
+    assert (snv["outbound_by_provider"]["domestic"], snv["outbound_by_provider"]["free"]) == (1, 0)
+    assert snv["rejected_by_rule"] == {"cold-free-mail": 1}
+    assert body["province"]["rejected_by_rule"] == {"cold-free-mail": 1, "secrecy-mark": 1}
     for wrong in ({"period": "2026-Q5"}, {"calendar": "lunar"}, {"period": "x" * 41}, {"lang": "vi"}):
         check_problem(await filled.get("/api/v1/usage", **wrong), 422)
     check_problem(await filled.get("/api/v1/usage", agency="nowhere"), 404)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
 
 import httpx2
 import pytest
@@ -21,9 +22,10 @@ SEATS = sorted(
     {f"{role}.{agency}" for role in ("agency_admin", "clerk", "head") for agency in ("snv", "stc")}
     | {"operator", "auditor", "owner"}
 )
+Name = TypeVar("Name", str, str | None)
 
 
-def expected(act: Act, everything: set[str], of: dict[str, set[str]]) -> dict[str, set[str]]:
+def expected(act: Act, everything: set[Name], of: dict[str, set[Name]]) -> dict[str, set[Name]]:
     """By seat, what the one table of roles lets it see; seats that may see nothing are left out."""
     seats = {seat: seat.partition(".") for seat in SEATS}
     reach = {seat: scope(Role(role), act) for seat, (role, _, _) in seats.items()}
@@ -38,7 +40,9 @@ MESSAGES = expected(Act.MESSAGE_READ, EVERYTHING, {"snv": OF_SNV, "stc": OF_STC}
 QUEUE = expected(
     Act.QUEUE_READ, {SNV_SENT, STC_SENT, INTO_BOTH, INTO_STC}, {"snv": {SNV_SENT}, "stc": {STC_SENT}}
 )
-USAGE = expected(Act.USAGE_READ, {"snv", "stc"}, {"snv": {"snv"}, "stc": {"stc"}})
+USAGE: dict[str, set[str | None]] = expected(
+    Act.USAGE_READ, {"snv", "stc", None}, {"snv": {"snv"}, "stc": {"stc"}}
+)
 GUARDED = ["/api/v1/messages", f"/api/v1/messages/{SNV_SENT}", "/api/v1/queue", "/api/v1/usage", "/api/v1/me"]
 GUARDED += ["/docs", "/openapi.json"]
 

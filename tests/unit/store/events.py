@@ -19,6 +19,7 @@ START_MS = 1_764_435_600_000
 """2025-11-30 00:00 in Asia/Ho_Chi_Minh."""
 DAY_MS = 86_400_000
 POLICY = "c0ffee"
+PROVIDERS = ("free", "paid-foreign", "domestic", "gateway", "unknown", "of a later version", None)
 
 
 def decision(number: int, position: int | None = None, outcome: str = "accept") -> DecisionRecord:
@@ -103,11 +104,15 @@ def _random_message(chance: random.Random, number: int, at_ms: int) -> MessageEv
         for position in range(chance.randrange(5))
     )
     account = chance.choice([None, "an@caobang.gov.vn", "bình@caobang.gov.vn", "vanthu@caobang.gov.vn"])
+    recipients = tuple(
+        replace(one, mx_provider=chance.choice(PROVIDERS)) if one.direction == "outbound" else one
+        for one in recipients
+    )
     return replace(
         message(number, at_ms),
         recipients=recipients,
         verdict=chance.choice(["accepted", "accepted", "accepted", "rejected"]),
-        source="mx" if account is None else "submission",
+        source=chance.choice(["mx", "own"]) if account is None else "submission",
         account=account,
         agency=chance.choice([None, "H14.01", "H14.02"]),
         personal=chance.random() < 0.7,
@@ -128,6 +133,7 @@ def _random_outcomes(
         replace(
             outcome(0, record.position, chance.choice(states), event.at_ms + chance.randrange(2 * DAY_MS)),
             queue_id=event.queue_id,
+            mx_provider=chance.choice(PROVIDERS),
             account=chance.choice([None, record.account, "khac@caobang.gov.vn"]),
             agency=chance.choice([None, "H14.02", "H14.03"]),
             decision=decision(chance.randrange(1 << 60), outcome="hold") if chance.random() < 0.1 else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from mailgov.store.calendar import TIMEZONE
 from mailgov.store.correspondents import changed_since, last_written
 from mailgov.store.engine import Database, LedgerUnavailable
 from mailgov.store.fold import Fold
-from mailgov.store.increments import Counts, Key
+from mailgov.store.increments import Counts, Key, OutboundKey
 from mailgov.store.ledger import applied_sequence, apply_events, unapplied_count
 from mailgov.store.sql import columns, table
 from mailgov.store.tables import (
@@ -25,6 +26,7 @@ from mailgov.store.tables import (
     Message,
     MessageRecipient,
     RollupDaily,
+    RollupOutbound,
     SpoolPosition,
     UnappliedEvent,
 )
@@ -53,7 +55,7 @@ async def contents(database: Database) -> dict[str, Any]:
     query = select(*wanted).join(table(MessageRecipient), r.message_row == m.id, isouter=True)
     async with database.read() as session:
         messages = [tuple(row) for row in await session.execute(query.order_by(m.queue_id, r.position))]
-    others = (RollupDaily, DecisionRow, Correspondent)
+    others = (RollupDaily, RollupOutbound, DecisionRow, Correspondent)
     return {"messages": messages} | {
         str(model): [dict(row) for row in await rows(database, model)] for model in others
     }
@@ -122,6 +124,12 @@ async def test_how_the_stream_is_cut_does_not_matter(database: Database, size: i
         for row in await rows(database, RollupDaily)
     }
     assert rollup == fold.rollup
+    outbound = {
+        OutboundKey(*list(row.values())[:4]): row["recipients"]
+        for row in await rows(database, RollupOutbound)
+    }
+    assert outbound == fold.outbound
+    assert len({key.provider for key in outbound}) == 5
     assert await unapplied_count(database) == 0
 
 
@@ -317,6 +325,30 @@ async def test_a_rejection_is_a_record_without_figures(database: Database) -> No
     await apply(database, numbered(event))
     assert (await rows(database, Message))[0]["verdict"] == "rejected"
     assert await rows(database, RollupDaily) == []
+    outside = message(2, START_MS, recipient(0, "outbound", "rejected"))
+    await apply(database, [(2, replace(outside, verdict="rejected"))])
+    assert await rows(database, RollupOutbound) == []
+
+
+async def test_outside_recipients_count_under_the_provider_known_at_acceptance(database: Database) -> None:
+    late = START_MS - 1  # still the day before
+    free, left_out = recipient(0, "outbound"), recipient(1, "outbound", "rejected")
+    odd, unasked = recipient(2, "outbound"), recipient(3, "outbound")
+    free, odd = replace(free, mx_provider="free"), replace(odd, mx_provider="of a later version")
+    event = message(1, late, free, left_out, odd, replace(unasked, mx_provider=None), recipient(4))
+    later = replace(outcome(1, 0, at_ms=START_MS + DAY_MS), mx_provider="gateway")
+    passed_on = replace(message(2, late, free), source="mx", account=None, agency=None)
+    notice = replace(passed_on, queue_id="notice", source="own")
+    await apply(database, numbered(event, passed_on, notice, later))
+    found = [tuple(row.values()) for row in await rows(database, RollupOutbound)]
+    day = date(2025, 11, 29)
+    assert found == [
+        (day, "", "free", False, 1),
+        (day, "H14.01", "free", False, 1),
+        (day, "H14.01", "unknown", False, 2),
+    ]
+    record = (await rows(database, MessageRecipient))[0]
+    assert (record["mx_provider"], record["accepted_provider"]) == ("gateway", "free")
 
 
 async def test_who_wrote_from_outside_is_remembered(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""The daily rollup: rebuilt it is what the fold made, and the figures come out of it."""
+"""The daily rollups: rebuilt they are what the fold made, and the figures come out of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
+from sqlmodel import SQLModel
 
 from mailgov.mail.events import Event
 from mailgov.store.engine import Database
+from mailgov.store.increments import PROVIDERS
 from mailgov.store.ledger import apply_events
-from mailgov.store.rollup import ActiveFigures, active_by_month, agency_figures, rebuild
+from mailgov.store.rollup import (
+    ActiveFigures,
+    accounts_that_sent,
+    active_by_month,
+    agency_figures,
+    rebuild,
+)
 from mailgov.store.sql import columns, table
-from mailgov.store.tables import RollupDaily
+from mailgov.store.tables import RollupDaily, RollupOutbound
 from tests.unit.store.events import DAY_MS, START_MS, message, numbered, outcome, recipient, stream
 
 FIRST, AFTER = date(2025, 11, 29), date(2025, 12, 9)
@@ -26,8 +34,8 @@ async def apply(database: Database, *events: Event, spool_id: str = "5f00") -> N
     await apply_events(database, spool_id, "node-1", numbered(*events), START_MS)
 
 
-async def rollup(database: Database) -> list[dict[str, Any]]:
-    target = table(RollupDaily)
+async def rollup(database: Database, model: type[SQLModel] = RollupDaily) -> list[dict[str, Any]]:
+    target = table(model)
     async with database.read() as session:
         found = await session.execute(select(target).order_by(*target.primary_key))
         return [dict(row._mapping) for row in found]
@@ -38,16 +46,19 @@ async def test_rebuilding_gives_exactly_what_folding_gave(database: Database, se
     events = stream(seed)
     for start in range(0, len(events), 50):
         await apply_events(database, "5f00", "node-1", events[start : start + 50], START_MS)
-    folded = await rollup(database)
+    folded, outbound = await rollup(database), await rollup(database, RollupOutbound)
     assert {row["flow"] for row in folded} == {"sent", "received"}
-    assert await rebuild(database, FIRST, AFTER) == len(folded)
-    assert await rollup(database) == folded
+    assert {row["provider"] for row in outbound} == set(PROVIDERS)
+    assert await rebuild(database, FIRST, AFTER) == len(folded) + len(outbound)
+    assert (await rollup(database), await rollup(database, RollupOutbound)) == (folded, outbound)
 
     async with database.write() as session:
         await session.execute(update(RollupDaily).values(messages=999))
         await session.execute(delete(RollupDaily).where(columns(RollupDaily).account < "c"))
+        await session.execute(update(RollupOutbound).values(recipients=999))
+        await session.execute(delete(RollupOutbound).where(columns(RollupOutbound).provider == "free"))
     await rebuild(database, FIRST, AFTER)
-    assert await rollup(database) == folded
+    assert (await rollup(database), await rollup(database, RollupOutbound)) == (folded, outbound)
 
 
 async def test_rebuilding_leaves_other_days_alone(database: Database) -> None:
@@ -88,6 +99,19 @@ async def test_agency_figures(database: Database) -> None:
     assert (later.agency, later.received, later.sample) == ("H14.02", 1, False)
     assert await agency_figures(database, *DECEMBER, agency="H14.02") == [later]
     assert await agency_figures(database, date(2024, 1, 1), date(2025, 1, 1)) == []
+
+
+async def test_an_account_that_moved_is_one_account_of_all(database: Database) -> None:
+    await apply(
+        database,
+        message(1),
+        replace(message(2), agency="H14.02"),
+        replace(message(3), account="bình@caobang.gov.vn"),
+        outcome(1),
+    )
+    assert [one.accounts for one in await agency_figures(database, *NOVEMBER)] == [2, 1]
+    assert await accounts_that_sent(database, *NOVEMBER) == 2
+    assert await accounts_that_sent(database, *DECEMBER) == 0
 
 
 async def test_active_in_each_span(database: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from mailgov.mail.events import Event, MessageEvent, OutcomeEvent, RecipientRecord
+from mailgov.mail.events import DecisionRecord, Event, MessageEvent, OutcomeEvent, RecipientRecord
 from mailgov.store import accounts, agencies
 from mailgov.store.accounts import Post
 from mailgov.store.agencies import AgencySpan
@@ -52,6 +52,7 @@ class Traffic:
         automatic: bool = False,
         sample: bool = False,
         document_class: str | None = None,
+        provider: str | None = "domestic",
     ) -> str:
         """An accepted message of an account, waiting in the queue; returns its queue id."""
         queue_id = f"{self.spool_id}-{self.applied + len(self.events) + 1:06d}"
@@ -61,6 +62,7 @@ class Traffic:
                 address=one,
                 direction="internal" if one.endswith("@" + DOMAIN) else "outbound",
                 state="queued",
+                mx_provider=None if one.endswith("@" + DOMAIN) else provider,
             )
             for n, one in enumerate(to)
         )
@@ -85,6 +87,29 @@ class Traffic:
             )
         )
         return queue_id
+
+    def rejected(
+        self, name: str, agency: str | None, day: date | str, rule: str, *, sample: bool = False
+    ) -> None:
+        """A message of an account that a rule rejected; without an agency, a stop for secrecy."""
+        number = self.applied + len(self.events) + 1
+        decision = DecisionRecord(
+            f"{self.spool_id}-d{number}", "rcpt", "reject", rule, "cao-bang", "mục 1b", "enforce", "p", {}
+        )
+        self.put(
+            MessageEvent(
+                verdict="rejected",
+                queue_id=f"{self.spool_id}-{number:06d}",
+                at_ms=at_ms(day),
+                source="submission" if agency else None,
+                policy_hash="p",
+                account=address(name),
+                agency=agency,
+                secrecy=None if agency else "MẬT",
+                decisions=(decision,),
+                sample=sample,
+            )
+        )
 
     def delivered(self, queue_id: str, position: int, name: str, agency: str, day: date | str) -> None:
         """The message reached the mailbox of `name`."""
