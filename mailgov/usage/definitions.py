@@ -134,7 +134,7 @@ PERSONS = Definition(
 
 OUTBOUND = Definition(
     "outbound_by_provider",
-    "Người nhận ngoài tỉnh theo nơi đặt hộp thư",
+    "Gửi ra ngoài theo nơi đặt hộp thư",
     "Outside recipients by provider",
     "Người nhận ngoài tên miền của tỉnh mà thư gửi tới được nhận chuyển, mỗi người một lần cho mỗi thư, sau "
     "khi mở danh sách và chuyển tiếp, dù sau đó có phát được hay không; xếp theo nơi đặt hộp thư như đã biết "
