@@ -78,7 +78,8 @@ class Spool:
         finally:
             connection.close()
         removed = sweep(self._paths, known)
-        sync_folder(self._paths.folder)
+        for folder in (self._paths.folder, self._paths.folder.parent):
+            sync_folder(folder)  # a new spool's own name must outlive a power cut too
         if lifted or removed:
             log.info("spool recovered", spool=self.id, in_flight=lifted, orphans=removed)
         s = self._settings
