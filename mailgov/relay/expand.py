@@ -57,6 +57,8 @@ def _walk(
     found: dict[str, Target],
     seen: set[str],
 ) -> None:
+    if len(found) > TARGET_LIMIT:
+        raise TooManyTargets(original)
     if not snapshot.is_local(address.domain):
         found.setdefault(address.key, Target(address, original, None, via))
         return
@@ -64,8 +66,6 @@ def _walk(
     if key is None or key in seen:
         return
     seen.add(key)
-    if len(found) > TARGET_LIMIT:
-        raise TooManyTargets(original)
     account = snapshot.account(key)
     if account is not None:
         found.setdefault(key, Target(Address.parse(account.address), original, account, via))
