@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mailgov.mail.reply import MailError, Reply
@@ -14,6 +15,9 @@ SIGNED_IN = Reply(235, "2.7.0", "Authentication successful")
 WRONG = Reply(535, "5.7.8", "Authentication credentials invalid")
 MALFORMED = Reply(501, "5.5.2", "Malformed authentication exchange")
 CANCELLED = Reply(501, "5.0.0", "Authentication cancelled")
+NO_MECHANISM = Reply(501, "5.5.4", "Syntax: AUTH mechanism")
+UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication mechanism")
+NOT_NOW = Reply(454, "4.7.0", "Temporary authentication failure, please try again later")
 MECHANISMS = ("PLAIN", "LOGIN")
 
 
@@ -48,6 +52,22 @@ def plain_credentials(response: bytes) -> Credentials:
     return Credentials(name, password)
 
 
+async def read_credentials(argument: str, challenge: Callable[[str], Awaitable[bytes]]) -> Credentials:
+    """What AUTH's `argument` and the answers to our challenges claim (RFC 4954 4).
+
+    `challenge` sends a challenge (base64 already) and gives the decoded answer. Raises MailError.
+    """
+    mechanism, _, initial = argument.partition(" ")
+    if not mechanism:
+        raise MailError(NO_MECHANISM)
+    if mechanism.upper() == "PLAIN":
+        return plain_credentials(decode_base64(initial) if initial else await challenge(""))
+    if mechanism.upper() == "LOGIN":
+        name = decode_base64(initial) if initial else await challenge("VXNlcm5hbWU6")
+        return login_credentials(name, await challenge("UGFzc3dvcmQ6"))
+    raise MailError(UNKNOWN_MECHANISM)
+
+
 def login_credentials(name: bytes, password: bytes) -> Credentials:
     return Credentials(_text(name), _text(password))
 
@@ -62,8 +82,10 @@ def _text(octets: bytes) -> str:
 async def sign_in(node: Node, credentials: Credentials) -> AccountEntry | None:
     """The account, or None. Unknown, suspended and wrong cost the same (one argon2id).
 
-    Raises MailError 454 when too many sign-ins wait.
+    Raises MailError 454 when too many sign-ins wait, or when there is no directory to ask yet.
     """
+    if not node.directory.snapshot.domains and not node.directory.fresh:
+        raise MailError(NOT_NOW, "no directory")
     account = _account(node, credentials.name)
     usable = account is not None and not account.suspended
     stored = account.password_hash if account is not None and usable else None

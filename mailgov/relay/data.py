@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import structlog
 
 from mailgov.mail.headers import HeaderBlock
@@ -13,6 +17,7 @@ from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
 
 log = structlog.get_logger()
 
+READ_BYTES = 65_536
 END = b"\r\n.\r\n"
 TOO_BIG = Reply(552, "5.3.4", "Message too big")
 HEADER_TOO_BIG = Reply(552, "5.3.4", "Message header too big")
@@ -58,7 +63,11 @@ def _pending(buffer: bytes) -> int:
 
 
 class DataSink:
-    """Takes one message. `feed` every chunk, then `end` for the reply, or `abandon`."""
+    """Takes one message. `feed` every chunk, then `end` for the reply, or `abandon`. None of them raises.
+
+    Whatever breaks inside becomes the refusal 451 4.3.0, said when the message ends: what is still
+    coming of it must not be taken for commands.
+    """
 
     def __init__(self, node: Node, incoming: Incoming) -> None:
         self._node, self._incoming = node, incoming
@@ -68,14 +77,21 @@ class DataSink:
         self._header: HeaderBlock | None = None
         self._searched = 0
         self._size = 0
-        self._refusal: Reply | None = None
-        self._reason = ""
+        self.refusal: Reply | None = None
+        """Set as soon as the message is not to be kept."""
+        self._refused_at: float | None = None
 
     async def feed(self, data: bytes) -> None:
         """Take message bytes. After a refusal they are only counted, and nothing is kept."""
         self._size += len(data)
-        if self._refusal is not None or not data:
-            return
+        if self.refusal is None and data:
+            try:
+                await self._take(data)
+            except Exception as error:  # answered at the end of data: see the class
+                log.error("message not taken", queue_id=self._incoming.queue_id, exc_info=error)
+                self._fail()
+
+    async def _take(self, data: bytes) -> None:
         if self._size > self._node.settings.smtp.size_limit_bytes:
             await self._refuse(TOO_BIG, "size")
         elif not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
@@ -88,17 +104,34 @@ class DataSink:
 
     async def end(self) -> Reply:
         """The reply to the end of data. 250 only when the message is on disk."""
-        if self._refusal is None and self._head is not None:
-            await self._look_for_header(final=True)
-        if self._refusal is not None:
-            return self._refusal
-        if self._header is None:
-            return INTERNAL_ERROR
-        return await intake.take_in(self._node, self._incoming, self._writer, self._header)
+        try:
+            if self.refusal is None:
+                await self._look_for_header(final=True)
+            if self.refusal is None and self._header is not None:
+                return await intake.take_in(self._node, self._incoming, self._writer, self._header)
+        except Exception as error:  # as in `feed`
+            log.error("message not taken", queue_id=self._incoming.queue_id, exc_info=error)
+            self._fail()
+        return self.refusal or INTERNAL_ERROR
 
     def abandon(self) -> None:
         """The client went away before the end: leave no trace. Does not wait."""
         self._writer.discard_soon()
+
+    @property
+    def out_of_patience(self) -> bool:
+        """True once a refused message has gone on for `stopped_data_timeout_s`."""
+        if self.refusal is None:
+            return False
+        now = self._node.clock.monotonic()
+        if self._refused_at is None:
+            self._refused_at = now
+        return now - self._refused_at > self._node.settings.smtp.stopped_data_timeout_s
+
+    def _fail(self) -> None:
+        self._node.counters.add("internal_errors")
+        self.refusal = INTERNAL_ERROR
+        self.abandon()
 
     async def _look_for_header(self, *, final: bool) -> None:
         head = self._head
@@ -113,7 +146,7 @@ class DataSink:
         elif found or final:
             self._head = None
             await self._judge(HeaderBlock.scan(bytes(head[: body_at if found else len(head)])))
-            if self._refusal is None:
+            if self.refusal is None:
                 await self._write(bytes(head))
 
     async def _judge(self, header: HeaderBlock) -> None:
@@ -125,7 +158,7 @@ class DataSink:
         decision = await intake.judge_header(self._node, self._incoming, header)
         if decision is not None and decision.secrecy is not None:
             await self._writer.discard()
-            self._refusal = await intake.reject_message(self._node, self._incoming, decision)
+            self.refusal = await intake.reject_message(self._node, self._incoming, decision)
 
     async def _write(self, data: bytes) -> None:
         try:
@@ -135,7 +168,7 @@ class DataSink:
             await self._refuse(OUT_OF_STORAGE if isinstance(error, SpoolFull) else INTERNAL_ERROR, "storage")
 
     async def _refuse(self, reply: Reply, reason: str) -> None:
-        self._refusal = reply
+        self.refusal = reply
         self._node.counters.refuse(
             self._node.clock.now_ms(),
             str(self._incoming.facts["session.listener"]),
@@ -143,3 +176,48 @@ class DataSink:
             reason,
         )
         await self._writer.discard()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """How DATA went. `ended`: the end was reached; `reply` is None when the connection closed before it."""
+
+    reply: Reply | None
+    ended: bool
+
+
+async def receive(reader: asyncio.StreamReader, sink: DataSink, heard: Callable[[], None]) -> Received:
+    """Read a message to its end into `sink`; what was pipelined behind the end stays in `reader`.
+
+    `heard` is called for each chunk. A refused message is read on for `stopped_data_timeout_s`,
+    since few clients listen before they have sent all of it. Not to be cancelled: a connection
+    that closes ends it, after what had come before.
+    """
+    dots = DotReader()
+    try:
+        while True:
+            chunk = await _read(reader)
+            if not chunk:
+                sink.abandon()
+                return Received(None, ended=False)
+            heard()
+            await sink.feed(dots.feed(chunk))
+            if dots.ended:
+                break
+            if sink.out_of_patience:
+                return Received(sink.refusal, ended=False)
+    except BaseException:
+        sink.abandon()
+        raise
+    if dots.rest:
+        # What was pipelined behind the end goes back; StreamReader has no public way to.
+        reader._buffer[:0] = dots.rest  # type: ignore[attr-defined]  # see above
+    return Received(await sink.end(), ended=True)
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """The next bytes; none when the connection is closed, in whatever way."""
+    try:
+        return await reader.read(READ_BYTES)
+    except OSError:
+        return b""

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import ssl
 from dataclasses import dataclass
+from typing import Any
 
 
 class _CommandLengths(dict[str, int]):
@@ -17,6 +18,21 @@ class _CommandLengths(dict[str, int]):
 
 # MAIL and RCPT grow by their extensions (RFC 1870, 3461, 6531), AUTH by RFC 4954 4.
 COMMAND_LENGTHS = _CommandLengths(MAIL=2048, RCPT=2048, AUTH=12_288)
+
+
+class Commands(dict[str, Any]):
+    """aiosmtpd's table of commands, with an answer of ours for what is not in it.
+
+    aiosmtpd's own ends the session at the fifth such command, without the 421 of RFC 5321 3.8,
+    and says the name again, whatever octets it is made of.
+    """
+
+    def __init__(self, known: dict[str, Any], unknown: Any) -> None:
+        super().__init__(known)
+        self._unknown = unknown
+
+    def get(self, command: str, default: Any = None) -> Any:
+        return super().get(command, self._unknown)
 
 
 @dataclass(frozen=True, slots=True)

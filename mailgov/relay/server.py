@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import structlog
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.relay import auth
-from mailgov.relay.data import DataSink, DotReader
+from mailgov.relay.data import DataSink, receive
 from mailgov.relay.edits import Trace
-from mailgov.relay.listener import COMMAND_LENGTHS, Listener, address_of, inside
+from mailgov.relay.listener import COMMAND_LENGTHS, Commands, Listener, address_of, inside
 from mailgov.relay.node import Node
 from mailgov.relay.path import parse_mailbox, parse_path
 from mailgov.relay.transaction import MailParameters, Peer, Transaction
@@ -25,10 +25,12 @@ from mailgov.store.snapshot import AccountEntry
 
 log = structlog.get_logger()
 
-READ_BYTES = 65_536
+CLOSING_S = 5.0
+"""How long a client may take to read the last reply before the connection is cut."""
 SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
 TOO_MANY_SESSIONS = Reply(421, "4.3.2", "Too many sessions, please try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
+TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")
 NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
 _ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
 _ENHANCED_CLASSES, _NEGATIVE, _BARE = (b"2", b"4", b"5"), (b"4", b"5"), (b"220",)
@@ -65,12 +67,14 @@ class RelayServer(SMTP):
             loop=loop,
         )
         self.command_size_limits = COMMAND_LENGTHS
+        self._smtp_methods = Commands(self._smtp_methods, self._unknown)
         self._node, self._listener = node, listener
         self._account: AccountEntry | None = None
         self._transaction: Transaction | None = None
         self._errors = 0
         self._turned_away = False
         self._in_data = False
+        self._over = False
 
     def __dir__(self) -> list[str]:
         """The commands alone: aiosmtpd looks through all members of each new session for them."""
@@ -117,7 +121,11 @@ class RelayServer(SMTP):
         super().connection_lost(error)
 
     def eof_received(self) -> bool | None:
-        return None if self._turned_away else super().eof_received()
+        """The end of input. What came before it is still answered; then the session ends."""
+        if self._turned_away:
+            return None
+        asyncio.StreamReaderProtocol.eof_received(self)  # aiosmtpd would cancel what is under way
+        return self._tls is None  # inside TLS no connection stays half open
 
     def data_received(self, data: bytes) -> None:
         if not self._turned_away:
@@ -127,7 +135,31 @@ class RelayServer(SMTP):
         """The worker is stopping: say so unless a message is under way, which may end first."""
         if not self._in_data and self.transport is not None:
             self._writer.write(SERVICE_CLOSING.line().encode() + b"\r\n")
+            self._close()
+
+    def _timeout_cb(self) -> None:
+        """The client has been silent for too long; one that does not even read is cut off."""
+        if self.transport is None:
+            return
+        transport = cast(asyncio.WriteTransport, self.transport)
+        if self._over or transport.get_write_buffer_size():
+            transport.abort()
+            return
+        self._refused("timeout")
+        self._writer.write(TIMEOUT.line().encode() + b"\r\n")
+        self._close()
+
+    def _close(self) -> None:
+        """Say nothing more, run nothing more; close once what was said is read, or soon anyway."""
+        self._over = True
+        if self.transport is not None:
             self.transport.close()
+            self._reset_timeout(CLOSING_S)
+
+    def _end(self) -> NoReturn:
+        """End the session from inside a command: nothing pipelined behind it is run."""
+        self._close()
+        raise asyncio.CancelledError
 
     @property
     def _tls(self) -> str | None:
@@ -143,6 +175,8 @@ class RelayServer(SMTP):
 
     async def push(self, status: str | bytes) -> None:
         """Send a reply, with an enhanced code where aiosmtpd gave none (RFC 2034 4)."""
+        if self._over:
+            raise asyncio.CancelledError
         line = status.encode() if isinstance(status, str) else status
         if line[:3] not in _BARE and line[:1] in _ENHANCED_CLASSES and not _ENHANCED.match(line):
             code = _DEFAULT_ENHANCED.get(line[:3], line[:1] + b".5.1")
@@ -160,21 +194,25 @@ class RelayServer(SMTP):
 
     async def _count_error(self) -> None:
         self._errors += 1
-        if self._errors == self._node.settings.smtp.error_limit and self.transport is not None:
+        if self._errors >= self._node.settings.smtp.error_limit:
             self._refused("errors")
             await self._send(TOO_MANY_ERRORS.line().encode() + b"\r\n")
-            self.transport.close()
+            self._end()
 
     async def handle_exception(self, error: Exception) -> str:
-        """Whatever broke inside, the mail may be good: 451 4.3.0, and the cause in the log."""
+        """Whatever broke inside, the mail may be good: 451 4.3.0, and the cause in the log.
+
+        A transaction that is open stays so: its other recipients may be good too.
+        """
         if isinstance(error, MailError):
             return error.reply.line()
+        if isinstance(error, EOFError):  # the end of input
+            self._end()
         if isinstance(error, TLSSetupException):
             self._refused("tls_handshake")
         else:
             log.error("session error", error=type(error).__name__, exc_info=error)
             self._node.counters.add("internal_errors")
-        self._transaction = None
         return INTERNAL_ERROR.line()
 
     def _refused(self, reason: str) -> None:
@@ -227,6 +265,10 @@ class RelayServer(SMTP):
     async def smtp_HELP(self, arg: str) -> None:
         await self.push("214 2.0.0 See RFC 5321")
 
+    async def _unknown(self, arg: str | None) -> None:
+        """Any other command; what it was called does not come back."""
+        await self.push("500 5.5.2 Command not recognized")
+
     async def smtp_AUTH(self, arg: str) -> None:
         if await self.check_helo_needed("EHLO"):
             return
@@ -239,31 +281,24 @@ class RelayServer(SMTP):
             await self.push("503 5.5.1 AUTH is not allowed inside a mail transaction")
         else:
             try:
-                credentials = await self._credentials(arg)
-                await self._sign_in(credentials)
+                await self._sign_in(await auth.read_credentials(arg or "", self._challenge))
             except MailError as error:
                 await self._reply(error.reply)
-
-    async def _credentials(self, arg: str | None) -> auth.Credentials:
-        mechanism, _, initial = (arg or "").partition(" ")
-        if mechanism.upper() == "PLAIN":
-            response = auth.decode_base64(initial) if initial else await self._challenge("")
-            return auth.plain_credentials(response)
-        if mechanism.upper() == "LOGIN":
-            name = auth.decode_base64(initial) if initial else await self._challenge("VXNlcm5hbWU6")
-            return auth.login_credentials(name, await self._challenge("UGFzc3dvcmQ6"))
-        raise MailError(Reply(504, "5.5.4", "Unrecognized authentication mechanism"))
 
     async def _challenge(self, text: str) -> bytes:
         """Send a challenge (base64 already) and read its answer, bounded (RFC 4954 4)."""
         await self._send(f"334 {text}\r\n".encode())
-        try:
-            line = await self._reader.readuntil()
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-            raise MailError(auth.MALFORMED) from error
-        if len(line) > COMMAND_LENGTHS["AUTH"]:
-            raise MailError(Reply(500, "5.5.6", "Authentication exchange line is too long"))
-        return auth.decode_base64(line.rstrip(b"\r\n").decode("ascii", "replace"))
+        too_long = False
+        while True:
+            try:
+                line = await self._reader.readuntil()
+            except asyncio.LimitOverrunError as error:
+                too_long = True
+                await self._reader.read(error.consumed)
+                continue
+            if too_long or len(line) > COMMAND_LENGTHS["AUTH"]:
+                raise MailError(Reply(500, "5.5.6", "Authentication exchange line is too long"))
+            return auth.decode_base64(line.rstrip(b"\r\n").decode("ascii", "replace"))
 
     async def _sign_in(self, credentials: auth.Credentials) -> None:
         account = await auth.sign_in(self._node, credentials)
@@ -290,7 +325,10 @@ class RelayServer(SMTP):
             return
         path, given = parse_path(arg, "FROM:")
         reverse_path = str(parse_mailbox(path)) if path else ""
-        parameters = self._mail_parameters(given)
+        parameters = MailParameters.read(given)
+        if parameters.size_bytes > self._node.settings.smtp.size_limit_bytes:
+            self._refused("size")
+            raise MailError(Reply(552, "5.3.4", "Message too big"))
         if not parameters.smtputf8 and not reverse_path.isascii():
             raise MailError(Reply(550, "5.6.7", "Address needs SMTPUTF8"))
         peer = self._peer()
@@ -318,20 +356,6 @@ class RelayServer(SMTP):
             return Reply(535, "5.7.8", "The account is no longer valid")
         self._account = current
         return None
-
-    def _mail_parameters(self, given: dict[str, str | None]) -> MailParameters:
-        smtputf8 = "SMTPUTF8" in given and given.pop("SMTPUTF8") is None
-        body = (given.pop("BODY", None) or "7BIT").upper()
-        size = given.pop("SIZE", None) or "0"
-        given.pop("AUTH", None)  # RFC 4954 5: nothing is made of it; everyone writes as himself
-        if given or body not in ("7BIT", "8BITMIME"):
-            raise MailError(Reply(555, "5.5.4", "MAIL parameter not recognized or not implemented"))
-        if not size.isdigit() or len(size) > 20:
-            raise MailError(Reply(501, "5.5.4", "SIZE takes a number of octets"))
-        if int(size) > self._node.settings.smtp.size_limit_bytes:
-            self._refused("size")
-            raise MailError(Reply(552, "5.3.4", "Message too big"))
-        return MailParameters(smtputf8, body == "8BITMIME", int(size))
 
     def _peer(self) -> Peer:
         node, listener, tls = self._node, self._listener, self._tls
@@ -380,29 +404,21 @@ class RelayServer(SMTP):
         self._in_data, self._transaction = True, None
         try:
             await self._send(b"354 End data with <CR><LF>.<CR><LF>\r\n")
-            await self._reply(await self._receive(DataSink(self._node, transaction.incoming)))
+            work = receive(self._reader, DataSink(self._node, transaction.incoming), self._heard)
+            # A client that leaves after the end of data does not take its message along.
+            received = await asyncio.shield(self._node.keep(work))
+            if received.reply is not None:
+                await self._reply(received.reply)
         finally:
             self._in_data = False
+        if not received.ended:
+            self._end()
         if self._node.draining:
             self.drain_session()
 
-    async def _receive(self, sink: DataSink) -> Reply:
-        """Read to the end of data; the reply is made even when the client no longer waits for it."""
-        reader, dots = self._reader, DotReader()
-        try:
-            while not dots.ended:
-                chunk = await reader.read(READ_BYTES)
-                if not chunk:
-                    raise ConnectionResetError("the connection closed inside DATA")
-                self._reset_timeout()
-                await sink.feed(dots.feed(chunk))
-        except BaseException:
-            sink.abandon()
-            raise
-        if dots.rest:
-            # What was pipelined behind the end goes back; StreamReader has no public way to.
-            reader._buffer[:0] = dots.rest  # type: ignore[attr-defined]  # see above
-        return await asyncio.shield(self._node.keep(sink.end()))
+    def _heard(self) -> None:
+        if self.transport is not None and not self._over:
+            self._reset_timeout()
 
 
 _COMMANDS = [name for name in dir(RelayServer) if name.startswith("smtp_")]

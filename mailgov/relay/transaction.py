@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mailgov.mail.address import Address, AddressError
-from mailgov.mail.reply import INTERNAL_ERROR, Reply
+from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.policy import Decision, Stage
 from mailgov.relay import intake, judge
 from mailgov.relay.edits import Trace
@@ -41,6 +42,21 @@ class MailParameters:
     smtputf8: bool = False
     eight_bit: bool = False
     size_bytes: int = 0
+
+    @classmethod
+    def read(cls, given: Mapping[str, str | None]) -> MailParameters:
+        """From MAIL's parameters by name. Raises MailError 555 for others and 501 for a malformed SIZE.
+
+        AUTH (RFC 4954 5) is taken and nothing is made of it: everyone writes as himself.
+        """
+        body = (given.get("BODY") or "7BIT").upper()
+        size = given.get("SIZE") or "0"
+        known = given.keys() <= {"SMTPUTF8", "BODY", "SIZE", "AUTH"}
+        if not known or given.get("SMTPUTF8") is not None or body not in ("7BIT", "8BITMIME"):
+            raise MailError(Reply(555, "5.5.4", "MAIL parameter not recognized or not implemented"))
+        if not (size.isascii() and size.isdigit()) or len(size) > 20:
+            raise MailError(Reply(501, "5.5.4", "SIZE takes a number of octets"))
+        return cls("SMTPUTF8" in given, body == "8BITMIME", int(size))
 
 
 class Transaction:
@@ -94,7 +110,8 @@ class Transaction:
         except TooManyTargets:
             return self._refuse(TOO_MANY, "too_many_recipients")
         if targets is None:
-            return self._refuse(NO_RELAY, "relaying")
+            # Nor does anything else know for good that the domain is not ours.
+            return self._refuse(NO_RELAY, "relaying") if self._node.directory.fresh else NOT_NOW
         usable = [t for t in targets if t.account is None or not t.account.suspended]
         if not usable:
             return self._refuse(SUSPENDED, "suspended_recipient")
@@ -109,10 +126,10 @@ class Transaction:
             return await self._reject(judged, rejected[0].decision)
         # Some members of a list may not be written to: the others get the message, the record tells.
         self._keys.update(r.target.address.key for r in judged)
-        self.incoming.recipients += judged
-        for position, r in enumerate(self.incoming.recipients):
-            if r in judged and r.decision is not None:
+        for position, r in enumerate(judged, len(self.incoming.recipients)):
+            if r.decision is not None:
                 self._note(r.decision, position)
+        self.incoming.recipients += judged
         return RCPT_OK
 
     def _targets(self, address: Address) -> tuple[Target, ...] | None:
