@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mailgov.admin import accounts, agencies, domains, keys
 from mailgov.admin.context import Actor, AdminContext
-from mailgov.admin.errors import AdminError
+from mailgov.admin.errors import AdminError, conflict
 from mailgov.identity.roles import Role
 from mailgov.ops import init
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.dkim_keys import DkimKeyView
-from mailgov.store.engine import migrate
+from mailgov.store.engine import current_revision, migrate
 
 INIT = Actor("init", Role.OPERATOR)
 OPERATOR_LOCAL_PART = "operator"
@@ -39,6 +40,44 @@ def make_files(ctx: AdminContext, plan: init.Plan) -> None:
         now = datetime.datetime.fromtimestamp(ctx.now_ms() / 1000, datetime.UTC)
         init.make_certificate(
             settings.tls.certificate, settings.tls.key, settings.hostname, now, loopback=plan.demo
+        )
+
+
+def check_folder(data_dir: Path, settings_file: Path) -> bool:
+    """Whether the data folder is this installation's already (an interrupted `init` took it).
+
+    False for a folder of nobody's; AdminError `conflict` for another installation's.
+    """
+    owner = init.owner_of(data_dir)
+    if owner not in (None, settings_file.resolve()):
+        raise conflict(f"the data folder {data_dir} belongs to the installation of {owner}: name another one")
+    return owner is not None
+
+
+async def take_folder(ctx: AdminContext, settings_file: Path) -> None:
+    """Make the data folder this installation's, before anything else is written.
+
+    Raises AdminError `conflict` for the folder of another installation, and for a ledger in
+    use with a folder that is not known as ours.
+    """
+    folder = ctx.settings.data_dir
+    if check_folder(folder, settings_file):
+        return
+    await _refuse_used_ledger(ctx, folder)
+    try:
+        init.mark_owner(folder, settings_file)
+    except FileExistsError:  # another init was faster
+        check_folder(folder, settings_file)
+
+
+async def _refuse_used_ledger(ctx: AdminContext, folder: Path) -> None:
+    if await current_revision(ctx.db) is None:
+        return
+    found = [domain.name for domain in await domains.list_domains(ctx, INIT)]
+    if found:
+        raise conflict(
+            f"the ledger holds the domain {found[0]} already and {folder} is not known as its data folder"
+            f" (no {init.OWNER_FILE} file): init makes new installations only"
         )
 
 

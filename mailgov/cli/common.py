@@ -49,6 +49,9 @@ DayOption = Annotated[
 AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS")]
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The agency's code.")]
 
+NO_SUCH_TABLE = "42P01"
+"""PostgreSQL's SQLSTATE for it."""
+
 _before: dict[str, Path | None] = {}
 
 
@@ -90,8 +93,17 @@ def explained(error: Exception) -> str | None:
         from mailgov.store.engine import LedgerUnavailable
 
         if isinstance(error, LedgerUnavailable):
-            return f"{error} (was `mailgov init` run?)"
+            return _unavailable(error)
     return None
+
+
+def _unavailable(error: Exception) -> str:
+    """A ledger without file or schema was perhaps never made; one that is locked or down was."""
+    text = str(error).removeprefix("the ledger cannot be used: ")
+    state = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None)
+    if isinstance(error.__cause__, FileNotFoundError) or "no such table" in text or state == NO_SUCH_TABLE:
+        return f"the ledger is away: {text}; was `mailgov init` run?"
+    return str(error)
 
 
 def usage_error(text: str) -> NoReturn:
@@ -106,8 +118,10 @@ def act(config: Path | None, work: Callable[[AdminContext, Actor], Awaitable[T]]
     return act_with(read_settings(config), work)
 
 
-def act_with(settings: Settings, work: Callable[[AdminContext, Actor], Awaitable[T]]) -> T:
-    """As `act`, with settings at hand."""
+def act_with(
+    settings: Settings, work: Callable[[AdminContext, Actor], Awaitable[T]], *, create: bool = False
+) -> T:
+    """As `act`, with settings at hand; `create` makes a ledger where there is none, for `init` alone."""
     import secrets
     import time
 
@@ -116,7 +130,7 @@ def act_with(settings: Settings, work: Callable[[AdminContext, Actor], Awaitable
     from mailgov.identity.roles import Role
 
     async def main() -> T:
-        ledger = open_database(settings)
+        ledger = open_database(settings, create=create)
         try:
             ctx = AdminContext(ledger, settings, lambda: time.time_ns() // 1_000_000, secrets.token_hex)
             return await work(ctx, Actor(_who(), Role.OPERATOR))

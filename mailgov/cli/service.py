@@ -11,7 +11,7 @@ from mailgov.cli import common
 from mailgov.cli.common import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from mailgov.admin.context import Actor, AdminContext
+    from mailgov.admin.context import AdminContext
     from mailgov.admin.demo import Ready
     from mailgov.admin.setup import Operator
     from mailgov.ops.init import Plan
@@ -34,7 +34,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a new installation: settings, certificate, ledger, domain, operator, DKIM keys."""
-    from mailgov.admin import rules
+    from mailgov.admin import rules, setup
     from mailgov.config import load_settings
     from mailgov.ops import files
     from mailgov.ops.init import SETTINGS_FILE_MODE, settings_text
@@ -52,7 +52,8 @@ def init(
     files.replace(draft, text.encode(), SETTINGS_FILE_MODE)
     try:
         settings = load_settings(draft)
-        operator, ready = common.act_with(settings, lambda ctx, actor: _make(ctx, actor, plan))
+        setup.check_folder(settings.data_dir, path)  # before a ledger is made in it
+        operator, ready = common.act_with(settings, lambda ctx, _: _make(ctx, path, plan), create=True)
         files.write_new(path, text.encode(), SETTINGS_FILE_MODE)
     finally:
         draft.unlink(missing_ok=True)
@@ -70,9 +71,10 @@ def _plan(domain: str, hostname: str, data: str, folder: Path, *, demo: bool) ->
     return Plan(domain=domain, hostname=hostname, data_dir=data, policy_directory=policy, demo=demo)
 
 
-async def _make(ctx: AdminContext, _actor: Actor, plan: Plan) -> tuple[Operator, Ready | None]:
+async def _make(ctx: AdminContext, path: Path, plan: Plan) -> tuple[Operator, Ready | None]:
     from mailgov.admin import demo, setup
 
+    await setup.take_folder(ctx, path)
     setup.make_files(ctx, plan)
     if not plan.demo:
         return await setup.set_up(ctx, plan.domain), None

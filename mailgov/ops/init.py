@@ -30,6 +30,8 @@ from mailgov.ops import files
 
 SETTINGS_FILE_MODE = 0o640
 """The service's group reads it; it may come to hold a database password."""
+OWNER_FILE = "owner"
+"""In the data folder: the settings file of the installation that the folder belongs to."""
 CERTIFICATE_DAYS = 825
 """The longest that common clients accept."""
 
@@ -49,6 +51,23 @@ def make_data_folder(data_dir: Path) -> None:
     """The data folder, its owner's alone (0700)."""
     files.private_folder(data_dir)
     data_dir.chmod(files.PRIVATE_FOLDER)
+
+
+def owner_of(data_dir: Path) -> Path | None:
+    """The settings file that the data folder belongs to, or None for a folder of nobody's."""
+    try:
+        return Path((data_dir / OWNER_FILE).read_text(encoding="utf-8").rstrip("\n"))
+    except FileNotFoundError:
+        return None
+
+
+def mark_owner(data_dir: Path, settings_file: Path) -> None:
+    """Make the data folder that of an installation, for good.
+
+    Raises FileExistsError when somebody was faster. Nothing else may be written before this.
+    """
+    make_data_folder(data_dir)
+    files.write_new(data_dir / OWNER_FILE, f"{settings_file.resolve()}\n".encode())
 
 
 def make_certificate(
