@@ -1,0 +1,280 @@
+"""What a client may not do for ever, and what it hears then."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from typing import cast
+
+import pytest
+
+from tests.support.messages import plain
+from tests.support.relay_node import AN, BINH, PASSWORD
+from tests.wire.client import Wire, eventually, stuffed
+from tests.wire.conftest import OpenWorld, World
+
+STRANGER = "khach@example.org"
+MESSAGE = plain(STRANGER, AN)
+
+
+# Command lines
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"NOOP " + b"x" * 505, 250),
+        (b"NOOP " + b"x" * 508, 500),
+        (b"EHLO " + b"x" * 600, 500),
+        (b"RCPT TO:<annv@caobang.gov.vn>" + b" " * 2020, 500),
+        (b"MAIL FROM:<" + b"x" * 3000 + b"@example.org>", 500),
+        (b"X" * 513, 500),
+        (b"X" * 70_000, 500),
+        (b"NOOP " + b"x" * 70_000, 500),
+    ],
+)
+async def test_a_command_line_has_512_octets_with_its_end(world: World, line: bytes, code: int) -> None:
+    """RFC 5321 4.5.3.1.4; MAIL and RCPT have more."""
+    wire = await world.outside()
+    assert (await wire.say(line)).code == code
+    assert await wire.alive()
+
+
+async def test_mail_may_be_longer_by_its_extensions(world: World) -> None:
+    wire = await world.outside()
+    reverse_path = f"{'x' * 60}@{'.'.join(['y' * 60] * 3)}.example"
+    assert (
+        await wire.say(f"MAIL FROM:<{reverse_path}> SIZE=1000 BODY=8BITMIME SMTPUTF8" + " " * 300)
+    ).code == 250
+
+
+async def test_a_line_that_never_ends_costs_no_memory(world: World) -> None:
+    wire = await world.outside()
+    chunk = b"x" * 65_536
+    tracemalloc.start()
+    try:
+        for _ in range(320):  # 20 MB
+            await wire.send(chunk)
+        await world.taken_in(wire)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * 1024 * 1024
+    await wire.send(b"\r\n")
+    assert (await wire.reply()).code == 500
+    assert await wire.alive()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\x00",
+        b"NO\x00OP",
+        b"NOOP \x00\x01\x02",
+        b"\x00" * 100,
+        b"\xff\xfe\xfd",
+        b"NOOP \xff\xfe",
+        b"M\xc3\xa1IL FROM:<>",
+        b"EHLO \x00\x1b[31m",
+        b"EHLO \xe1\xbb\x87",
+        b"MAIL FROM:<\x00@example.org>",
+        b"MAIL FROM:<a\x00b@example.org>",
+        b"RCPT TO:<\xff>",
+        b"\x1b[31mRED",
+        b"RED\rGREEN",
+        b"NOOP\rMAIL FROM:<>",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/1.1",
+        b"HELP \x85",
+        b"VRFY \x00",
+        b"AUTH \x00",
+        b"STARTTLS\x00",
+        b"\t\t\t",
+        b"DATA\x00",
+    ],
+)
+async def test_odd_octets_get_one_clean_reply(world: World, line: bytes) -> None:
+    wire = await world.outside()
+    await wire.send(line + b"\r\n")
+    said = await wire.reply(plain=line[:4] == b"EHLO" and line[-1:] != b"")
+    assert said.code // 100 in {2, 5}
+    assert said.text.isprintable(), "nothing of it comes back"
+    assert await wire.alive()
+    assert world.count("internal_errors") == 0
+
+
+async def test_bare_lf_ends_a_command_line_too(world: World) -> None:
+    """Nothing can be smuggled by it: an answer to each, in order."""
+    wire = await world.outside()
+    await wire.send(b"NOOP\nRSET\n\nNOOP\r\n")
+    assert [(await wire.reply()).code for _ in range(4)] == [250, 250, 500, 250]
+
+
+async def test_data_opened_by_a_bare_lf_ends_as_always(world: World) -> None:
+    wire = await world.outside()
+    await wire.envelope(STRANGER, AN)
+    await wire.send(b"DATA\n")
+    assert (await wire.reply()).code == 354
+    await wire.send(stuffed(MESSAGE))
+    assert (await wire.reply()).code == 250
+    assert await world.bytes_of(world.offered[0]) == MESSAGE
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    "command", ["XYZZY", "RSET now", "MAIL FROM:<>x", "RCPT TO:<x>", "DATA", "EXPN x", ""]
+)
+async def test_too_many_errors_end_the_session_with_421(open_world: OpenWorld, command: str) -> None:
+    world = await open_world(smtp={"error_limit": 8})
+    wire = await world.outside()
+    for _ in range(7):
+        assert (await wire.say(command)).code >= 500
+    assert await wire.alive()
+    assert (await wire.say(command)).code >= 500
+    assert (await wire.reply()).short == "421 4.7.0"
+    assert await wire.closed()
+    await eventually(lambda: world.node.sessions == 0)
+    assert world.count("refused_errors") == 1
+
+
+async def test_what_is_pipelined_behind_the_last_error_is_not_run(open_world: OpenWorld) -> None:
+    world = await open_world(smtp={"error_limit": 2})
+    wire = await world.outside()
+    more = f"MAIL FROM:<{STRANGER}>\r\nRCPT TO:<{AN}>\r\nDATA\r\n".encode() + stuffed(MESSAGE)
+    await wire.send(b"EXPN x\r\n" * 2 + more)
+    assert [(await wire.reply()).code for _ in range(3)] == [502, 502, 421]
+    assert await wire.closed()
+    assert world.offered == []
+
+
+async def test_unknown_recipients_count_as_errors(open_world: OpenWorld) -> None:
+    world = await open_world(smtp={"error_limit": 5})
+    wire = await world.outside()
+    await wire.say(f"MAIL FROM:<{STRANGER}>")
+    for number in range(5):
+        assert (await wire.say(f"RCPT TO:<thu{number}@caobang.gov.vn>")).code == 550
+    assert (await wire.reply()).short == "421 4.7.0"
+
+
+# Sessions
+
+
+async def test_sessions_over_the_limit_are_turned_away(open_world: OpenWorld) -> None:
+    world = await open_world(smtp={"session_limit": 2})
+    first, second = await world.outside(), await world.inside()
+    for kind in ("mx", "submission", "submissions"):
+        turned_away = await world.connect(kind, greeted=False)
+        assert (await turned_away.reply()).short == "421 4.3.2"
+        assert await turned_away.closed()
+    assert world.count("refused_sessions") == 3
+    assert await first.alive()
+    await second.say("QUIT")
+    await eventually(lambda: world.node.sessions == 1)
+    assert await (await world.outside()).alive()
+
+
+async def test_a_trusted_listener_serves_its_networks_alone(open_world: OpenWorld) -> None:
+    world = await open_world(networks=("10.0.0.0/8", "2001:db8::/32"))
+    wire = await world.connect("trusted", greeted=False)
+    assert (await wire.reply()).short == "554 5.7.1"
+    assert await wire.closed()
+    assert world.node.sessions == 0
+    assert world.count("refused_not_trusted") == 1
+
+
+async def test_who_is_turned_away_and_talks_on_is_not_heard(open_world: OpenWorld) -> None:
+    world = await open_world(networks=("10.0.0.0/8",))
+    wire = await world.connect("trusted", greeted=False)
+    await wire.send(b"EHLO x\r\nMAIL FROM:<scanner@caobang.gov.vn>\r\n" * 100)
+    said = [reply.code for reply in await wire.to_the_end()]
+    assert said in ([554], [])  # the kernel may drop the line when it resets the connection
+
+
+# Draining
+
+
+async def test_a_draining_worker_takes_nothing_new(world: World) -> None:
+    wire = await world.outside()
+    world.node.draining = True
+    late = await world.connect("mx", greeted=False)
+    assert (await late.reply()).short == "421 4.3.2"
+    assert await late.closed()
+    assert (await wire.say(f"MAIL FROM:<{STRANGER}>")).short == "421 4.3.2"
+
+
+async def test_a_message_under_way_may_end_when_the_worker_drains(world: World) -> None:
+    idle, busy = await world.outside(), await world.outside()
+    await busy.envelope(STRANGER, AN)
+    assert (await busy.say("DATA")).code == 354
+    await busy.send(MESSAGE[:50])
+    world.node.draining = True
+    for session in list(world.node.connections):
+        session.drain_session()
+    assert (await idle.reply()).short == "421 4.3.2"
+    assert await idle.closed()
+    await busy.send(stuffed(MESSAGE)[50:])
+    assert (await busy.reply()).short == "250 2.0.0"
+    assert (await busy.reply()).short == "421 4.3.2"
+    assert await busy.closed()
+    assert len(world.offered) == 1
+
+
+# Silence
+
+
+async def test_a_silent_client_is_told_and_let_go(open_world: OpenWorld) -> None:
+    world = await open_world(smtp={"idle_timeout_s": 0.2})
+    wire = await world.outside()
+    assert (await wire.reply()).short == "421 4.4.2"
+    assert await wire.closed()
+    await eventually(lambda: world.node.sessions == 0)
+
+
+async def test_a_client_that_falls_silent_inside_data_leaves_nothing(open_world: OpenWorld) -> None:
+    world = await open_world(smtp={"idle_timeout_s": 0.2, "memory_body_bytes": 4096})
+    wire = await world.outside()
+    await wire.envelope(STRANGER, AN)
+    await wire.say("DATA")
+    await wire.send(b"Subject: x\r\n\r\n" + b"line\r\n" * 20_000)
+    assert [reply.short for reply in await wire.to_the_end()] == ["421 4.4.2"]
+    await eventually(lambda: world.node.sessions == 0 and not world.files())
+
+
+async def test_a_client_that_never_reads_is_let_go(open_world: OpenWorld) -> None:
+    """Its replies pile up, so a polite close would wait for it as long as it likes."""
+    world = await open_world(smtp={"idle_timeout_s": 0.5})
+    wire = await world.outside()
+    cast(asyncio.ReadTransport, wire.writer.transport).pause_reading()
+    flood = b"HELP\r\n" * 10_000
+
+    async def talk() -> None:
+        while True:
+            await wire.send(flood)
+
+    talking = asyncio.ensure_future(talk())
+    try:
+        await eventually(lambda: world.node.sessions == 0, "the end of the session")
+    finally:
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+
+
+async def test_password_checks_that_pile_up_are_put_off(world: World) -> None:
+    wires = [await world.connect("submissions") for _ in range(60)]
+    await asyncio.gather(*(wire.ehlo() for wire in wires))
+    said = await asyncio.gather(*(wire.sign_in(AN, f"falsch {n}") for n, wire in enumerate(wires)))
+    shorts = {reply.short for reply in said}
+    assert shorts == {"535 5.7.8", "454 4.7.0"}
+    assert (await wires[0].sign_in(BINH, PASSWORD)).short == "235 2.7.0"
+
+
+async def test_many_sessions_at_once(world: World) -> None:
+    async def one(number: int) -> str:
+        wire: Wire = await world.outside()
+        return (await wire.mail(STRANGER, AN, message=MESSAGE + b"%d\r\n" % number)).short
+
+    assert set(await asyncio.gather(*(one(number) for number in range(50)))) == {"250 2.0.0"}
+    assert len({message.queue_id for message in world.offered}) == 50
+    assert world.reserved == 0
