@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from mailgov.admin import rules
-from mailgov.admin.checks import account_of, check_address, check_agency
+from mailgov.admin.checks import account_of, check_address, check_agency, check_in_use
 from mailgov.admin.context import (
     Actor,
     AdminContext,
@@ -153,6 +153,7 @@ async def grant_address(ctx: AdminContext, actor: Actor, address: str, granted: 
             raise conflict(f"{account.address} may write as {granted} already")
         if await directory.holder(step.session, granted) is None:
             raise not_found("account or alias", granted)
+        await check_in_use(step.session, rules.domain_of(granted))
         await accounts.add_grant(step.session, account.address, granted)
         step.content.update(granted=granted)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from mailgov.admin import rules
+from mailgov.admin.checks import check_in_use
 from mailgov.admin.context import Actor, AdminContext, Change, change, require
 from mailgov.admin.errors import conflict, invalid, not_found
 from mailgov.identity.roles import Act
@@ -59,6 +60,7 @@ async def add_agency(ctx: AdminContext, actor: Actor, span: AgencySpan) -> Agenc
         if any(span.overlaps(other) for other in await agencies.spans(step.session, span.code)):
             raise conflict(f"the agency {span.code} is there already on some of these days")
         await _check_parent(step, span)
+        await _check_mailbox(step, span.mailbox)
         await agencies.add_span(step.session, span, step.now_ms)
         step.content.update(_content(span))
     return span
@@ -86,6 +88,7 @@ async def rename_agency(
                 valid_from=on,
             )
         )
+        await _check_mailbox(step, mailbox and new.mailbox)
         await agencies.end_span(step.session, code, old.valid_from, on)
         await agencies.add_span(step.session, new, step.now_ms)
         step.content.update(before=_content(old), after=_content(new))
@@ -166,6 +169,12 @@ async def _check_parent(step: Change, span: AgencySpan) -> None:
         raise invalid(f"the agency {span.code} cannot be above itself")
     if not await agencies.spans(step.session, span.parent_code):
         raise not_found("agency", rules.shown(span.parent_code))
+
+
+async def _check_mailbox(step: Change, mailbox: str | None) -> None:
+    """Raise AdminError for a published address that nobody could write to."""
+    if mailbox is not None:
+        await check_in_use(step.session, rules.domain_of(mailbox))
 
 
 def _content(span: AgencySpan) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailgov.admin import rules
-from mailgov.admin.checks import check_address
+from mailgov.admin.checks import check_address, check_in_use
 from mailgov.admin.context import Actor, AdminContext, Change, change, require
 from mailgov.admin.errors import conflict, invalid, not_found
 from mailgov.identity.roles import Act
@@ -108,15 +108,18 @@ async def _alias(step: Change, address: str) -> AliasView:
     found = await directory.find_alias(step.session, address)
     if found is None:
         raise not_found("alias", address)
+    await check_in_use(step.session, rules.domain_of(address))
     return found
 
 
 async def _check_targets(step: Change, address: str, targets: Sequence[str]) -> None:
-    """Every target of the province exists, and none leads back to `address`."""
+    """Every target of the province exists and is in use, and none leads back to `address`."""
     domains = {domain.name for domain in await directory.list_domains(step.session)}
     for target in targets:
-        if rules.domain_of(target) in domains and await directory.holder(step.session, target) is None:
-            raise not_found("account or alias", target)
+        if rules.domain_of(target) in domains:
+            if await directory.holder(step.session, target) is None:
+                raise not_found("account or alias", target)
+            await check_in_use(step.session, rules.domain_of(target))
     waiting, seen = list(targets), set(targets)
     while waiting:
         alias = await directory.find_alias(step.session, waiting.pop())

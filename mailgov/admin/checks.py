@@ -16,13 +16,25 @@ from mailgov.store.directory import Session
 async def account_of(
     ctx: AdminContext, session: Session, actor: Actor, act: Act, address: str
 ) -> AccountView:
-    """The account, when there is one and the actor may do `act` on it."""
+    """The account, when there is one and the actor may do `act` on it.
+
+    What changes something is refused while the account's domain is disabled.
+    """
     address = rules.any_address(address)
     account = await accounts.find_account(session, address)
     if account is None:
         raise not_found("account", address)
     require_over(actor, act, account.agency_on(ctx.today()), "account", address)
+    if not act.reads:
+        await check_in_use(session, rules.domain_of(address))
     return account
+
+
+async def check_in_use(session: Session, domain: str) -> None:
+    """Raise AdminError for a disabled domain of the province; any other domain passes."""
+    found = await directory.find_domain(session, domain)
+    if found is not None and found.disabled_ms is not None:
+        raise conflict(f"the domain {domain} is disabled: nothing of it changes until it is enabled again")
 
 
 async def check_address(session: Session, address: str) -> None:
@@ -32,6 +44,7 @@ async def check_address(session: Session, address: str) -> None:
         raise conflict(f"{address} is reserved: every domain has it from the start, and nobody may take it")
     if await directory.find_domain(session, domain) is None:
         raise not_found("domain", domain)
+    await check_in_use(session, domain)
     held = await directory.holder(session, address)
     if held is not None:
         raise conflict(f"{address} is taken: it is an {held} already")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailgov.admin import rules
+from mailgov.admin.checks import check_in_use
 from mailgov.admin.context import Actor, AdminContext, Change, change, require
 from mailgov.admin.errors import conflict, invalid, not_found
 from mailgov.identity.roles import Act
@@ -66,6 +67,7 @@ async def add_domain(ctx: AdminContext, actor: Actor, name: str, *, postmaster: 
 
 async def _postmaster_account(step: Change, name: str, target: str) -> None:
     if await accounts.find_account(step.session, target) is not None:
+        await check_in_use(step.session, rules.domain_of(target))
         return
     if rules.domain_of(target) != name:
         raise not_found("account", target)

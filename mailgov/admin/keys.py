@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mailgov.admin import rules
+from mailgov.admin.checks import check_in_use
 from mailgov.admin.context import Actor, AdminContext, change, require
 from mailgov.admin.errors import conflict, not_found
 from mailgov.identity.roles import Act
@@ -40,6 +41,7 @@ async def generate_key(
     async with change(ctx, actor, Act.DKIM_GENERATE, domain) as step:
         if await directory.find_domain(step.session, domain) is None:
             raise not_found("domain", domain)
+        await check_in_use(step.session, domain)
         there = await dkim_keys.list_keys(step.session, domain)
         taken = {other.selector for other in there}
         chosen = wanted or _free_selector(f"{algorithm}{ctx.today():%Y%m}", taken)

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from datetime import date
+
 import pytest
 
-from mailgov.admin import accounts, aliases, domains
+from mailgov.admin import accounts, agencies, aliases, domains, keys, registered
+from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import AdminContext
 from mailgov.admin.errors import AdminError
+from mailgov.store.agencies import AgencySpan
 from tests.unit.admin.province import DOMAIN, NOW_MS, OPERATOR, at, state
 
 
@@ -75,3 +80,44 @@ async def test_a_domain_that_ends_alike_is_not_counted(ctx: AdminContext) -> Non
     await domains.add_domain(ctx, OPERATOR, "bang.gov.vn", postmaster="op@bang.gov.vn")
     detail = await domains.show_domain(ctx, OPERATOR, "bang.gov.vn")
     assert (detail.accounts, detail.aliases) == (1, 2)
+
+
+OFF = "hoabinh.gov.vn"
+BOX, LIST = f"annv@{OFF}", f"phong@{OFF}"
+ON_A_DISABLED_DOMAIN: dict[str, Callable[[AdminContext], Awaitable[object]]] = {
+    "account add": lambda ctx: accounts.add_account(ctx, OPERATOR, NewAccount(f"x@{OFF}", "X", "shared")),
+    "account disable": lambda ctx: accounts.disable_account(ctx, OPERATOR, BOX),
+    "account password": lambda ctx: accounts.set_password(ctx, OPERATOR, BOX, None),
+    "account grant": lambda ctx: accounts.grant_address(ctx, OPERATOR, BOX, at("snv")),
+    "account grant of": lambda ctx: accounts.grant_address(ctx, OPERATOR, at("annv"), BOX),
+    "account move": lambda ctx: accounts.move_account(ctx, OPERATOR, BOX, agency="snv"),
+    "account register": lambda ctx: registered.register_address(ctx, OPERATOR, "a@example.org", account=BOX),
+    "alias add": lambda ctx: aliases.add_alias(ctx, OPERATOR, f"y@{OFF}", to=[at("annv")]),
+    "alias add to": lambda ctx: aliases.add_alias(ctx, OPERATOR, at("y"), to=[BOX]),
+    "alias extend": lambda ctx: aliases.extend_alias(ctx, OPERATOR, LIST, to=[at("annv")]),
+    "alias extend to": lambda ctx: aliases.extend_alias(ctx, OPERATOR, at("ld-snv"), to=[BOX]),
+    "alias remove": lambda ctx: aliases.remove_alias(ctx, OPERATOR, LIST),
+    "dkim generate": lambda ctx: keys.generate_key(ctx, OPERATOR, OFF, algorithm="ed25519"),
+    "agency add": lambda ctx: agencies.add_agency(
+        ctx, OPERATOR, AgencySpan("ubnd", "UBND", "commune", mailbox=BOX)
+    ),
+    "agency rename": lambda ctx: agencies.rename_agency(
+        ctx, OPERATOR, "snv", on=date(2026, 1, 1), name="Y", mailbox=BOX
+    ),
+    "domain add": lambda ctx: domains.add_domain(ctx, OPERATOR, "new.vn", postmaster=BOX),
+}
+
+
+@pytest.mark.parametrize("act", ON_A_DISABLED_DOMAIN)
+async def test_a_disabled_domain_rests_until_it_is_enabled(ctx: AdminContext, act: str) -> None:
+    await domains.add_domain(ctx, OPERATOR, OFF, postmaster=BOX)
+    await aliases.add_alias(ctx, OPERATOR, LIST, to=[BOX])
+    await domains.disable_domain(ctx, OPERATOR, OFF)
+    before = state(ctx)
+    with pytest.raises(AdminError, match=f"the domain {OFF} is disabled") as raised:
+        await ON_A_DISABLED_DOMAIN[act](ctx)
+    assert raised.value.code == "conflict"
+    assert state(ctx) == before
+    assert (await accounts.show_account(ctx, OPERATOR, BOX)).address == BOX
+    await domains.enable_domain(ctx, OPERATOR, OFF)
+    await ON_A_DISABLED_DOMAIN[act](ctx)
