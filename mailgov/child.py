@@ -85,6 +85,7 @@ async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple
 
     loop = asyncio.get_running_loop()
     end = loop.time() + HELD_RETRY_S
+    waited = False
     while True:
         try:
             worker = await loop.run_in_executor(None, build_relay, settings, spec.index, spec.count)
@@ -92,7 +93,9 @@ async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple
         except SpoolHeld as error:
             if loop.time() > end:
                 raise
-            log.warning("spool still held, waiting", cause=str(error))
+            if not waited:
+                log.warning("spool still held, waiting", cause=str(error))
+            waited = True
             await asyncio.sleep(0.2)
     await worker.start(sockets)
     return worker.stop, worker.reload

@@ -27,7 +27,7 @@ from mailgov.config.relay import check_relay, listener_names
 from mailgov.logs import configure_logs
 from mailgov.policy import PolicyError
 from mailgov.settings import Settings
-from mailgov.store.engine import LedgerUnavailable, migrate
+from mailgov.store.engine import LedgerUnavailable, current_revision, migrate
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ ROLES = ("relay", "web")
 BACKLOG = 1024
 READY_S = 60.0
 STOP_S = 30.0
-RESTART_S = (0.2, 1.0, 3.0, 10.0)
+RESTART_S = (0.2, 0.5, 1.0, 3.0)
 """Waits before a worker that died is started again; a minute of health forgives what was before."""
 MIGRATE_RETRY_S = 5.0
 
@@ -130,6 +130,10 @@ class Supervisor:
         """Bring the schema up; False while the ledger is away, which need not keep mail waiting."""
         db = open_database(self._settings)
         try:
+            if await current_revision(db) is None:
+                # An empty ledger is a lost one: filling it would turn the province into nobody.
+                log.error("the ledger is empty: restore it, or make a new installation with `mailgov init`")
+                return False
             await migrate(db)
         except LedgerUnavailable as error:
             log.warning("ledger away, its schema waits", cause=str(error))

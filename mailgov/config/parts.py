@@ -20,10 +20,12 @@ def load_policy(settings: Settings) -> tuple[Policy, dict[str, str]]:
     return load(files, directive_numbers=numbers, directory=str(settings.policy.directory)), files
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings, *, create: bool = False) -> Database:
     """The ledger that the settings name. Raises ConfigError for a URL that names none."""
     database = settings.database
     try:
-        return Database.open(database.url, pool_size=database.pool_size, timeout_s=database.timeout_s)
+        return Database.open(
+            database.url, pool_size=database.pool_size, timeout_s=database.timeout_s, create=create
+        )
     except ValueError as error:
         raise ConfigError(f"key database.url: {error}") from None

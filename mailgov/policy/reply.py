@@ -28,6 +28,7 @@ def render_reply(decision: Decision, *, utf8: bool, public_url: str) -> Reply:
 
     `utf8` says that the client asked for SMTPUTF8; others get Vietnamese without marks. The whole
     line keeps within 512 octets: the text is cut first, then the link goes, the bracket stays.
+    `public_url` "" leaves the link out: for a decision that is not kept, there is nothing to show.
     Raises ValueError for a decision that rejects nothing.
     """
     if not decision.rejected:
@@ -38,7 +39,7 @@ def render_reply(decision: Decision, *, utf8: bool, public_url: str) -> Reply:
     bracket = shown(f"[rule {decision.rule}; {source}; decision {decision.id}]")
     link = _one_ascii_line(f"{public_url.rstrip('/')}/why/{decision.id}")
     room = REPLY_OCTETS - len(f"550 {status} \r\n") - _octets(bracket) - 1
-    if _octets(link) + 1 <= room:
+    if public_url and _octets(link) + 1 <= room:
         bracket = f"{link} {bracket}"
         room -= _octets(link) + 1
     text = _cut(shown(decision.text_vi or ""), room)

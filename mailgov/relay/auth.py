@@ -87,7 +87,8 @@ async def sign_in(node: Node, credentials: Credentials) -> AccountEntry | None:
     if not node.directory.snapshot.domains and not node.directory.fresh:
         raise MailError(NOT_NOW, "no directory")
     account = _account(node, credentials.name)
-    usable = account is not None and not account.suspended
+    domain = account.address.rpartition("@")[2] if account is not None else ""
+    usable = account is not None and not account.suspended and node.directory.snapshot.is_local(domain)
     stored = account.password_hash if account is not None and usable else None
     verified = await node.passwords.verify(stored, credentials.name.lower(), credentials.password)
     return account if verified and usable else None

@@ -10,7 +10,7 @@ import structlog
 
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, Reply
-from mailgov.relay import intake
+from mailgov.relay import accept, intake
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.node import Node
 from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
@@ -108,7 +108,7 @@ class DataSink:
             if self.refusal is None:
                 await self._look_for_header(final=True)
             if self.refusal is None and self._header is not None:
-                return await intake.take_in(self._node, self._incoming, self._writer, self._header)
+                return await accept.take_in(self._node, self._incoming, self._writer, self._header)
         except Exception as error:  # as in `feed`
             log.error("message not taken", queue_id=self._incoming.queue_id, exc_info=error)
             self._fail()

@@ -59,6 +59,8 @@ def _walk(
 ) -> None:
     if len(found) > TARGET_LIMIT:
         raise TooManyTargets(original)
+    if address.domain in snapshot.disabled_domains:
+        return  # once ours, now nobody's: never to be looked for outside
     if not snapshot.is_local(address.domain):
         found.setdefault(address.key, Target(address, original, None, via))
         return

@@ -69,12 +69,23 @@ class Follower:
             node.directory.confirm()
         else:
             snapshot = await load_snapshot(self._db, node.clock.now_ms())
+            if current.domains and not snapshot.domains:
+                log.error("the ledger knows no domain: the directory at hand stays", revision=directory)
+                return
             node.directory.confirm(snapshot)
+            self._tell_of_trusted(snapshot)
             await asyncio.get_running_loop().run_in_executor(node.executor, self._save, snapshot)
             log.info("directory changed", revision=snapshot.revision, accounts=len(snapshot.accounts))
         if policy != self._policy_revision:
             self._policy_revision = policy
             await self.reload_policy()
+
+    def _tell_of_trusted(self, snapshot: Snapshot) -> None:
+        """A trusted listener without its account refuses everything: say so where someone looks."""
+        for trusted in self._node.settings.smtp.trusted:
+            account = snapshot.account(trusted.account.lower())
+            if account is None or account.suspended:
+                log.error("trusted listener without a usable account", account=trusted.account)
 
     def _save(self, snapshot: Snapshot) -> None:
         try:

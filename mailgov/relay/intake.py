@@ -11,21 +11,20 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from mailgov.mail.address import key_of
 from mailgov.mail.document import classify
 from mailgov.mail.events import (
     MessageEvent,
 )
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.mime import look
-from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
+from mailgov.mail.reply import INTERNAL_ERROR, Reply
 from mailgov.mail.secrecy import highest, secrecy_mark
 from mailgov.policy import Decision, Stage, render_reply
 from mailgov.relay import edits, judge
 from mailgov.relay.incoming import Incoming, Seen, authors_of, header_facts, subject_of
 from mailgov.relay.node import Node
 from mailgov.relay.records import message_event, recipient_record, rejection
-from mailgov.relay.sign import SigningError, body_hash
+from mailgov.relay.sign import body_hash
 from mailgov.store.snapshot import SigningKey
 from mailgov.store.spool import (
     Body,
@@ -34,7 +33,6 @@ from mailgov.store.spool import (
     QueuedMessage,
     QueuedRecipient,
     SpoolError,
-    SpoolFull,
     Variant,
 )
 from mailgov.store.spool.spool import LEASE_MS
@@ -90,52 +88,6 @@ async def prepare(
     return Prepared(event, _queued(incoming, body, variant, seen, facts, event, due_ms=due_ms))
 
 
-async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> Reply:
-    """Decide on a complete message and keep it. The reply is 250 only when it is on disk.
-
-    On any other reply nothing of the body is left. Never raises for the message's own faults.
-    """
-    size = writer.size_bytes
-    leased = node.admit(size)
-    offered = None
-    try:
-        prepared = await prepare(node, incoming, writer, header, leased=leased)
-        if prepared.message is None:
-            await writer.discard()
-        if prepared.rejection is not None:
-            return await reject_message(node, incoming, prepared.rejection, prepared.event)
-        await node.spool.apply(prepared.change)
-        offered = prepared.message if leased else None
-    except (SpoolError, SigningError, MailError) as error:
-        await writer.discard()
-        log.error("message not kept", queue_id=incoming.queue_id, cause=str(error))
-        node.counters.add("not_kept")
-        if isinstance(error, MailError):
-            return error.reply
-        return OUT_OF_STORAGE if isinstance(error, SpoolFull) else INTERNAL_ERROR
-    except BaseException:
-        writer.discard_soon()
-        raise
-    finally:
-        node.offer(offered, size if leased else 0)
-    if incoming.source == "mx":
-        _note_writers(node, prepared)
-    node.counters.add("accepted")
-    log.info(
-        "accepted", queue_id=incoming.queue_id, source=incoming.source, size_bytes=prepared.event.size_bytes
-    )
-    return Reply(250, "2.0.0", f"Ok: queued as {incoming.queue_id}")
-
-
-def _note_writers(node: Node, prepared: Prepared) -> None:
-    """Who wrote to us may be answered: known here at once, everywhere by the ledger."""
-    event = prepared.event
-    writers = {event.reverse_path or "", *(event.author or "").split(", ")} - {""}
-    seen = [(key_of(writer), event.at_ms) for writer in writers]
-    if seen:
-        node.executor.submit(node.guard.merge, seen)
-
-
 async def reject_message(
     node: Node, incoming: Incoming, decision: Decision, event: MessageEvent | None = None
 ) -> Reply:
@@ -147,7 +99,7 @@ async def reject_message(
     if incoming.source == "mx" and not _worth_a_record(node, decision):
         now_ms, address = node.clock.now_ms(), incoming.trace.client_address
         node.counters.refuse(now_ms, "mx", address, f"policy_{decision.rule}")
-        return render_reply(decision, utf8=incoming.smtputf8, public_url=node.settings.http.public_url)
+        return render_reply(decision, utf8=incoming.smtputf8, public_url="")
     if event is None:
         event = rejection(node, incoming, decision)
     try:

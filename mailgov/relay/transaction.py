@@ -21,7 +21,7 @@ NO_MAILBOX = Reply(550, "5.1.1", "No such mailbox here")
 NOT_NOW = Reply(451, "4.1.1", "The directory is not at hand, please try again later")
 NO_RELAY = Reply(554, "5.7.1", "Relay access denied")
 TOO_MANY = Reply(452, "4.5.3", "Too many recipients, send to the rest in another transaction")
-SUSPENDED = Reply(550, "5.2.1", "Mailbox disabled")
+DISABLED = Reply(550, "5.1.2", "The domain is no longer in use")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ class Transaction:
 
     async def rcpt(self, address: Address) -> Reply:
         """The reply to RCPT. A rejection for one recipient leaves the others alone."""
+        if address.domain in self._node.directory.snapshot.disabled_domains:
+            return self._refuse(DISABLED, "disabled_domain")
         try:
             targets = self._targets(address)
         except UnknownRecipient:
@@ -112,10 +114,7 @@ class Transaction:
         if targets is None:
             # Nor does anything else know for good that the domain is not ours.
             return self._refuse(NO_RELAY, "relaying") if self._node.directory.fresh else NOT_NOW
-        usable = [t for t in targets if t.account is None or not t.account.suspended]
-        if not usable:
-            return self._refuse(SUSPENDED, "suspended_recipient")
-        new = [t for t in usable if t.address.key not in self._keys]
+        new = [t for t in targets if t.address.key not in self._keys]
         if len(self._keys) + len(new) > self._node.settings.smtp.recipient_limit and self._keys:
             return self._refuse(TOO_MANY, "too_many_recipients")
         if not new:

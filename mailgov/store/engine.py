@@ -49,17 +49,20 @@ class Database:
         """`sqlite` or `postgresql`."""
         self._engine = build_engine(url, timeout_s=timeout_s, pool_size=pool_size)
         self._writer = self._engine.execution_options(**{_WRITES: True})
+        self._file = Path(url.database or "").absolute() if self.dialect == "sqlite" else None
+        self._inode: int | None = None
 
     @classmethod
-    def open(cls, url: str, *, pool_size: int = 5, timeout_s: float = 5.0) -> Database:
+    def open(cls, url: str, *, pool_size: int = 5, timeout_s: float = 5.0, create: bool = False) -> Database:
         """Make ready for `sqlite:///path` or `postgresql://…`; raises ValueError for another form.
 
-        `timeout_s` bounds each wait for a connection or a lock. No connection is made yet. A
-        SQLite file that does not exist is created (0600) with its folder (0700); when that is
-        not possible, the first use says so.
+        `timeout_s` bounds each wait for a connection or a lock. No connection is made yet. With
+        `create` a SQLite file that does not exist is made (0600) with its folder (0700);
+        without it a missing file is a ledger that is away: an unmounted disk must not turn
+        into an empty province.
         """
         parsed = _parse(url)
-        if parsed.get_backend_name() == "sqlite":
+        if create and parsed.get_backend_name() == "sqlite":
             _create_file(Path(parsed.database or ""))
         return cls(parsed, pool_size=pool_size, timeout_s=timeout_s)
 
@@ -86,8 +89,26 @@ class Database:
         finally:
             await engine.dispose()
 
+    async def _check_file(self) -> None:
+        """A file that was moved away or replaced is not the one that our connections hold open.
+
+        What they wrote would be lost with it, so they are closed and the path is opened anew.
+        """
+        if self._file is None:
+            return
+        try:
+            inode = self._file.stat().st_ino
+        except OSError as error:
+            await self._engine.dispose()
+            self._inode = None
+            raise LedgerUnavailable(f"the ledger cannot be used: {error.strerror}: {self._file}") from error
+        if self._inode not in (None, inode):
+            await self._engine.dispose()
+        self._inode = inode
+
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+        await self._check_file()
         with translated():
             async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
                 await self._begin(session)

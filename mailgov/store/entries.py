@@ -59,6 +59,8 @@ class Snapshot:
     signing_keys: dict[str, tuple[SigningKey, ...]]
     registered: frozenset[str]
     """All registered addresses."""
+    disabled_domains: frozenset[str] = frozenset()
+    """Domains that were ours and are disabled: nobody signs in there, nothing is relayed there."""
 
     def is_local(self, domain: str) -> bool:
         """True for a domain of the province that is not disabled."""

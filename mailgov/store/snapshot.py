@@ -68,7 +68,8 @@ async def load_snapshot(db: Database, now_ms: int, *, timezone: str = TIMEZONE) 
         revision=revision,
         policy_revision=policy_revision,
         loaded_ms=now_ms,
-        domains=frozenset(row.name for row in rows.domains),
+        domains=frozenset(row.name for row in rows.domains if row.disabled_ms is None),
+        disabled_domains=frozenset(row.name for row in rows.domains if row.disabled_ms is not None),
         accounts=_accounts(rows, aliases, registered),
         aliases=aliases,
         signing_keys=_signing_keys(rows.keys),
@@ -126,7 +127,7 @@ async def _rows(session: AsyncSession, today: date) -> _Rows:
     )
     posts = await all_of(select(*post).where(valid).order_by(post.valid_from.nulls_first(), post.id))
     return _Rows(
-        domains=await all_of(select(domain.name).where(domain.disabled_ms.is_(None))),
+        domains=await all_of(select(domain.name, domain.disabled_ms)),
         accounts=await all_of(select(*columns(Account))),
         posts={row.account_id: row for row in posts},  # the latest of overlapping posts
         grants=await all_of(select(*columns(AccountGrant))),

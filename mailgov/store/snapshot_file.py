@@ -74,6 +74,7 @@ def _snapshot(raw: dict[str, Any]) -> Snapshot:
             domain: tuple(SigningKey(**key) for key in keys) for domain, keys in raw["signing_keys"].items()
         },
         registered=frozenset(raw["registered"]),
+        disabled_domains=frozenset(raw["disabled_domains"]),
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support import messages, swaks
 from tests.support.processes import wait_until
 from tests.support.programs import needs
-from tests.support.province import AN, BINH, PASSWORD, Province
+from tests.support.province import AN, BINH, PASSWORD, Province, queue_id_of
 
 GMAIL = "ai.do@gmail.com"
 
@@ -315,3 +315,28 @@ def test_refusals_at_the_door_are_counters_not_records(province: Province) -> No
 
     wait_until(counted, what="the counter")
     assert len(province.messages(verdict="rejected")) == before
+
+
+@needs("swaks", "Net::SSLeay")
+def test_the_author_hears_of_a_list_member_that_may_not_be_written_to(province: Province) -> None:
+    members = ["--to", BINH, "--to", "thanh.vien@gmail.com", "--kind", "list"]
+    province.service.cli("alias", "add", "ban-tin@caobang.gov.vn", *members).expect()
+    data = messages.plain(AN, "ban-tin@caobang.gov.vn")
+
+    def sent() -> str:
+        seen = province.submit(data, to="ban-tin@caobang.gov.vn")
+        return queue_id_of(seen) if seen.accepted else ""
+
+    queue_id = wait_until(sent, what="the list at the relay")
+    record = province.settled(queue_id, "delivered", "rejected")
+    assert sorted((r["address"], r["state"]) for r in record["recipients"]) == [
+        (BINH, "delivered"),
+        ("thanh.vien@gmail.com", "rejected"),
+    ]
+
+    def bounced() -> list[bytes]:
+        return [m for m in province.inbox(AN, 0) if b"multipart/report" in m and queue_id.encode() in m]
+
+    (bounce,) = wait_until(bounced, what="the bounce")
+    assert b"thanh.vien@gmail.com" in bounce
+    assert b"own-free-mail" in bounce

@@ -155,3 +155,58 @@ def test_a_restart_without_the_ledger_knows_its_people(tmp_path: Path) -> None:
             timeout_s=40,
             what="the records, once the ledger is back",
         )
+
+
+def test_a_ledger_that_is_gone_does_not_turn_the_province_into_nobody(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        service = province.service
+        service.stop()
+        ledger = service.data_dir / "ledger.sqlite"
+        away = tmp_path / "ledger.away"
+        ledger.rename(away)
+
+        service.start()
+        send(province, AN)
+        province.inbox(AN)
+        asked = service.cli("queue", "list", as_json=False)
+
+        assert asked.status == 1
+        assert "ledger" in asked.stderr
+        assert not ledger.exists(), "nobody makes an empty ledger"
+        assert service.get("/readyz").status == 503
+        away.rename(ledger)
+        wait_until(lambda: len(province.messages()) == 1, timeout_s=40, what="the record")
+
+
+def test_a_ledger_moved_away_and_back_while_running_loses_no_record(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        service = province.service
+        province.settled(send(province, AN))
+        for part in service.data_dir.glob("ledger.sqlite*"):
+            part.rename(tmp_path / part.name)
+        wait_until(lambda: service.get("/readyz").status == 503, what="the missing ledger to be noticed")
+        ids = [send(province, AN) for _ in range(3)]
+        province.inbox(AN, 4)
+        for part in tmp_path.glob("ledger.sqlite*"):
+            part.rename(service.data_dir / part.name)
+        for queue_id in ids:
+            province.settled(queue_id)
+        assert len(province.messages()) == 4
+
+
+def test_a_disabled_domain_is_nobodys(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        service = province.service
+        service.cli("domain", "add", "cu.gov.vn", "--postmaster", AN, as_json=False).expect()
+        province.person("lan@cu.gov.vn", "Lan", "SNV")
+
+        def code(to: str) -> int:
+            with smtplib.SMTP("127.0.0.1", service.trusted, timeout=30) as session:
+                session.ehlo()
+                session.mail(SCANNER)
+                return session.rcpt(to)[0]
+
+        wait_until(lambda: len(service.log()) > 0 and code("lan@cu.gov.vn") == 250, what="the new domain")
+        service.cli("domain", "disable", "cu.gov.vn", as_json=False).expect()
+        wait_until(lambda: code("lan@cu.gov.vn") == 550, what="the disabled domain")
+        assert province.sink.messages == []

@@ -29,7 +29,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("refusals")
 
     async def make() -> None:
-        ledger = Database.open(f"sqlite:///{folder}/var/ledger.sqlite")
+        ledger = Database.open(f"sqlite:///{folder}/var/ledger.sqlite", create=True)
         await migrate(ledger)
         await make_province(make_context(ledger, Settings(data_dir=folder / "var")))
         await ledger.dispose()

@@ -25,7 +25,7 @@ def province_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("province")
 
     async def make() -> None:
-        ledger = Database.open(f"sqlite:///{folder}/ledger.sqlite")
+        ledger = Database.open(f"sqlite:///{folder}/ledger.sqlite", create=True)
         await migrate(ledger)
         await make_province(make_context(ledger, Settings(data_dir=folder)))
         await ledger.dispose()
@@ -40,7 +40,7 @@ async def ctx(province_template: Path, tmp_path: Path) -> AsyncIterator[AdminCon
     folder = tmp_path / "var"
     shutil.copytree(province_template, folder)
     url = f"sqlite:///{folder}/ledger.sqlite"
-    ledger = Database.open(url)
+    ledger = Database.open(url, create=True)
     settings = Settings(
         data_dir=folder,
         database=DatabaseSettings(url=url),

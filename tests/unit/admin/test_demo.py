@@ -32,7 +32,7 @@ async def empty(tmp_path: Path) -> AsyncIterator[AdminContext]:
         database=DatabaseSettings(url=url),
         policy=PolicySettings(directory=default_policy_directory()),
     )
-    ledger = Database.open(url)
+    ledger = Database.open(url, create=True)
     yield make_context(ledger, settings)
     await ledger.dispose()
 

@@ -94,7 +94,7 @@ class World:
 
 
 async def _prepare(path: Path, *, traffic: bool) -> dict[str, str]:
-    db = Database.open(f"sqlite:///{path}")
+    db = Database.open(f"sqlite:///{path}", create=True)
     found = {}
     await add_agencies(
         db, AgencySpan("snv", "Sở Nội vụ", "province"), AgencySpan("stc", "Sở Tài chính", "province")
@@ -130,7 +130,7 @@ def busy_world(migrated: Path) -> World:
 @asynccontextmanager
 async def _api_on(world: World, folder: Path, policy: Policy) -> AsyncIterator[Api]:
     shutil.copyfile(world.path, folder / "ledger.sqlite")
-    db = Database.open(f"sqlite:///{folder / 'ledger.sqlite'}", timeout_s=2)
+    db = Database.open(f"sqlite:///{folder / 'ledger.sqlite'}", timeout_s=2, create=True)
     clock = Clock(NOW_MS)
     services = services_on(db, clock, policy)
     async with client_of(services) as ask:

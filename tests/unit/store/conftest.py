@@ -58,12 +58,12 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """An empty ledger, open."""
-    ledger = Database.open(database_url, timeout_s=5)
+    ledger = Database.open(database_url, timeout_s=5, create=True)
     yield ledger
     await ledger.dispose()
 
 
 async def _migrated(url: str) -> None:
-    ledger = Database.open(url)
+    ledger = Database.open(url, create=True)
     await migrate(ledger)
     await ledger.dispose()

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from mailgov.store import audit
+from mailgov.store.directory import bump_policy_revision, bump_revision
 from mailgov.store.engine import Database
 from mailgov.store.sql import columns
-from mailgov.store.tables import Audit
+from mailgov.store.tables import Audit, DirectoryState
 
 C = columns(Audit)
 
@@ -34,6 +35,29 @@ async def act(database: Database, number: int, writer: str = "web@node-1", conte
 async def chain(database: Database, length: int = 4) -> None:
     for number in range(1, length + 1):
         await act(database, number)
+
+
+async def directory_act(database: Database, number: int, *, policy: bool = False) -> None:
+    """As acts of the directory and of the policy are: revision and row in one transaction."""
+    async with database.write() as session:
+        await (bump_policy_revision if policy else bump_revision)(session)
+        await audit.record(
+            session,
+            writer="admin",
+            actor="quantri",
+            role="operator",
+            act="policy.load" if policy else "alias.add",
+            object=str(number),
+            content=None,
+            now_ms=1_700_000_000_000 + number,
+            salt=f"{number:032x}",
+        )
+
+
+async def problems(database: Database) -> list[str]:
+    """`writer sequence: problem` each; the problem alone for the whole log."""
+    found = await problems(database)
+    return [f"{one.writer} {one.sequence}: {one.problem}" if one.writer else one.problem for one in found]
 
 
 async def change(database: Database, *statements: Any) -> None:
@@ -67,8 +91,8 @@ async def test_chains_of_several_writers_hold(database: Database) -> None:
 async def test_a_changed_row_shows(database: Database, values: dict[str, Any], finding: str) -> None:
     await chain(database)
     await change(database, update(Audit).where(C.sequence == 2).values(**values))
-    problems = (await audit.verify(database)).problems
-    assert f"web@node-1 2: {finding}" in problems
+    found = await problems(database)
+    assert f"web@node-1 2: {finding}" in found
 
 
 async def test_a_forged_row_with_its_own_hash_breaks_the_next(database: Database) -> None:
@@ -79,13 +103,13 @@ async def test_a_forged_row_with_its_own_hash_breaks_the_next(database: Database
     await change(
         database, update(Audit).where(C.sequence == 2).values(actor=row["actor"], hash=audit._hash(row))
     )
-    assert (await audit.verify(database)).problems == ["web@node-1 3: does not follow the row before it"]
+    assert await problems(database) == ["web@node-1 3: does not follow the row before it"]
 
 
 async def test_a_removed_row_shows(database: Database) -> None:
     await chain(database)
     await change(database, delete(Audit).where(C.sequence == 2))
-    assert (await audit.verify(database)).problems == [
+    assert await problems(database) == [
         "web@node-1 3: rows 2 to 2 are missing",
         "web@node-1 3: does not follow the row before it",
     ]
@@ -94,7 +118,7 @@ async def test_a_removed_row_shows(database: Database) -> None:
 async def test_a_removed_first_row_shows(database: Database) -> None:
     await chain(database)
     await change(database, delete(Audit).where(C.sequence == 1))
-    assert "web@node-1 2: rows 1 to 1 are missing" in (await audit.verify(database)).problems
+    assert "web@node-1 2: rows 1 to 1 are missing" in await problems(database)
 
 
 async def test_reordered_rows_show(database: Database) -> None:
@@ -105,16 +129,16 @@ async def test_reordered_rows_show(database: Database) -> None:
         update(Audit).where(C.sequence == 3).values(sequence=2),
         update(Audit).where(C.sequence == 99).values(sequence=3),
     )
-    problems = (await audit.verify(database)).problems
-    assert "web@node-1 2: does not follow the row before it" in problems
-    assert "web@node-1 2: the row was changed" in problems
+    found = await problems(database)
+    assert "web@node-1 2: does not follow the row before it" in found
+    assert "web@node-1 2: the row was changed" in found
 
 
 async def test_erased_content_keeps_the_chain(database: Database) -> None:
     await chain(database)
     async with database.write() as session:
         await audit.erase(session, "web@node-1", 2)
-    assert (await audit.verify(database)).problems == []
+    assert await problems(database) == []
     async with database.read() as session:
         row = (await session.execute(select(C.content, C.salt).where(C.sequence == 2))).one()
     assert tuple(row) == (None, None)
@@ -145,3 +169,27 @@ async def test_acts_at_the_same_time_make_one_chain(database: Database) -> None:
     await asyncio.gather(*(act(database, number) for number in range(12)))
     report = await audit.verify(database)
     assert (report.chains, report.rows, report.problems) == (1, 12, [])
+
+
+@pytest.mark.parametrize("keep", [0, 1, 3])
+async def test_an_emptied_log_and_one_without_its_end_show(database: Database, keep: int) -> None:
+    for number in range(1, 5):
+        await directory_act(database, number, policy=number == 4)
+    assert await problems(database) == []
+    await change(database, delete(Audit).where(C.sequence > keep))
+    assert await problems(database) == [
+        f"only {keep} of at least 4 acts on directory and policy are in the log"
+    ]
+
+
+async def test_lost_revisions_show(database: Database) -> None:
+    await directory_act(database, 1)
+    await change(database, delete(DirectoryState))
+    assert await problems(database) == ["the revisions of directory and policy are missing"]
+
+
+async def test_a_problem_says_which_act_and_when(database: Database) -> None:
+    await chain(database)
+    await change(database, update(Audit).where(C.sequence == 2).values(actor="người khác"))
+    (problem,) = (await audit.verify(database)).problems
+    assert (problem.act, problem.at_ms) == ("account.suspend", 1_700_000_000_002)

@@ -29,7 +29,7 @@ Block = Callable[[AsyncSession], Any]
 
 @asynccontextmanager
 async def opened(url: str, *, pool_size: int = 5, timeout_s: float = 0.5) -> AsyncIterator[Database]:
-    database = Database.open(url, pool_size=pool_size, timeout_s=timeout_s)
+    database = Database.open(url, pool_size=pool_size, timeout_s=timeout_s, create=True)
     try:
         yield database
     finally:
@@ -66,7 +66,7 @@ async def count(database: Database) -> int:
 )
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="neither sqlite"):
-        Database.open(url)
+        Database.open(url, create=True)
 
 
 async def test_a_relative_sqlite_url_starts_at_the_working_folder(

@@ -248,7 +248,7 @@ async def test_no_value_of_any_field_stops_the_stream(database: Database) -> Non
 
 async def test_a_ledger_without_its_tables_is_unavailable_and_nothing_is_set_aside(database_url: str) -> None:
     """A relay that is newer than the schema waits for the migration."""
-    database = Database.open(database_url, timeout_s=1)
+    database = Database.open(database_url, timeout_s=1, create=True)
     rename = "ALTER TABLE message RENAME COLUMN {} TO {}"
     async with database.write() as session:
         await session.execute(text(rename.format("subject", "gone")))

@@ -31,7 +31,7 @@ async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     else:
         server: PostgresServer = request.getfixturevalue("postgres")
         url = server.create("empty")
-    database = Database.open(url)
+    database = Database.open(url, create=True)
     yield database
     await database.dispose()
     if request.param == "postgresql":

@@ -207,7 +207,7 @@ async def test_a_file_brings_the_same_snapshot_back(database: Database, tmp_path
     ],
 )
 async def test_a_damaged_file_is_no_snapshot(sqlite_url: str, tmp_path: Path, damage: Any) -> None:
-    database = Database.open(sqlite_url)
+    database = Database.open(sqlite_url, create=True)
     await directory(database)
     path = tmp_path / "directory.json"
     snapshot = await load_snapshot(database, NOW)

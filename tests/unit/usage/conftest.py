@@ -14,7 +14,7 @@ from mailgov.store.engine import Database, migrate
 
 
 async def _migrated(path: Path) -> None:
-    db = Database.open(f"sqlite:///{path}")
+    db = Database.open(f"sqlite:///{path}", create=True)
     await migrate(db)
     await db.dispose()
 
@@ -29,7 +29,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def db(migrated: Path, tmp_path: Path) -> AsyncIterator[Database]:
     shutil.copyfile(migrated, tmp_path / "ledger.sqlite")
-    ledger = Database.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}", timeout_s=2)
+    ledger = Database.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}", timeout_s=2, create=True)
     yield ledger
     await ledger.dispose()
 
@@ -38,7 +38,7 @@ async def db(migrated: Path, tmp_path: Path) -> AsyncIterator[Database]:
 async def away(tmp_path: Path) -> AsyncIterator[Database]:
     """A ledger whose file is gone."""
     path = tmp_path / "away.sqlite"
-    ledger = Database.open(f"sqlite:///{path}", timeout_s=1)
+    ledger = Database.open(f"sqlite:///{path}", timeout_s=1, create=True)
     path.unlink()
     yield ledger
     await ledger.dispose()
