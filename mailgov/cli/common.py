@@ -212,6 +212,11 @@ def width(text: str) -> int:
     )
 
 
+def count(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def local_time(at_ms: int | None, timezone: str) -> str | None:
     """A moment as the province writes it."""
     if at_ms is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailgov.cli import common
 from mailgov.cli.common import ConfigOption, JsonOption
+
+if TYPE_CHECKING:
+    from mailgov.store.audit import Problem
 
 audit = typer.Typer(help="Who did what.", rich_markup_mode=None)
 
@@ -55,13 +58,29 @@ def audit_verify(config: ConfigOption = None, as_json: JsonOption = False) -> No
     """Read every audit chain and say whether it holds."""
     from mailgov.admin import figures
 
-    report = common.act(config, figures.verify_audit)
+    settings = common.read_settings(config)
+    report = common.act_with(settings, figures.verify_audit)
     if as_json:
         common.print_json(report)
     else:
         for problem in report.problems:
-            common.say(problem)
+            common.say(_line(problem, settings.province.timezone))
     if report.problems:
-        raise common.Refused(f"the audit log does not hold: {len(report.problems)} problems")
+        raise common.Refused(f"the audit log does not hold: {common.count(len(report.problems), 'problem')}")
     if not as_json:
-        common.say(f"ok: {report.rows} rows in {report.chains} chains")
+        common.say(f"ok: {common.count(report.rows, 'row')} in {common.count(report.chains, 'chain')}")
+
+
+def _line(found: Problem, timezone: str) -> str:
+    """Where and what; the row's own fields may have been forged, so they are cleaned."""
+    if found.writer is None:
+        return found.problem
+    place = f"{found.writer} {found.sequence} ({found.act}, {_time(found.at_ms, timezone)})"
+    return f"{common.cell(place)}: {found.problem}"
+
+
+def _time(at_ms: int | None, timezone: str) -> str:
+    try:
+        return common.local_time(at_ms, timezone) or "-"
+    except (ValueError, OverflowError, OSError):  # a forged one may be no time at all
+        return f"{at_ms} ms"

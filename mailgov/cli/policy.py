@@ -34,7 +34,7 @@ def policy_lint(config: ConfigOption = None, as_json: JsonOption = False) -> Non
         return
     for warning in found.warnings:
         common.say(f"warning: {warning}")
-    common.say(f"ok: {len(found.rules)} rules, policy {found.hash}")
+    common.say(f"ok: {common.count(len(found.rules), 'rule')}, policy {found.hash}")
 
 
 @policy.command("test")

@@ -2,8 +2,7 @@
 
 A row's hash covers the hash before it, the row's own fields and a salted commitment to its
 content. So a changed, removed or reordered row shows, while content and salt can be erased
-for a person's sake and the chain still holds. Rows cut off at a chain's end show only against
-heads that were kept elsewhere: see `heads`.
+for a person's sake and the chain still holds. What `verify` cannot see, it says itself.
 """
 
 from __future__ import annotations
@@ -19,10 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.store.engine import Database
 from mailgov.store.sql import columns
-from mailgov.store.tables import Audit
+from mailgov.store.tables import Audit, DirectoryState
 
 PROBLEM_LIMIT = 100
 """Findings that a report lists: a broken chain tends to break at every row."""
+
+FIRST_REVISION = 1
+"""What both revisions of a new ledger are; each act on directory or policy raises one of them by one."""
 
 _FIRST = ""
 _ADVISORY = 0x61756469  # "audi": keeps these locks apart from others of the database
@@ -39,12 +41,23 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What does not hold, and the row where it shows; None throughout when it is about the whole log."""
+
+    problem: str
+    writer: str | None = None
+    sequence: int | None = None
+    act: str | None = None
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
-    """The result of `verify`; the chains hold when `problems` is empty."""
+    """The result of `verify`; the log holds when `problems` is empty."""
 
     chains: int
     rows: int
-    problems: list[str]
+    problems: list[Problem]
 
 
 async def record(
@@ -106,13 +119,21 @@ async def heads(db: Database) -> list[Head]:
 
 
 async def verify(db: Database) -> AuditReport:
-    """Read every chain from its first row and say what does not hold."""
+    """Read every chain from its first row, count the acts, and say what does not hold.
+
+    An emptied log or one with its end cut off shows when fewer rows are left than acts have
+    raised the revisions of directory and policy. Not seen until digests of the `heads` are
+    signed and kept elsewhere: an end cut off that is no longer than the acts on tokens and
+    queued mail (they raise nothing), revisions lowered together with the cut, and a log that
+    somebody wrote anew as a whole.
+    """
     chains = rows = 0
-    problems: list[str] = []
+    problems: list[Problem] = []
     writer, sequence, previous = None, 0, _FIRST
     c = columns(Audit)
     query = select(*c).order_by(c.writer, c.sequence)
     async with db.read() as session:
+        acts = await _acts_counted(session)
         async for found in await session.stream(query.execution_options(yield_per=500)):
             row = dict(found._mapping)
             if row["writer"] != writer:
@@ -121,9 +142,22 @@ async def verify(db: Database) -> AuditReport:
             rows += 1
             for problem in _problems(row, sequence, previous):
                 if len(problems) < PROBLEM_LIMIT:
-                    problems.append(f"{writer} {row['sequence']}: {problem}")
+                    problems.append(Problem(problem, writer, row["sequence"], row["act"], row["at_ms"]))
             sequence, previous = row["sequence"], row["hash"]
+    if acts is None:
+        problems.append(Problem("the revisions of directory and policy are missing"))
+    elif rows < acts:
+        problems.append(
+            Problem(f"only {rows} of at least {acts} acts on directory and policy are in the log")
+        )
     return AuditReport(chains, rows, problems)
+
+
+async def _acts_counted(session: AsyncSession) -> int | None:
+    """How often an act raised a revision, each with a row of its own; None when nobody knows."""
+    c = columns(DirectoryState)
+    row = (await session.execute(select(c.revision, c.policy_revision).where(c.id == 1))).first()
+    return None if row is None else sum(revision - FIRST_REVISION for revision in row)
 
 
 def _problems(row: dict[str, Any], sequence: int, previous: str) -> list[str]:

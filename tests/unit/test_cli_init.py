@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import stat
@@ -120,3 +121,26 @@ def test_an_empty_ledger_asks_for_init_and_a_locked_one_does_not(first: Path, ca
         file.unlink()
     (first / "var/ledger.sqlite").touch()
     assert "was `mailgov init` run?" in refusal(capsys, "domain", "list", *config)
+
+
+def test_an_audit_log_that_does_not_hold_says_where(first: Path, capsys: Capture) -> None:
+    config = ["--config", str(first / "mailgov.toml")]
+    with sqlite3.connect(first / "var/ledger.sqlite") as ledger:
+        ledger.execute("UPDATE audit SET actor = 'x', act = 'domain.\x1b[2Jadd' WHERE sequence = 1")
+        ledger.execute("DELETE FROM audit WHERE sequence > 2")
+    ledger.close()
+    capsys.readouterr()
+    assert run(["audit", "verify", *config]) == 1
+    said = capsys.readouterr()
+    changed, cut = said.out.splitlines()
+    assert re.fullmatch(
+        r"admin 1 \(domain\.\?\[2Jadd, \d\d/\d\d/\d{4} \d\d:\d\d:\d\d\): the row was changed", changed
+    )
+    assert "only 2 of at least" in cut
+    assert said.err == "error: the audit log does not hold: 2 problems\n"
+
+
+def test_one_row_is_not_rows(first: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run(["audit", "verify", "--config", str(first / "mailgov.toml")]) == 0
+    assert capsys.readouterr().out.endswith(" rows in 1 chain\n")

@@ -56,7 +56,7 @@ async def directory_act(database: Database, number: int, *, policy: bool = False
 
 async def problems(database: Database) -> list[str]:
     """`writer sequence: problem` each; the problem alone for the whole log."""
-    found = await problems(database)
+    found = (await audit.verify(database)).problems
     return [f"{one.writer} {one.sequence}: {one.problem}" if one.writer else one.problem for one in found]
 
 
