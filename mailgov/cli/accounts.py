@@ -28,7 +28,6 @@ ClassOption = Annotated[
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input, one line.")
 ]
-MustChange = Annotated[bool, typer.Option("--must-change", help="To be changed at the first sign-in.")]
 ToOption = Annotated[
     list[str], typer.Option("--to", metavar="ADDRESS", help="Where it leads; may be given again.")
 ]
@@ -56,7 +55,6 @@ def account_add(
     ] = False,
     password_stdin: PasswordStdin = False,
     no_password: Annotated[bool, typer.Option("--no-password", help="It cannot sign in yet.")] = False,
-    must_change: MustChange = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,7 +77,6 @@ def account_add(
             person_class=person_class,
             since=since,
             password=given if given is not None else made,
-            must_change_password=must_change,
             citizen_desk=citizen_desk,
         )
         return await accounts.add_account(ctx, actor, new), made
@@ -189,7 +186,6 @@ def account_enable(address: AddressArgument, config: ConfigOption = None) -> Non
 def account_password(
     address: AddressArgument,
     password_stdin: PasswordStdin = False,
-    must_change: MustChange = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -200,7 +196,7 @@ def account_password(
     given = common.read_password() if password_stdin else None
     chosen = common.act_with(
         settings,
-        lambda ctx, actor: accounts.set_password(ctx, actor, address, given, must_change=must_change),
+        lambda ctx, actor: accounts.set_password(ctx, actor, address, given),
     )
     if as_json:
         common.print_json({"address": address, **({} if password_stdin else {"password": chosen})})

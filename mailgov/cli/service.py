@@ -29,11 +29,15 @@ def init(
         str | None, typer.Option(help="The name that the world knows it by.", show_default="mail.D")
     ] = None,
     data: Annotated[str, typer.Option(metavar="DIR", help="The data folder.")] = "var",
+    province: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The province's name.", show_default="Cao Bằng for caobang.gov.vn"),
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Fill it with a made-up province.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new installation: settings, certificate, ledger, domain, operator, DKIM keys."""
+    """Make a new installation: settings, certificate, ledger, domain, operator, DKIM key."""
     from mailgov.admin import rules, setup
     from mailgov.config import load_settings
     from mailgov.ops import files
@@ -45,7 +49,7 @@ def init(
     if not path.parent.is_dir():
         raise common.Refused(f"no such folder: {path.parent}")
     name = rules.domain_name(domain)
-    plan = _plan(name, rules.domain_name(hostname or f"mail.{name}"), data, path.parent, demo=demo)
+    plan = _plan(name, rules.domain_name(hostname or f"mail.{name}"), data, path.parent, province, demo=demo)
     # The draft becomes the settings file when all else is done: until then, nothing says "ready".
     draft = path.with_name(f".{path.name}.draft")
     text = settings_text(plan)
@@ -60,15 +64,28 @@ def init(
     _report(path, plan, operator, ready, ready.text(settings) if ready else "", as_json=as_json)
 
 
-def _plan(domain: str, hostname: str, data: str, folder: Path, *, demo: bool) -> Plan:
+def _plan(domain: str, hostname: str, data: str, folder: Path, province: str | None, *, demo: bool) -> Plan:
+    from mailgov.admin import rules
     from mailgov.config import default_policy_directory
-    from mailgov.ops.init import Plan
+    from mailgov.ops.init import SHIPPED_DOMAIN, SHIPPED_PROVINCE, Plan
+
+    if province is None:
+        if domain != SHIPPED_DOMAIN:
+            common.usage_error(f"name the province that {domain} is of: --province NAME")
+        province = SHIPPED_PROVINCE
 
     if not data or any(sign in data for sign in "?#\n"):
         raise common.Refused("the data folder's name cannot be empty, nor have ? # or a line end in it")
     own = folder / "policy"
     policy = "policy" if own.is_dir() else str(default_policy_directory())
-    return Plan(domain=domain, hostname=hostname, data_dir=data, policy_directory=policy, demo=demo)
+    return Plan(
+        domain=domain,
+        hostname=hostname,
+        data_dir=data,
+        policy_directory=policy,
+        province=rules.display_name(province, "province's name"),
+        demo=demo,
+    )
 
 
 async def _make(ctx: AdminContext, path: Path, plan: Plan) -> tuple[Operator, Ready | None]:
@@ -104,6 +121,7 @@ def _report(
     if ready is not None:
         common.say("a demo province with a month of sample traffic; how to sign in:\n")
         common.say(notes)
+        _say_whose_rules(path, plan)
         return
     common.say(f"operator account: {operator.address}")
     common.say(f"operator password (shown this once): {operator.password}")
@@ -113,6 +131,22 @@ def _report(
     common.say(
         "\nnext: mailgov agency add, mailgov account add, then mailgov serve; the certificate is\n"
         "self-signed: put your own in its place before the service faces the world"
+    )
+    _say_whose_rules(path, plan)
+
+
+def _say_whose_rules(path: Path, plan: Plan) -> None:
+    from mailgov.ops.init import SHIPPED_PROVINCE
+
+    if plan.province == SHIPPED_PROVINCE:
+        return
+    shipped, own = path.parent / plan.policy_directory, path.parent / "policy"
+    copy = "" if shipped == own else f"copy that folder to {own}, "
+    common.say(
+        f"\nthe rules in {shipped} cite {SHIPPED_PROVINCE}'s directive, in their replies too.\n"
+        f"For {plan.province}, {copy}describe your document in a file of\n"
+        "its own under directives/, name it as `document` in rules.toml, and name folder and document\n"
+        f"in {path} ([policy] directory, [province] directives)"
     )
 
 

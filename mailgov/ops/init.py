@@ -30,6 +30,9 @@ from mailgov.ops import files
 
 SETTINGS_FILE_MODE = 0o640
 """The service's group reads it; it may come to hold a database password."""
+SHIPPED_PROVINCE = "Cao Bằng"
+"""Whose directive the policy that comes with the program cites."""
+SHIPPED_DOMAIN = "caobang.gov.vn"
 OWNER_FILE = "owner"
 """In the data folder: the settings file of the installation that the folder belongs to."""
 CERTIFICATE_DAYS = 825
@@ -44,6 +47,7 @@ class Plan:
     hostname: str
     data_dir: str
     policy_directory: str
+    province: str
     demo: bool
 
 
@@ -128,7 +132,10 @@ def settings_text(plan: Plan) -> str:
         key=_quoted(f"{data}/tls/key.pem"),
         policy=_quoted(plan.policy_directory),
     )
-    return text + (_DEMO.format(account=_quoted(f"scanner@{plan.domain}")) if plan.demo else _PROVINCE)
+    province = _quoted(plan.province)
+    if plan.demo:
+        return text + _DEMO.format(account=_quoted(f"scanner@{plan.domain}"), province=province)
+    return text + _PROVINCE.format(province=province)
 
 
 def _quoted(text: str) -> str:
@@ -155,7 +162,7 @@ key = {key}
 
 [http]
 listen = "127.0.0.1:8025"
-public_url = "http://127.0.0.1:8025"
+public_url = "http://127.0.0.1:8025"  # links in replies start with it: put what people reach here
 
 [policy]
 directory = {policy}
@@ -163,7 +170,7 @@ directory = {policy}
 
 _PROVINCE = """
 [province]
-name = "Cao Bằng"
+name = {province}
 directives = ["cao-bang"]  # which documents bind here or are adopted
 
 # [[smtp.trusted]]  # a scanner or document system that sends without signing in, as one account
@@ -185,7 +192,7 @@ account = {account}
 sink = "127.0.0.1:2600"
 
 [province]
-name = "Cao Bằng"
+name = {province}
 directives = ["cao-bang", "bac-giang", "phu-tho", "bac-ninh", "binh-dinh"]
 carry_forward = ["binh-dinh"]
 """

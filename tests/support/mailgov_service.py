@@ -91,6 +91,7 @@ class Service:
         """Run the real `mailgov init`, then lay ports and `settings` over its file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = ["init", "--domain", self.domain, "--hostname", self.hostname, "--data", str(self.data_dir)]
+        argv += ["--province", "Cao Bằng"]
         self.cli(*argv, "--config", str(self.config), *options, as_json=False).expect()
         written = tomllib.loads(self.config.read_text(encoding="utf-8"))
         ports = {

@@ -67,7 +67,7 @@ def test_a_folder_of_another_installation_stays_untouched(
     if ledger == "away":
         (first / "var/ledger.sqlite").unlink()
     before = contents(first)
-    other = ["--config", str(first / "other.toml")]
+    other = ["--config", str(first / "other.toml"), "--province", "X"]
     said = refusal(capsys, "init", "--domain", domain, *other)
     assert str(first / "mailgov.toml") in said
     assert contents(first) == before
@@ -144,3 +144,18 @@ def test_one_row_is_not_rows(first: Path, capsys: Capture) -> None:
     capsys.readouterr()
     assert run(["audit", "verify", "--config", str(first / "mailgov.toml")]) == 0
     assert capsys.readouterr().out.endswith(" rows in 1 chain\n")
+
+
+def test_another_province_is_named_and_told_whose_rules_these_are(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "mailgov.toml"
+    named = ["--province", "  Hoà   Bình ", "--config", str(file)]
+    assert run(["init", "--domain", "hoabinh.gov.vn", *named]) == 0
+    assert tomllib.loads(file.read_text())["province"]["name"] == "Hoà Bình"
+    said = capsys.readouterr().out
+    assert "cite Cao Bằng's directive" in said
+    assert "rules.toml" in said
+    assert str(file) in said
+
+
+def test_without_a_name_only_cao_bang_is_known(template: Path) -> None:
+    assert tomllib.loads((template / "mailgov.toml").read_text())["province"]["name"] == "Cao Bằng"

@@ -21,6 +21,7 @@ def plan(**change: object) -> init.Plan:
         "hostname": "mail.caobang.gov.vn",
         "data_dir": "var",
         "policy_directory": "policy",
+        "province": "Cao Bằng",
         "demo": False,
     }
     return init.Plan(**{**values, **change})  # type: ignore[arg-type] # names of its fields
@@ -29,13 +30,16 @@ def plan(**change: object) -> init.Plan:
 @pytest.mark.parametrize("demo", [False, True])
 @pytest.mark.parametrize("data", ["var", "/srv/mail gov/dữ liệu", 'a"b\\c'])
 def test_the_settings_file_says_what_was_asked_for(demo: bool, data: str) -> None:
-    text = init.settings_text(plan(demo=demo, data_dir=data))
+    text = init.settings_text(plan(demo=demo, data_dir=data, province='Hòa "Bình"'))
     settings = build_settings(tomllib.loads(text), Path("/etc/mailgov/mailgov.toml"))
     folder = Path("/etc/mailgov") / data
     assert settings.hostname == "mail.caobang.gov.vn"
     assert settings.data_dir == folder
     assert settings.database.url == f"sqlite:///{folder}/ledger.sqlite"
     assert settings.tls.certificate == folder / "tls/certificate.pem"
+    assert settings.province.name == 'Hòa "Bình"'
+    (line,) = [line for line in text.splitlines() if line.startswith("public_url")]
+    assert "links in replies start with it" in line
     assert str(settings.smtp.submission) == "127.0.0.1:2587"
     assert (settings.demo.sink is not None) is demo
     assert settings.delivery.routes == ({"*": "smtp:127.0.0.1:2600"} if demo else {})
