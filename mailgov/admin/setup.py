@@ -1,4 +1,4 @@
-"""A new installation's first acts: ledger, domain, operator, DKIM keys.
+"""A new installation's first acts: ledger, domain, operator, DKIM key.
 
 Run again after an interruption, each act finds what is done and goes on from there.
 """
@@ -82,7 +82,7 @@ async def _refuse_used_ledger(ctx: AdminContext, folder: Path) -> None:
 
 
 async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan = OPERATING_AGENCY) -> Operator:
-    """The ledger's schema, the domain, its operator in `agency`, an RSA key and a waiting Ed25519 one."""
+    """The ledger's schema, the domain, its operator in `agency`, and an RSA key that signs."""
     await migrate(ctx.db)
     operator = f"{OPERATOR_LOCAL_PART}@{domain}"
     try:
@@ -94,10 +94,8 @@ async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan = OPERATI
     account = await accounts.show_account(ctx, INIT, operator)
     if account.agency_on(ctx.today()) is None:
         await accounts.move_account(ctx, INIT, operator, agency=agency.code)
-    there = {key.algorithm for key in await keys.list_keys(ctx, INIT, domain)}
-    for algorithm in ("rsa", "ed25519"):
-        if algorithm not in there:
-            await keys.generate_key(ctx, INIT, domain, algorithm=algorithm)
+    if not await keys.list_keys(ctx, INIT, domain):
+        await keys.generate_key(ctx, INIT, domain)
     password = await accounts.set_password(ctx, INIT, operator, None)
     return Operator(operator, password, tuple(await keys.list_keys(ctx, INIT, domain)))
 

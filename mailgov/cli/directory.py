@@ -45,7 +45,11 @@ def domain_add(
     if as_json:
         common.print_json(made)
     else:
-        common.say(f"added {made.name}; next: mailgov dkim generate {made.name}")
+        common.say(f"added {made.name}")
+        common.say(
+            f"warning: {made.name} has no DKIM key yet, so what leaves it is not signed;"
+            f" make one: mailgov dkim generate {made.name}"
+        )
 
 
 @domain.command("list")

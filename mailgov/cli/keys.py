@@ -48,6 +48,8 @@ def dkim_generate(
         common.print_json(made)
         return
     common.say(f"made {made.selector}._domainkey.{made.domain} ({made.algorithm}, {made.state}); publish:")
+    if made.state == "pending":
+        common.say("; it signs nothing yet: the domain's active key goes on")
     common.say(f"{made.selector}._domainkey.{made.domain}. IN TXT {zone.text_value(zone.key_record(made))}")
 
 
@@ -74,26 +76,32 @@ def dns_print(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the records that a domain needs, as lines of a zone file."""
-    found = common.act(config, lambda ctx, actor: _records(ctx, actor, domain))
+    """Print the records that a domain needs, as lines of a zone file; those of pending keys as comments."""
+    found, pending = common.act(config, lambda ctx, actor: _records(ctx, actor, domain))
     if as_json:
         common.print_json(found)
         return
     for record in found:
         common.say(f"; {record.why}")
         common.say(record.line())
+    for record in pending:
+        common.say(f"; {record.why}: it signs nothing yet, so nobody looks for it")
+        common.say(f"; {record.line()}")
 
 
-async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> list[Record]:
+async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> tuple[list[Record], list[Record]]:
+    """The records to publish, and those of keys that do not sign yet."""
     from mailgov.admin import domains
-    from mailgov.ops.dns import records
+    from mailgov.ops.dns import pending_records, records
 
     names = [domain] if domain else [one.name for one in await domains.list_domains(ctx, actor)]
     found: list[Record] = []
+    pending: list[Record] = []
     for name in names:
         detail = await domains.show_domain(ctx, actor, name)
         found += records(detail.domain.name, ctx.settings.hostname, detail.keys)
-    return found
+        pending += pending_records(detail.keys)
+    return found, pending
 
 
 @token.command("create")

@@ -27,16 +27,12 @@ class Record:
 
 
 def records(domain: str, hostname: str, keys: Sequence[DkimKeyView]) -> list[Record]:
-    """MX, SPF, DKIM and DMARC of `domain`, served by `hostname`; retired keys are left out."""
+    """MX, SPF, DKIM and DMARC of `domain`, served by `hostname`; of its keys those that sign."""
     found = [
         Record(domain, "MX", f"10 {hostname}.", "mail for the domain comes here (RFC 5321 5.1)"),
         Record(domain, "TXT", text_value("v=spf1 mx -all"), "only our MX hosts send for it (RFC 7208)"),
     ]
-    for key in keys:
-        if key.state != "retired":
-            name = f"{key.selector}._domainkey.{domain}"
-            why = f"DKIM key, {key.algorithm}, {key.state} (RFC 6376 3.6.1)"
-            found.append(Record(name, "TXT", text_value(key_record(key)), why))
+    found += [_of_key(key) for key in keys if key.state == "active"]
     found.append(
         Record(
             f"_dmarc.{domain}",
@@ -46,6 +42,17 @@ def records(domain: str, hostname: str, keys: Sequence[DkimKeyView]) -> list[Rec
         )
     )
     return found
+
+
+def pending_records(keys: Sequence[DkimKeyView]) -> list[Record]:
+    """What is to be published for keys that do not sign yet, before they do."""
+    return [_of_key(key) for key in keys if key.state == "pending"]
+
+
+def _of_key(key: DkimKeyView) -> Record:
+    name = f"{key.selector}._domainkey.{key.domain}"
+    why = f"DKIM key, {key.algorithm}, {key.state} (RFC 6376 3.6.1)"
+    return Record(name, "TXT", text_value(key_record(key)), why)
 
 
 def key_record(key: DkimKeyView) -> str:
