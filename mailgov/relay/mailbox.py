@@ -16,6 +16,9 @@ from mailgov.store.spool.bodies import sync_folder
 DELIVERED = Reply(250, "2.1.5", "Delivered to mailbox")
 NOT_NOW = Reply(451, "4.2.0", "The mailbox cannot be written now")
 FULL = Reply(452, "4.3.1", "No room to store the message now")
+FOLDERS = ("tmp", "new", "cur")
+MADE_ABOVE = 3
+"""Folders above a mailbox that may be new with it: the domain's, `mail`, and the data folder for its name."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -40,10 +43,8 @@ def deliver(maildir: Path, content: Content, *, unique: str, reverse_path: str) 
     head = f"Return-Path: <{reverse_path}>\r\n".encode() + content.head
     temporary = maildir / "tmp" / unique
     try:
-        for folder in ("tmp", "new", "cur"):
-            if not (maildir / folder).is_dir():
-                (maildir / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-                sync_folder(maildir)
+        if not all((maildir / folder).is_dir() for folder in FOLDERS):
+            _make(maildir)
         _write(temporary, head, content)
         temporary.replace(maildir / "new" / unique)
         sync_folder(maildir / "new")
@@ -51,6 +52,14 @@ def deliver(maildir: Path, content: Content, *, unique: str, reverse_path: str) 
         temporary.unlink(missing_ok=True)
         raise MailError(FULL if error.errno in _NO_ROOM else NOT_NOW, str(error)) from error
     return DELIVERED
+
+
+def _make(maildir: Path) -> None:
+    """A new mailbox: its own name and those of the folders above must outlive a power cut too."""
+    for folder in FOLDERS:
+        (maildir / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (maildir, *list(maildir.parents)[:MADE_ABOVE]):
+        sync_folder(made)
 
 
 def _write(path: Path, head: bytes, content: Content) -> None:
