@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -295,8 +296,7 @@ def alias_add(
     """Add an alias."""
     from mailgov.admin import aliases
 
-    made = common.act(config, lambda ctx, actor: aliases.add_alias(ctx, actor, address, to=to, kind=kind))
-    _print_alias(made, as_json)
+    _widen(config, to, as_json, lambda ctx, actor: aliases.add_alias(ctx, actor, address, to=to, kind=kind))
 
 
 @alias.command("extend")
@@ -306,8 +306,32 @@ def alias_extend(
     """Let an alias lead to more addresses."""
     from mailgov.admin import aliases
 
-    made = common.act(config, lambda ctx, actor: aliases.extend_alias(ctx, actor, address, to=to))
+    _widen(config, to, as_json, lambda ctx, actor: aliases.extend_alias(ctx, actor, address, to=to))
+
+
+def _widen(
+    config: Path | None,
+    to: list[str],
+    as_json: bool,
+    widen: Callable[[AdminContext, Actor], Awaitable[AliasView]],
+) -> None:
+    """Lead an alias to more addresses, and warn of those that the policy will not let mail go to."""
+
+    async def work(ctx: AdminContext, actor: Actor) -> tuple[AliasView, list[str]]:
+        from mailgov.admin import policies
+        from mailgov.admin.errors import AdminError
+
+        made = await widen(ctx, actor)
+        try:
+            free = await policies.list_free_mail(ctx, actor, to)
+        except AdminError as error:  # the alias stands, whatever is the matter with the policy files
+            return made, [error.detail]
+        return made, [f"the policy will reject mail to {one}: rule own-free-mail" for one in free]
+
+    made, warnings = common.act(config, work)
     _print_alias(made, as_json)
+    for warning in warnings:
+        common.warn(warning)
 
 
 @alias.command("list")

@@ -157,6 +157,11 @@ def say(text: str) -> None:
     print(text)
 
 
+def warn(text: str) -> None:
+    """A line for people beside the answer, on standard error: it was done, but."""
+    print(f"warning: {cell(text)}", file=sys.stderr)
+
+
 def print_json(data: Any) -> None:
     """Data as JSON; dataclasses become objects, days ISO texts."""
     print(json.dumps(plain(data), ensure_ascii=False, indent=2))
