@@ -28,11 +28,14 @@ from mailgov.policy import (
     run_tests,
 )
 from mailgov.settings import Settings
+from mailgov.store import status
 from mailgov.store.correspondents import last_written
 from mailgov.store.directory import bump_policy_revision
 from mailgov.store.snapshot import Snapshot, load_snapshot
+from mailgov.store.status import Worker
 
 DAY_MS = 86_400_000
+WORKER_SILENT_MS = 10_000
 
 
 def read_policy(settings: Settings) -> Policy:
@@ -67,6 +70,23 @@ async def load_policy(ctx: AdminContext, actor: Actor) -> Policy:
         revision = await bump_policy_revision(step.session)
         step.content.update(revision=revision, rules=len(policy.rules), warnings=list(policy.warnings))
     return policy
+
+
+async def list_workers(ctx: AdminContext, actor: Actor) -> list[Worker]:
+    """Workers that run now: those that spoke within 10 s (each does so every few seconds)."""
+    require(actor, Act.POLICY_READ)
+    return await status.workers(ctx.db, since_ms=ctx.now_ms() - WORKER_SILENT_MS)
+
+
+async def list_free_mail(ctx: AdminContext, actor: Actor, addresses: Sequence[str]) -> list[str]:
+    """Those of the addresses whose domain the policy lists as a free mail service abroad.
+
+    The rule own-free-mail refuses mail that an alias leads there. Raises AdminError `policy`
+    for a policy that does not load.
+    """
+    policy = await check_policy(ctx, actor)
+    keys = [rules.any_address(address) for address in addresses]
+    return [key for key in keys if policy.providers.is_free_domain(rules.domain_of(key))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from mailgov.cli import common
 from mailgov.cli.common import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from mailgov.admin.context import Actor, AdminContext
     from mailgov.admin.policies import Answer
     from mailgov.mail.document import Vocabulary
+    from mailgov.policy import Policy
 
 policy = typer.Typer(help="The rules that the province edits.", rich_markup_mode=None)
 
@@ -143,15 +145,24 @@ def _print_answer(answer: Answer) -> None:
 @policy.command("load")
 def policy_load(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the files and have every worker read them; a fault leaves the running policy."""
-    from mailgov.admin import policies
 
-    loaded = common.act(config, policies.load_policy)
+    async def work(ctx: AdminContext, actor: Actor) -> tuple[Policy, int]:
+        from mailgov.admin import policies
+
+        loaded = await policies.load_policy(ctx, actor)
+        return loaded, len(await policies.list_workers(ctx, actor))
+
+    loaded, workers = common.act(config, work)
     if as_json:
-        common.print_json({"hash": loaded.hash, "rules": len(loaded.rules), "warnings": loaded.warnings})
+        found = {"hash": loaded.hash, "rules": len(loaded.rules), "warnings": loaded.warnings}
+        common.print_json({**found, "workers": workers})
         return
     for warning in loaded.warnings:
         common.say(f"warning: {warning}")
-    common.say(f"workers take policy {loaded.hash} within seconds")
+    if workers:
+        common.say(f"{common.count(workers, 'worker')} will take policy {loaded.hash} within seconds")
+    else:
+        common.say(f"policy {loaded.hash} is good; no worker runs now; they read it when they start")
 
 
 def classify(
@@ -160,6 +171,7 @@ def classify(
         list[str] | None, typer.Option(metavar="NAME", help="An attachment's name; may be given again.")
     ] = None,
     config: ConfigOption = None,
+    _as_json: Annotated[bool, typer.Option("--json", help="As without it.", show_default=False)] = True,
 ) -> None:
     """Say what a message is by its subject and attachments' names; always JSON.
 

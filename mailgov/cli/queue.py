@@ -14,7 +14,7 @@ from mailgov.cli.common import ConfigOption, JsonOption
 if TYPE_CHECKING:
     from mailgov.admin.context import Actor, AdminContext
     from mailgov.store.commands import CommandView
-    from mailgov.store.traffic import MessageView, QueueEntry
+    from mailgov.store.traffic import DecisionView, MessageView, QueueEntry
 
 queue = typer.Typer(help="Messages on their way.", rich_markup_mode=None)
 
@@ -216,4 +216,10 @@ def _print_message(message: MessageView, zone: str, as_json: bool) -> None:
         common.print_table(("no.", "recipient", "direction", "state", "tries", "last reply", "when"), rows)
     for one in message.decisions:
         why = f"{one.rule} ({one.document} {one.article}, {one.mode})" if one.rule else "no rule"
-        common.say(f"\n{one.outcome} at {one.stage} by {why}; decision {one.id}")
+        outcome = "would have rejected (monitor)" if _watched(one) else one.outcome
+        common.say(f"\n{outcome} at {one.stage} by {why}; decision {one.id}")
+
+
+def _watched(one: DecisionView) -> bool:
+    """True for the record of a rule that is only being watched and would have rejected."""
+    return one.outcome == "accept" and one.mode == "monitor"

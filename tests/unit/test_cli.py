@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -111,6 +112,35 @@ def test_records_to_publish(folder: Path) -> None:
     lines = [line for line in done(folder, "dns", "print").splitlines() if not line.startswith(";")]
     assert lines[0] == f"{DOMAIN}. 3600 IN MX 10 mail.{DOMAIN}."
     assert sum("_domainkey" in line and "v=DKIM1; k=rsa" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("act", ["add", "extend"])
+def test_an_alias_to_a_free_service_abroad_is_made_with_a_warning(folder: Path, act: str) -> None:
+    to = ["--to", f"{act}@Gmail.com", "--to", f"{act}@example.org"]
+    made = mailgov(folder, "alias", act, f"ngoai@{DOMAIN}", *to, "--json")
+    assert made.returncode == 0
+    assert f"{act}@gmail.com" in json.loads(made.stdout)["targets"]
+    assert made.stderr == f"warning: the policy will reject mail to {act}@gmail.com: rule own-free-mail\n"
+
+
+def test_a_loaded_policy_waits_for_workers_where_none_runs(folder: Path) -> None:
+    said = done(folder, "policy", "load")
+    assert "no worker runs now; they read it when they start" in said
+    assert data(folder, "policy", "load")["workers"] == 0
+    now_ms = time.time_ns() // 1_000_000
+    with sqlite3.connect(folder / "var/ledger.sqlite") as ledger:
+        ledger.executemany(
+            "INSERT INTO worker_status (node, worker, pid, at_ms, started_ms, directory_revision, counters)"
+            " VALUES ('n', ?, 1, ?, 0, 1, '{}')",
+            [("relay.0", now_ms), ("relay.1", now_ms - 60_000)],
+        )
+    ledger.close()
+    assert "1 worker will take policy " in done(folder, "policy", "load")
+
+
+def test_classify_takes_json_as_every_command_does(tmp_path: Path) -> None:
+    asked = ("classify", "--subject", "x")
+    assert done(tmp_path, *asked, "--json") == done(tmp_path, *asked)
 
 
 def test_a_key_that_waits_is_a_comment(folder: Path) -> None:

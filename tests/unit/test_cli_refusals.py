@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mailgov.cli.app import run
 from mailgov.config import default_policy_directory
+from mailgov.mail.events import DecisionRecord, MessageEvent
 from mailgov.settings import DatabaseSettings, Settings
 from mailgov.store.engine import Database, migrate
-from tests.unit.admin.province import DOMAIN, State, at, make_context, make_province, state
+from mailgov.store.ledger import apply_events
+from tests.unit.admin.province import DOMAIN, NOW_MS, State, at, make_context, make_province, state
 
 SETTINGS = """\
 data_dir = "var"
@@ -220,3 +223,23 @@ def test_a_password_is_read_from_standard_input_whole(
     checker = PasswordChecker(b"k", lambda: 0.0)
     assert asyncio.run(checker.verify(stored, at("annv"), " mật khẩu có dấu cách "))
     checker.close()
+
+
+def test_a_watched_decision_reads_as_what_it_would_have_done(
+    installation: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def decide(folder: Path) -> None:
+        seen = DecisionRecord(
+            "d" * 32, "data", "accept", "subject-form", "cao-bang", "mục 2", "monitor", "0", None
+        )
+        message = MessageEvent("accepted", "WATCHED", NOW_MS, "submission", "0", decisions=(seen,))
+        ledger = Database.open(f"sqlite:///{folder}/var/ledger.sqlite")
+        await apply_events(ledger, "watched", "test", [(1, message)], NOW_MS)
+        await ledger.dispose()
+
+    folder = tmp_path / "copy"
+    shutil.copytree(installation, folder)
+    asyncio.run(decide(folder))
+    monkeypatch.chdir(folder)
+    assert run(["trace", "WATCHED"]) == 0
+    assert "would have rejected (monitor) at data by subject-form" in capsys.readouterr().out
