@@ -25,6 +25,15 @@ TEXT_CHARACTERS = 240
 CITATION_OCTETS = 250
 """What stands in a reply's bracket beside rule and decision; half of the line."""
 
+RULE_KEYS = (
+    "id", "mode", "stage", "document", "article", "action", "status", "text_vi", "text_en", "reading_vi",
+    "reading_en", "secrecy_stop", "when", "test",
+)  # fmt: skip
+TEST_KEYS = ("name", "stage", "expect", "rule", "facts", "absent", "unknown")
+EXCEPTION_KEYS = (
+    "id", "rule", "account", "agency", "recipient_domain", "from", "until", "reason", "granted_by",
+)  # fmt: skip
+
 _STATUS = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}\Z")
 
 
@@ -116,6 +125,7 @@ def read_rules(reader: Reader, directives: Mapping[str, Directive]) -> tuple[Rul
 
 
 def _rule(reader: Reader, directives: Mapping[str, Directive]) -> Rule:
+    reader.only(RULE_KEYS)
     identifier = reader.text("id")
     if not is_key(identifier):
         raise reader.error("id", "lower-case words joined by hyphens, at most 40 characters")
@@ -186,6 +196,7 @@ def _check_secrecy(reader: Reader, rule: Rule) -> None:
 
 
 def _test(reader: Reader, number: int, stages: tuple[Stage, ...], rule: str, action: Action) -> RuleTest:
+    reader.only(TEST_KEYS)
     expect = cast(Expectation, reader.choice("expect", ("reject", "accept", "pass")))
     default_rule = rule if (expect == "accept") == (action == "allow") else None
     facts: dict[str, FactValue | Unknown] = {}
@@ -256,6 +267,7 @@ def _exception(reader: Reader, number: int) -> DatedException:
         text = reader.optional_text(key, limit=256)
         return None if text is None else text.lower()
 
+    reader.only(EXCEPTION_KEYS)
     exception = DatedException(
         id=reader.optional_text("id", limit=60) or f"exception-{number + 1}",
         rule=reader.text("rule"),

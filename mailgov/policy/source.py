@@ -7,7 +7,7 @@ import difflib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from mailgov.policy.errors import PolicyError
@@ -186,6 +186,12 @@ class Reader:
         if isinstance(value, str) and is_iso_date(value):
             return value
         raise self.source.error(path, f"expected a date such as 2026-11-21, not {describe(value)}")
+
+    def only(self, keys: Collection[str]) -> None:
+        """Refuse any other key at once: a misspelt key is a better word than "missing" for the right one."""
+        for key in self.table:
+            if key not in keys:
+                raise self.error(key, f"unknown key{suggest(key, keys)}")
 
     def finish(self) -> None:
         for key in self.table:

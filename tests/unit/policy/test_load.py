@@ -76,7 +76,10 @@ def test_faults_in_conditions(when: str, key: str, problem: str) -> None:
         ('stage = "rcpt"', 'stage = ["rcpt", "rout"]', "stage[1]", "did you mean route?"),
         ('stage = "rcpt"', "stage = []", "stage", "names no stage"),
         ('document = "cao-bang"', 'document = "caobang"', "document", "did you mean cao-bang?"),
-        ("text_vi =", "txt_vi =", "text_vi", "missing"),
+        ("text_vi =", "txt_vi =", "txt_vi", "unknown key (did you mean text_vi?)"),
+        ('mode = "enforce"', 'mdoe = "enforce"', "mdoe", "unknown key (did you mean mode?)"),
+        ('id = "a"', 'di = "a"', "di", "unknown key"),
+        ('text_vi = "', 'test = [{ expct = "pass" }]\ntext_vi = "', "test[0].expct", "did you mean expect?"),
         ('text_en = "Not', 'text_en = "Not\\r\\n250 fine', "text_en", "control characters"),
         ('text_en = "Not', f'text_en = "{"x" * 240}', "text_en", "over 240 characters"),
         (
@@ -97,6 +100,18 @@ def test_faults_in_a_rule(old: str, new: str, key: str, problem: str) -> None:
     assert error.key == key
     assert problem in error.problem
     assert error.line is not None
+
+
+def test_a_misspelt_key_has_its_own_line() -> None:
+    assert rule_fault(rule("a", WHEN).replace("mode =", "mdoe =")).startswith(
+        'policy/rules.toml:4: key "mdoe": unknown key (did you mean mode?)'
+    )
+
+
+def test_a_misspelt_key_of_an_exception_comes_before_what_is_missing() -> None:
+    error = fault_of("exceptions.toml", '[[exception]]\nrul = "cold-free-mail"\n')
+    assert (error.line, error.key) == (2, "rul")
+    assert error.problem == "unknown key (did you mean rule?)"
 
 
 def test_the_second_rule_of_an_id_is_refused_at_its_own_line() -> None:
@@ -182,7 +197,7 @@ granted_by = "VP UBND"
         ("until = 2026-11-30", "", "until", "missing"),
         ("until = 2026-11-30", "until = 2026-11-30T00:00:00", "until", "expected a date"),
         ('account = "stc@caobang.gov.vn"', "", None, "change the mode"),
-        ("reason =", "raison =", "reason", "missing"),
+        ("reason =", "raison =", "raison", "unknown key (did you mean reason?)"),
         ("reason =", "why = 1\nreason =", "why", "unknown key"),
     ],
 )
