@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from mailgov.admin import rules
-from mailgov.admin.checks import account_of, check_address, check_agency, check_in_use
+from mailgov.admin.checks import account_of, agency_code, check_address, check_agency, check_in_use
 from mailgov.admin.context import (
     Actor,
     AdminContext,
@@ -46,6 +46,8 @@ async def list_accounts(
 ) -> list[AccountView]:
     """At most `limit` accounts by address from the first past `after`; with `agency` those serving there."""
     confined = agency_filter(actor, Act.ACCOUNT_READ, agency)
+    if confined is not None:
+        confined = await agency_code(ctx, confined)
     async with ctx.db.read() as session:
         return await accounts.list_accounts(
             session, agency=confined, day=ctx.today() if confined else None, after=after, limit=limit
@@ -63,6 +65,8 @@ async def add_account(ctx: AdminContext, actor: Actor, new: NewAccount) -> Accou
     """A new account. Raises AdminError for an address that is taken, reserved or not of the province."""
     require(actor, Act.ACCOUNT_ADD)
     new = _checked(new)
+    if new.agency is not None:
+        new = replace(new, agency=await agency_code(ctx, new.agency))
     if not covers(actor.role, Act.ACCOUNT_ADD, actor.agency, new.agency):
         raise forbidden(f"the role {actor.role} adds accounts to its own agency alone")
     if new.citizen_desk:
@@ -179,7 +183,7 @@ async def move_account(
     on: date | None = None,
 ) -> Post:
     """From day `on` (default today) the holder serves in another agency; the class stays unless given."""
-    first = on or ctx.today()
+    first, agency = on or ctx.today(), await agency_code(ctx, agency)
     async with change(ctx, actor, Act.ACCOUNT_MOVE, rules.any_address(address)) as step:
         account = await account_of(ctx, step.session, actor, Act.ACCOUNT_MOVE, address)
         await check_agency(step.session, agency, first)

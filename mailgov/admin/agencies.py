@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from mailgov.admin import rules
-from mailgov.admin.checks import check_in_use
+from mailgov.admin.checks import agency_code, check_in_use
 from mailgov.admin.context import Actor, AdminContext, Change, change, require
 from mailgov.admin.errors import conflict, invalid, not_found
 from mailgov.identity.roles import Act
@@ -44,10 +44,9 @@ async def list_agencies(ctx: AdminContext, actor: Actor, *, day: date | None = N
 async def show_agency(ctx: AdminContext, actor: Actor, code: str) -> AgencyDetail:
     """One agency, or AdminError `not-found`."""
     require(actor, Act.AGENCY_READ)
+    code = await agency_code(ctx, code)
     async with ctx.db.read() as session:
         spans = await agencies.spans(session, code)
-        if not spans:
-            raise not_found("agency", rules.shown(code))
         successions = await agencies.successions(session, code)
         registered = await agencies.registered_addresses(session, code)
     return AgencyDetail(tuple(spans), tuple(successions), tuple(registered))
@@ -57,9 +56,12 @@ async def add_agency(ctx: AdminContext, actor: Actor, span: AgencySpan) -> Agenc
     """A new agency, or another span of one that had ended."""
     span = _checked(span)
     async with change(ctx, actor, Act.AGENCY_ADD, span.code) as step:
+        there = await agencies.code_of(step.session, span.code)
+        if there not in (None, span.code):
+            raise conflict(f"{span.code} and {there} differ in case alone: they would be one agency")
+        span = await _with_parent(step, span)
         if any(span.overlaps(other) for other in await agencies.spans(step.session, span.code)):
             raise conflict(f"the agency {span.code} is there already on some of these days")
-        await _check_parent(step, span)
         await _check_mailbox(step, span.mailbox)
         await agencies.add_span(step.session, span, step.now_ms)
         step.content.update(_content(span))
@@ -77,6 +79,7 @@ async def rename_agency(
     mailbox: str | None = None,
 ) -> AgencySpan:
     """From day `on` the agency is called otherwise; what is not given stays as it was."""
+    code = await agency_code(ctx, code)
     async with change(ctx, actor, Act.AGENCY_RENAME, code) as step:
         old = await _span_to_end(step, code, on)
         new = _checked(
@@ -97,6 +100,7 @@ async def rename_agency(
 
 async def close_agency(ctx: AdminContext, actor: Actor, code: str, *, on: date) -> Merger:
     """The agency ends without a successor; `on` is the first day without it."""
+    code = await agency_code(ctx, code)
     async with change(ctx, actor, Act.AGENCY_CLOSE, code) as step:
         span = await _span_to_end(step, code, on)
         await agencies.end_span(step.session, code, span.valid_from, on)
@@ -113,7 +117,10 @@ async def merge_agencies(
     With one successor its accounts get a post there from that day. With several, nobody but
     the province knows who goes where: they are named in the result.
     """
-    successors = list(dict.fromkeys(into))
+    code = await agency_code(ctx, code)
+    async with ctx.db.read() as session:
+        known = [await agencies.code_of(session, successor) or successor for successor in into]
+    successors = list(dict.fromkeys(known))
     if not successors or code in successors:
         raise invalid(f"{rules.shown(code)} can be merged into one or more other agencies, not into itself")
     async with change(ctx, actor, Act.AGENCY_MERGE, code) as step:
@@ -141,10 +148,7 @@ async def _move(step: Change, address: str, code: str, successor: str, on: date)
 
 async def _span_to_end(step: Change, code: str, on: date) -> AgencySpan:
     """The span that `on` lies inside of, so that there is something on both sides of it."""
-    spans = await agencies.spans(step.session, code)
-    if not spans:
-        raise not_found("agency", rules.shown(code))
-    for span in spans:
+    for span in await agencies.spans(step.session, code):
         if span.holds(on) and span.valid_from != on:
             return span
     raise conflict(f"the agency {code} has no span that {on} would divide: see `agency show {code}`")
@@ -162,13 +166,16 @@ def _checked(span: AgencySpan) -> AgencySpan:
     )
 
 
-async def _check_parent(step: Change, span: AgencySpan) -> None:
+async def _with_parent(step: Change, span: AgencySpan) -> AgencySpan:
+    """The span with the agency above it as its code is stored."""
     if span.parent_code is None:
-        return
-    if span.parent_code == span.code:
+        return span
+    if span.parent_code.lower() == span.code.lower():
         raise invalid(f"the agency {span.code} cannot be above itself")
-    if not await agencies.spans(step.session, span.parent_code):
+    parent = await agencies.code_of(step.session, span.parent_code)
+    if parent is None:
         raise not_found("agency", rules.shown(span.parent_code))
+    return replace(span, parent_code=parent)
 
 
 async def _check_mailbox(step: Change, mailbox: str | None) -> None:

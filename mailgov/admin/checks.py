@@ -50,10 +50,20 @@ async def check_address(session: Session, address: str) -> None:
         raise conflict(f"{address} is taken: it is an {held} already")
 
 
+async def agency_code(ctx: AdminContext, text: str) -> str:
+    """The stored code of the agency that `text` names in whatever case; AdminError when there is none.
+
+    An agency never goes away, so this holds in a later transaction too.
+    """
+    async with ctx.db.read() as session:
+        code = await agencies.code_of(session, text)
+    if code is None:
+        raise not_found("agency", rules.shown(text))
+    return code
+
+
 async def check_agency(session: Session, code: str, day: date) -> None:
-    """Raise AdminError unless the agency exists on that day."""
+    """Raise AdminError unless the agency of that stored code exists on that day."""
     spans = await agencies.spans(session, code)
-    if not spans:
-        raise not_found("agency", rules.shown(code))
     if not any(span.holds(day) for span in spans):
         raise conflict(f"the agency {code} does not exist on {day}")

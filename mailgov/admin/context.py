@@ -126,6 +126,6 @@ def agency_filter(actor: Actor, act: Act, agency: str | None) -> str | None:
         return agency
     if actor.agency is None:
         raise forbidden(f"the role {actor.role} needs an agency")
-    if agency not in (None, actor.agency):
-        raise not_found("agency", agency or "")
+    if agency is not None and agency.lower() != actor.agency.lower():
+        raise not_found("agency", agency)
     return actor.agency

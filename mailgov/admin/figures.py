@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mailgov.admin import rules
+from mailgov.admin.checks import agency_code
 from mailgov.admin.context import Actor, AdminContext, agency_filter, require
-from mailgov.admin.errors import invalid, not_found
+from mailgov.admin.errors import invalid
 from mailgov.identity.roles import Act
 from mailgov.store import audit
 from mailgov.store.audit import AuditReport
 from mailgov.usage.periods import PeriodError
-from mailgov.usage.report import UnknownAgency, UsageReport, usage_report
+from mailgov.usage.report import UsageReport, usage_report
 
 LAST_DAYS = 30
 CALENDARS = ("civil", "administrative")
@@ -28,6 +29,8 @@ async def usage(
     """Messages and active persons of a period (default: 30 days, today the last)."""
     confined = agency_filter(actor, Act.USAGE_READ, agency)
     rules.one_of(calendar, CALENDARS, "calendar")
+    if confined is not None:
+        confined = await agency_code(ctx, confined)
     today = ctx.today()
     last = f"{today - timedelta(days=LAST_DAYS - 1)}..{today}"
     try:
@@ -41,8 +44,6 @@ async def usage(
         )
     except PeriodError as error:
         raise invalid(str(error)) from error
-    except UnknownAgency as error:
-        raise not_found("agency", rules.shown(confined or "")) from error
 
 
 async def verify_audit(ctx: AdminContext, actor: Actor) -> AuditReport:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from mailgov.admin import rules
+from mailgov.admin.checks import agency_code
 from mailgov.admin.context import Actor, AdminContext, agency_filter, change, require, require_over
 from mailgov.admin.errors import conflict, invalid, not_found, unfinished
 from mailgov.identity.roles import Act
@@ -30,6 +31,8 @@ async def list_queue(
 ) -> list[QueueEntry]:
     """Recipients that wait, oldest first, past the entry `after`; `agency` is the sending account's."""
     confined = agency_filter(actor, Act.QUEUE_READ, agency)
+    if confined is not None:
+        confined = await agency_code(ctx, confined)
     if state is not None:
         rules.one_of(state, traffic.WAITING, "state of a waiting recipient")
     return await traffic.queue(ctx.db, state=state, agency=confined, after=after, limit=limit)

@@ -6,9 +6,9 @@ Policy watches them: mail of the province does not belong there (see the rule ow
 from __future__ import annotations
 
 from mailgov.admin import rules
-from mailgov.admin.checks import account_of
+from mailgov.admin.checks import account_of, agency_code
 from mailgov.admin.context import Actor, AdminContext, Change, change, require_over
-from mailgov.admin.errors import conflict, invalid, not_found
+from mailgov.admin.errors import conflict, invalid
 from mailgov.identity.roles import Act
 from mailgov.store import accounts, agencies, directory
 
@@ -33,6 +33,8 @@ async def _change(
     outside = rules.any_address(outside)
     if (account is None) is (agency is None):
         raise invalid("name either the account or the agency that the address belongs to")
+    if agency is not None:
+        agency = await agency_code(ctx, agency)
     async with change(ctx, actor, act, outside) as step:
         if act is Act.ADDRESS_REGISTER and await directory.find_domain(
             step.session, rules.domain_of(outside)
@@ -59,8 +61,6 @@ async def _of_account(
 
 
 async def _of_agency(step: Change, actor: Actor, act: Act, outside: str, code: str) -> None:
-    if not await agencies.spans(step.session, code):
-        raise not_found("agency", rules.shown(code))
     require_over(actor, act, code, "agency", code)
     _check(act, outside, await agencies.registered_addresses(step.session, code))
     if act is Act.ADDRESS_REGISTER:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mailgov.admin import rules
+from mailgov.admin.checks import agency_code
 from mailgov.admin.context import Actor, AdminContext, change, require
 from mailgov.admin.errors import conflict, invalid, not_found
 from mailgov.identity.roles import AGENCY_ROLES, Act, Role
 from mailgov.identity.tokens import new_token
-from mailgov.store import agencies, tokens
+from mailgov.store import tokens
 from mailgov.store.tokens import TokenView
 
 DAY_MS = 86_400_000
@@ -43,10 +44,10 @@ async def create_token(
         raise invalid(f"the role {role} {needs}")
     if days is not None and not 1 <= days <= DAYS_MAX:
         raise invalid(f"a token lives at least 1 and at most {DAYS_MAX} days")
+    if agency is not None:
+        agency = await agency_code(ctx, agency)
     secret = new_token(ctx.random)
     async with change(ctx, actor, Act.TOKEN_CREATE, name, directory=False) as step:
-        if agency is not None and not await agencies.spans(step.session, agency):
-            raise not_found("agency", rules.shown(agency))
         made = await tokens.add_token(
             step.session,
             name=name,

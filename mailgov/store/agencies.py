@@ -1,4 +1,7 @@
-"""Agencies as dated spans of days: an agency that is renamed or merged keeps its past."""
+"""Agencies as dated spans of days: an agency that is renamed or merged keeps its past.
+
+Codes that differ in case alone are one agency's: ask `code_of` for the stored form first.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import Select, delete, func, or_, select, update
 from sqlmodel import col
 
 from mailgov.store.directory import Session
@@ -63,6 +66,12 @@ async def end_span(session: Session, code: str, valid_from: date | None, valid_u
     began = col(Agency.valid_from).is_(None) if valid_from is None else col(Agency.valid_from) == valid_from
     chosen = (col(Agency.code) == code) & began
     await session.execute(update(Agency).where(chosen).values(valid_until=valid_until))
+
+
+async def code_of(session: Session, text: str) -> str | None:
+    """The code of the agency that `text` names, in whatever case, as it is stored."""
+    query = select(col(Agency.code)).where(func.lower(col(Agency.code)) == text.lower()).limit(1)
+    return (await session.execute(query)).scalar_one_or_none()
 
 
 async def spans(session: Session, code: str) -> list[AgencySpan]:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date
 
 import pytest
 
-from mailgov.admin import accounts, agencies
+from mailgov.admin import accounts, agencies, figures, queue, registered, tokens
+from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import AdminContext
 from mailgov.admin.errors import AdminError
+from mailgov.identity.roles import Role
 from mailgov.store.agencies import AgencySpan, Succession
-from tests.unit.admin.province import OPERATOR, at, state
+from tests.unit.admin.province import OPERATOR, SNV_ADMIN, at, state
 
 MARCH = date(2026, 3, 1)
 
@@ -116,3 +119,39 @@ async def test_an_agency_ends_once(ctx: AdminContext) -> None:
             await agencies.close_agency(ctx, OPERATOR, "snv", on=day)
     earlier = await agencies.close_agency(ctx, OPERATOR, "snv", on=date(2026, 2, 1))
     assert earlier.left
+
+
+async def test_codes_that_differ_in_case_alone_are_one_agency(ctx: AdminContext) -> None:
+    with pytest.raises(AdminError, match="differ in case alone"):
+        await agencies.add_agency(ctx, OPERATOR, AgencySpan("SNV", "Again", "province"))
+    child = AgencySpan("Phong", "Phòng", "commune", parent_code="SNV")
+    assert (await agencies.add_agency(ctx, OPERATOR, child)).parent_code == "snv"
+    shown = await agencies.show_agency(ctx, OPERATOR, "SnV")
+    assert [span.code for span in shown.spans] == ["snv"]
+    new = NewAccount(at("x"), "X", "shared", "SNV")
+    assert (await accounts.add_account(ctx, OPERATOR, new)).agency_on(MARCH) == "snv"
+    await accounts.move_account(ctx, OPERATOR, at("x"), agency="sTc", on=MARCH)
+    listed = await accounts.list_accounts(ctx, OPERATOR, agency="SNV")
+    assert {account.address for account in listed} == {at("annv"), at("snv"), at("x")}
+    await registered.register_address(ctx, OPERATOR, "a@example.org", agency="SNV")
+    made = await tokens.create_token(ctx, OPERATOR, "t", role=Role.CLERK, agency="SNV", days=1)
+    assert made.token.agency_code == "snv"
+    assert await queue.list_queue(ctx, OPERATOR, agency="SNV")
+    assert await queue.list_queue(ctx, SNV_ADMIN, agency="SNV")
+    report = await figures.usage(ctx, OPERATOR, agency="SNV")
+    assert [row.code for row in report.rows] == ["snv"]
+    with pytest.raises(AdminError, match="not into itself"):
+        await agencies.merge_agencies(ctx, OPERATOR, "SNV", into=["Snv"], on=MARCH)
+    await agencies.rename_agency(ctx, OPERATOR, "SNV", on=MARCH, name="Y")
+    await agencies.merge_agencies(ctx, OPERATOR, "SNV", into=["STC"], on=date(2026, 4, 1))
+    assert state(ctx).audit[-1][3] == "snv"
+    detail = await agencies.show_agency(ctx, OPERATOR, "STC")
+    assert detail.successions == (Succession("snv", "stc", date(2026, 4, 1)),)
+
+
+@pytest.mark.parametrize("look", [accounts.list_accounts, queue.list_queue, figures.usage])
+async def test_what_is_asked_of_an_unknown_agency_is_refused(
+    ctx: AdminContext, look: Callable[..., Awaitable[object]]
+) -> None:
+    with pytest.raises(AdminError, match="no such agency: nope"):
+        await look(ctx, OPERATOR, agency="nope")
