@@ -7,6 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -50,22 +51,29 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
         raise ConfigError(f"{file}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    overridden = {}
     for name, value in environ.items():
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
-            _override(table, name, value)
-    return build_settings(table, file)
+            overridden[_override(table, name, value)] = name
+    return build_settings(table, file, overridden)
 
 
-def build_settings(table: Mapping[str, Any], file: Path) -> Settings:
-    """Validated settings from a table; `file` names them in errors and anchors relative paths."""
+def build_settings(
+    table: Mapping[str, Any], file: Path, overridden: Mapping[tuple[str, ...], str] = MappingProxyType({})
+) -> Settings:
+    """Validated settings from a table; `file` names them in errors and anchors relative paths.
+
+    `overridden` tells which keys come from which environment variable, to blame the right one.
+    """
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        problem = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ConfigError(f"{file}: key {key}: {problem}{more}") from None
+        told = first["msg"].removeprefix("Value error, ")
+        problem = "unknown key" if first["type"] == "extra_forbidden" else told
+        place = _place(file, tuple(str(part) for part in first["loc"]), overridden)
+        raise ConfigError(f"{place}: {problem}{more}") from None
     return _anchored(settings, file.parent)
 
 
@@ -74,7 +82,17 @@ def default_policy_directory() -> Path:
     return Path(__file__).resolve().parent.parent.parent / "policy"
 
 
-def _override(table: dict[str, Any], name: str, value: str) -> None:
+def _place(file: Path, path: tuple[str, ...], overridden: Mapping[tuple[str, ...], str]) -> str:
+    """Where a bad value comes from: the environment variable that set it, else the file's key."""
+    key = ".".join(path)
+    for end in range(len(path), 0, -1):
+        if path[:end] in overridden:
+            return f"environment {overridden[path[:end]]} (key {key})"
+    return f"{file}: key {key}"
+
+
+def _override(table: dict[str, Any], name: str, value: str) -> tuple[str, ...]:
+    """Put a variable's value into the table; the key that it set."""
     keys = name.removeprefix(PREFIX).lower().split("__")
     parsed: Any = value
     if value[:1] in ("{", "["):
@@ -87,6 +105,7 @@ def _override(table: dict[str, Any], name: str, value: str) -> None:
         if not isinstance(table, dict):
             raise ConfigError(f"environment {name}: {key} is not a section")
     table[keys[-1]] = parsed
+    return tuple(keys)
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:

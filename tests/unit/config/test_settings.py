@@ -1,0 +1,51 @@
+"""Errors in the settings name the place that is to be mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailgov.config import ConfigError, load_settings
+
+
+def fault(folder: Path, text: str = "", **environ: str) -> str:
+    file = folder / "mailgov.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        load_settings(file, environ)
+    return str(raised.value).replace(str(file), "FILE")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[http]\nlisten = "8025"', "FILE: key http.listen: '8025' is not host:port"),
+        ('[smtp]\nsize_limit = "1"', "FILE: key smtp.size_limit: unknown key"),
+        ('hostnme = "x"', "FILE: key hostnme: unknown key"),
+        ("[spool\n", "FILE: not valid TOML: "),
+    ],
+)
+def test_a_bad_file(tmp_path: Path, text: str, said: str) -> None:
+    assert fault(tmp_path, text).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("MAILGOV_HTTP__LISTEN", "8025", "(key http.listen): '8025' is not host:port"),
+        ("MAILGOV_HTTP__LISTN", "x:1", "(key http.listn): unknown key"),
+        ("MAILGOV_HOSTNME", "x", "(key hostnme): unknown key"),
+        ("MAILGOV_DELIVERY", '{"mx_port": 0}', "(key delivery.mx_port): Input should be greater"),
+        ("MAILGOV_SMTP__TRUSTED", '[{"listen": "1"}]', "(key smtp.trusted.0.listen): '1' is not"),
+    ],
+)
+def test_a_bad_variable_is_blamed_and_not_the_file(tmp_path: Path, name: str, value: str, said: str) -> None:
+    told = fault(tmp_path, '[http]\nlisten = "127.0.0.1:1"\n', **{name: value})
+    assert told.startswith(f"environment {name} {said}")
+    assert "FILE" not in told
+
+
+def test_a_bad_file_is_blamed_beside_a_good_variable(tmp_path: Path) -> None:
+    told = fault(tmp_path, '[http]\nlisten = "8025"', MAILGOV_HTTP__PUBLIC_URL="https://mail.vn")
+    assert told.startswith("FILE: key http.listen: ")
