@@ -50,7 +50,9 @@ def check_folder(data_dir: Path, settings_file: Path) -> bool:
     """
     owner = init.owner_of(data_dir)
     if owner not in (None, settings_file.resolve()):
-        raise conflict(f"the data folder {data_dir} belongs to the installation of {owner}: name another one")
+        raise conflict(
+            f"the data folder {data_dir} belongs to the installation of {owner}: name another --data"
+        )
     return owner is not None
 
 
@@ -77,7 +79,7 @@ async def _refuse_used_ledger(ctx: AdminContext, folder: Path) -> None:
     if found:
         raise conflict(
             f"the ledger holds the domain {found[0]} already and {folder} is not known as its data folder"
-            f" (no {init.OWNER_FILE} file): init makes new installations only"
+            f" (no file {init.OWNER_FILE} in it): name another --data, or move what is there away"
         )
 
 
