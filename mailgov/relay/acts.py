@@ -70,7 +70,7 @@ class Acts:
         await spool.apply(self._change(message, movable, command))
         self._scheduler.wake()
         log.info("queue act", act=command.act, queue_id=message.queue_id, actor=command.actor)
-        return "done", f"{len(movable)} recipients"
+        return "done", f"{len(movable)} recipient{'' if len(movable) == 1 else 's'}"
 
     def _change(
         self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], command: PendingCommand
