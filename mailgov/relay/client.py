@@ -31,6 +31,11 @@ LARGE_BYTES = 262_144
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+")
 
 
+def _positive(response: SMTPResponse) -> bool:
+    """By the first digit alone (RFC 5321 4.2.1): a 252 to RCPT takes the recipient, not yet the message."""
+    return 200 <= response.code <= 299
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What one mail transaction out carries."""
@@ -42,8 +47,11 @@ class Envelope:
 
 
 def reply_of(response: SMTPResponse) -> Reply:
-    """The next hop's reply, bounded and on one line; anything unusual counts as temporary."""
-    code = response.code if 200 <= response.code <= 599 else 451
+    """The next hop's reply, bounded and on one line; anything unusual counts as temporary.
+
+    A 3xx where a transaction ends is unusual: it neither takes the mail nor refuses it.
+    """
+    code = response.code if 200 <= response.code <= 299 or 400 <= response.code <= 599 else 451
     text = " ".join(response.message.encode("utf-8", "replace").decode("utf-8", "replace").split())
     match = _ENHANCED.match(text)
     enhanced = match[1] if match and match[1][0] == str(code)[0] else f"{code // 100}.0.0"
@@ -120,13 +128,13 @@ class Connection:
     async def _transaction(self, envelope: Envelope, content: Content) -> list[Reply]:
         client = self._client
         response = await self._command(b"MAIL", self._mail_argument(envelope, content))
-        if response.code != 250:
+        if not _positive(response):
             await self._reset()
             return [reply_of(response)] * len(envelope.recipients)
         replies: list[Reply | None] = []
         for recipient in envelope.recipients:
             response = await self._command(b"RCPT", f"TO:<{recipient}>".encode())
-            replies.append(None if response.code in (250, 251) else reply_of(response))
+            replies.append(None if _positive(response) else reply_of(response))
         if all(reply is not None for reply in replies):
             await self._reset()
             return [reply for reply in replies if reply is not None]
