@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from mailgov.mail.headers import HeaderBlock
 
+AUTHSERV_ID_OCTETS = 1000
+"""How far into an Authentication-Results value its first word is looked for."""
 LOCAL_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
@@ -79,5 +81,28 @@ def removals(header: HeaderBlock, *, submitted: bool, authserv_id: str) -> tuple
 
 
 def _claims(value: bytes, authserv_id: bytes) -> bool:
-    identity = value.split(b";", 1)[0].split()
-    return bool(identity) and identity[0].lower() == authserv_id
+    """Whether the value's authserv-id, behind comments and in quotes or not (RFC 8601 2.2), is ours."""
+    words = _without_comments(value[:AUTHSERV_ID_OCTETS]).split(b";", 1)[0].replace(b"\\", b"").split()
+    return bool(words) and words[0].strip(b'"').rstrip(b".").lower() == authserv_id
+
+
+def _without_comments(value: bytes) -> bytes:
+    """The value with a blank for each comment (RFC 5322 3.2.2); one that never ends takes the rest."""
+    kept, depth, at, quoted = bytearray(), 0, 0, False
+    while at < len(value):
+        octet = value[at : at + 1]
+        if octet == b"\\":
+            kept += b"" if depth else value[at : at + 2]
+            at += 2
+            continue
+        if octet == b'"' and not depth:
+            quoted = not quoted
+        if octet == b"(" and not quoted:
+            depth += 1
+        elif octet == b")" and depth:
+            depth -= 1
+            kept += b" "
+        elif not depth:
+            kept += octet
+        at += 1
+    return bytes(kept)
