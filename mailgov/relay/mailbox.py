@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import stat
 from pathlib import Path
 
-from mailgov.mail.address import Address
+from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay.content import CHUNK_BYTES, Content
 from mailgov.store.spool.bodies import sync_folder
 
 DELIVERED = Reply(250, "2.1.5", "Delivered to mailbox")
 NOT_NOW = Reply(451, "4.2.0", "The mailbox cannot be written now")
+NO_MAILBOX = Reply(550, "5.1.1", "No such mailbox here")
 FULL = Reply(452, "4.3.1", "No room to store the message now")
 FOLDERS = ("tmp", "new", "cur")
 MADE_ABOVE = 3
@@ -27,10 +29,13 @@ def maildir_of(data_dir: Path, account: str) -> Path:
 
     Raises MailError for an address that is no safe name; accounts are made with safe ones only.
     """
-    address = Address.parse(account)
+    try:
+        address = Address.parse(account)
+    except AddressError as error:
+        raise MailError(NO_MAILBOX, f"unsafe mailbox name {account!r}: {error}") from None
     for part in (address.local, address.domain):
         if not part or part.startswith(".") or "/" in part or "\0" in part or len(part.encode()) > 200:
-            raise MailError(Reply(550, "5.1.1", "No such mailbox here"), f"unsafe mailbox name {account!r}")
+            raise MailError(NO_MAILBOX, f"unsafe mailbox name {account!r}")
     return data_dir / "mail" / address.domain / address.local.lower()
 
 
@@ -49,7 +54,8 @@ def deliver(maildir: Path, content: Content, *, unique: str, reverse_path: str) 
         temporary.replace(maildir / "new" / unique)
         sync_folder(maildir / "new")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may be the folder that is at fault
+            temporary.unlink(missing_ok=True)
         raise MailError(FULL if error.errno in _NO_ROOM else NOT_NOW, str(error)) from error
     return DELIVERED
 
