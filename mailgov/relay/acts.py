@@ -100,9 +100,16 @@ class Acts:
         """Mail from roles without a relay: stored here first, then marked; a crash between repeats it."""
         node = self._node
         for mail in await outgoing.take(self._db, node.spool.id, node.clock.now_ms(), limit=BATCH):
-            prepared = await prepare_own(node, mail.content, mail.reverse_path, mail.recipients)
-            if prepared is not None:
-                await node.spool.apply(prepared.change)
-                self._scheduler.wake()
+            try:
+                prepared = await prepare_own(
+                    node, node.spool, mail.content, mail.reverse_path, mail.recipients
+                )
+                if prepared is not None:
+                    await node.spool.apply(prepared.change)
+            except Exception as error:  # its claim runs out and it comes again; the others go on
+                log.error("outgoing mail not taken in", id=mail.id, exc_info=error)
+                node.counters.add("internal_errors")
+                continue
+            self._scheduler.wake()
             queue_id = prepared.event.queue_id if prepared is not None else None
             await outgoing.mark_taken(self._db, mail.id, queue_id, node.clock.now_ms())

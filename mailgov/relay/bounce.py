@@ -35,7 +35,7 @@ async def bounce(
     """The DSN for these failures, for the caller to store with them.
 
     None for mail from the null reverse-path: a bounce is never bounced (RFC 5321 6.1). It goes
-    to the reverse-path from `<>`, with the header of what failed.
+    to the reverse-path from `<>`, with the header of what failed. Raises what `prepare_own` raises.
     """
     if not message.reverse_path:
         log.info("no bounce to the null reverse-path", queue_id=message.queue_id)
@@ -52,7 +52,7 @@ async def bounce(
         arrival_date=mail_date(message.received_ms),
         returned=await _header(spool, message, failures[0].recipient.variant),
     )
-    return await prepare_own(node, content, "", [message.reverse_path])
+    return await prepare_own(node, spool, content, "", [message.reverse_path])
 
 
 def _domain(node: Node, reverse_path: str) -> str:

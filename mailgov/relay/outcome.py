@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from mailgov.mail.events import DecisionRecord, Event, OutcomeEvent, RecipientState
 from mailgov.mail.reply import Reply
 from mailgov.relay.bounce import Failure, bounce
+from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool
 
@@ -31,56 +32,84 @@ class Outcome:
     decision: DecisionRecord | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What an outcome makes of its recipient."""
+
+    outcome: Outcome
+    progress: Progress
+    state: RecipientState
+    reply: Reply
+
+
 async def settle(node: Node, spool: Spool, message: QueuedMessage, outcomes: Sequence[Outcome]) -> None:
     """Write the outcomes of one attempt, and the bounce for those that failed, in one transaction.
 
     Raises SpoolError when it could not be written: then nothing of it was.
     """
     now_ms = node.clock.now_ms()
-    progress: list[Progress] = []
-    events: list[Event] = []
-    failures: list[Failure] = []
-    for outcome in outcomes:
-        step, state, reply = _judge(node, message, outcome, now_ms)
-        progress.append(step)
-        events.append(_event(message, outcome, state, reply, step.attempts, now_ms))
-        node.counters.add(state)
-        if state == "bounced":
-            failures.append(Failure(outcome.recipient, reply, outcome.mx_host))
+    steps, notice = await _with_bounce(
+        node, spool, message, [_judge(node, message, outcome, now_ms) for outcome in outcomes], now_ms
+    )
+    for step in steps:
+        node.counters.add(step.state)
         log.info(
-            state, queue_id=message.queue_id, position=outcome.recipient.position, attempts=step.attempts,
-            host=outcome.mx_host, reply=reply.line(),
+            step.state, queue_id=message.queue_id, position=step.progress.position,
+            attempts=step.progress.attempts, host=step.outcome.mx_host, reply=step.reply.line(),
         )  # fmt: skip
-    if not failures and all(step.state is None for step in progress):
+    progress = [step.progress for step in steps]
+    events: list[Event] = [_event(message, step, now_ms) for step in steps]
+    if all(step.state == "delivered" for step in steps):
         # Losing this costs a repeated delivery after a crash, no more: it need not be waited for.
         spool.apply_later(Change(progress=progress, events=events))
         return
-    notice = await bounce(node, spool, message, failures, now_ms) if failures else None
     messages = [notice.message] if notice is not None and notice.message is not None else []
     events += [notice.event] if notice is not None else []
     await spool.apply(Change(messages=messages, progress=progress, events=events))
     node.offer(None, 0)
 
 
-def _judge(
-    node: Node, message: QueuedMessage, outcome: Outcome, now_ms: int
-) -> tuple[Progress, RecipientState, Reply]:
+async def _with_bounce(
+    node: Node, spool: Spool, message: QueuedMessage, steps: list[_Step], now_ms: int
+) -> tuple[list[_Step], Prepared | None]:
+    """The steps and the bounce for those that failed.
+
+    Where no bounce can be made now, they wait instead: nobody would be told, and the others of the
+    attempt must be settled, or they would get the message again.
+    """
+    failures = [
+        Failure(step.outcome.recipient, step.reply, step.outcome.mx_host)
+        for step in steps
+        if step.state == "bounced"
+    ]
+    if not failures:
+        return steps, None
+    try:
+        return steps, await bounce(node, spool, message, failures, now_ms)
+    except Exception as error:
+        log.error("no bounce could be made", queue_id=message.queue_id, exc_info=error)
+        node.counters.add("internal_errors")
+    return [_deferred(node, step, now_ms) if step.state == "bounced" else step for step in steps], None
+
+
+def _judge(node: Node, message: QueuedMessage, outcome: Outcome, now_ms: int) -> _Step:
     recipient, reply = outcome.recipient, outcome.reply
-    attempts = recipient.attempts + 1
-    settings = node.settings.delivery
+    final = Progress(message.queue_id, recipient.position, None, recipient.attempts + 1)
     if reply.positive:
-        return Progress(message.queue_id, recipient.position, None, attempts), "delivered", reply
+        return _Step(outcome, final, "delivered", reply)
     if reply.transient:
-        due_ms = now_ms + _wait_ms(node, attempts)
-        if now_ms - message.received_ms < settings.expire_s * 1000:
-            line = reply.line()
-            return (
-                Progress(message.queue_id, recipient.position, "ready", attempts, due_ms, line),
-                "deferred",
-                reply,
-            )
+        if now_ms - message.received_ms < node.settings.delivery.expire_s * 1000:
+            return _deferred(node, _Step(outcome, final, "deferred", reply), now_ms)
         reply = Reply(EXPIRED.code, EXPIRED.enhanced, f"{EXPIRED.text}; last reply: {reply.line()}")
-    return Progress(message.queue_id, recipient.position, None, attempts), "bounced", reply
+    return _Step(outcome, final, "bounced", reply)
+
+
+def _deferred(node: Node, step: _Step, now_ms: int) -> _Step:
+    """The recipient waits for another attempt, by the schedule."""
+    attempts = step.progress.attempts
+    due_ms = now_ms + _wait_ms(node, attempts)
+    progress = replace(step.progress, state="ready", due_ms=due_ms, last_reply=step.reply.line())
+    return replace(step, progress=progress, state="deferred")
 
 
 def _wait_ms(node: Node, attempts: int) -> int:
@@ -90,17 +119,15 @@ def _wait_ms(node: Node, attempts: int) -> int:
     return int(wait_s * 1000 * (1 + JITTER * (2 * chance - 1)))
 
 
-def _event(
-    message: QueuedMessage, outcome: Outcome, state: RecipientState, reply: Reply, attempts: int, now_ms: int
-) -> OutcomeEvent:
-    context = outcome.recipient.context
+def _event(message: QueuedMessage, step: _Step, now_ms: int) -> OutcomeEvent:
+    outcome, context = step.outcome, step.outcome.recipient.context
     return OutcomeEvent(
         queue_id=message.queue_id,
         position=outcome.recipient.position,
         at_ms=now_ms,
-        state=state,
-        reply=reply.line(),
-        attempts=attempts,
+        state=step.state,
+        reply=step.reply.line(),
+        attempts=step.progress.attempts,
         mx_host=outcome.mx_host,
         mx_provider=outcome.mx_provider,
         account=context.get("account"),

@@ -14,21 +14,20 @@ from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
 from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.node import Node
-from mailgov.relay.sign import SigningError
-from mailgov.store.spool import SpoolError
+from mailgov.store.spool import Spool
 
 log = structlog.get_logger()
 
 
 async def prepare_own(
-    node: Node, content: bytes, reverse_path: str, recipients: Sequence[str]
+    node: Node, spool: Spool, content: bytes, reverse_path: str, recipients: Sequence[str]
 ) -> intake.Prepared | None:
-    """A message of ours, decided on and signed, for the caller to store.
+    """A message of ours, decided on and signed, for the caller to store in `spool`, where its body lies.
 
-    None when there is nobody to send it to or it cannot be made: logged, counted, never raised,
-    for a notice must not stop what it tells about.
+    None when there is nobody to send it to: logged and counted. Raises SpoolError, SigningError
+    or MailError when it cannot be made now: nothing is left of it, and it is to be tried again.
     """
-    incoming = _incoming(node, reverse_path)
+    incoming = _incoming(node, reverse_path, eight_bit=not content.isascii())
     for text in recipients:
         for target in _targets(node, text):
             facts = judge.recipient_facts(node, target)
@@ -45,24 +44,25 @@ async def prepare_own(
         log.warning("own mail has no recipient", recipients=len(recipients))
         node.counters.add("own_mail_dropped")
         return None
-    writer = node.spool.body_writer(incoming.queue_id, node.settings.smtp.memory_body_bytes)
+    writer = spool.body_writer(incoming.queue_id, node.settings.smtp.memory_body_bytes)
     header_end = content.find(b"\r\n\r\n")
     header = HeaderBlock.scan(content[: header_end + 4] if header_end >= 0 else content)
     try:
         await writer.write(content)
         return await intake.prepare(node, incoming, writer, header, leased=False)
-    except (SpoolError, SigningError) as error:
-        await writer.discard()
-        log.error("own mail not made", cause=str(error))
-        node.counters.add("own_mail_dropped")
-        return None
+    except BaseException:
+        writer.discard_soon()
+        raise
 
 
-def _incoming(node: Node, reverse_path: str) -> Incoming:
+def _incoming(node: Node, reverse_path: str, *, eight_bit: bool) -> Incoming:
     facts = judge.session_facts(node, listener="own", authenticated=False, tls=False, client="")
     facts |= judge.account_facts(None) | judge.path_facts(None, reverse_path.lower(), own=True)
     trace = Trace(node.settings.hostname, "", "local")
-    return Incoming(node.clock.queue_id(), "own", None, reverse_path, trace, facts)
+    # SMTPUTF8 is announced only where an address or the header needs it: see `intake`.
+    return Incoming(
+        node.clock.queue_id(), "own", None, reverse_path, trace, facts, smtputf8=True, eight_bit=eight_bit
+    )
 
 
 def _targets(node: Node, text: str) -> Sequence[Target]:
