@@ -59,6 +59,11 @@ class Forwarder:
         except SpoolError as error:
             log.error("outbox cannot be read", cause=str(error))
             return False
+        except Exception as error:  # nothing may end the forwarder: the events would never count
+            self._failures += 1
+            self._node.counters.add("internal_errors")
+            log.error("events not applied", exc_info=error)
+            return False
         if self._failures:
             log.info("ledger is back", failures=self._failures)
         self._failures = 0
