@@ -1,0 +1,335 @@
+"""Mail out over SMTP, against a server that misbehaves as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtplib.response import SMTPResponse
+
+from mailgov.mail.reply import MailError, Reply
+from mailgov.relay.client import REPLY_LENGTH_LIMIT, Connection, Envelope, first_connection, reply_of
+from mailgov.relay.content import Content
+from mailgov.relay.route import Hop
+from mailgov.settings import DeliverySettings
+from tests.support.certificates import make_certificate
+from tests.support.processes import free_port
+from tests.support.sink import Act, Phase, Sink
+
+HOST = "mx.example.org"
+DATA = b"Subject: x\r\n\r\n.\r\n..two dots\r\nplain\r\n.last\r\n"
+ONE = Envelope("annv@caobang.gov.vn", ("a@example.org",), smtputf8=False, eight_bit=False)
+TWO = Envelope("annv@caobang.gov.vn", ("a@example.org", "b@example.org"), smtputf8=False, eight_bit=False)
+QUICK: dict[str, Any] = {"connect_timeout_s": 0.5, "command_timeout_s": 0.5, "data_timeout_s": 0.5}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+def content(data: bytes = DATA) -> Content:
+    return Content(data, size_bytes=len(data))
+
+
+async def opened(sink: Sink, pool: ThreadPoolExecutor, **delivery: Any) -> Connection:
+    settings = DeliverySettings.model_validate(delivery)
+    return await Connection.open(Hop(HOST, sink.host, sink.port), settings, "mail.caobang.gov.vn", pool)
+
+
+@pytest.fixture
+async def connection(sink: Sink, pool: ThreadPoolExecutor) -> AsyncIterator[Connection]:
+    made = await opened(sink, pool)
+    yield made
+    await made.close()
+
+
+# What is said and what arrives
+
+
+async def test_a_message_arrives_byte_for_byte(sink: Sink, connection: Connection) -> None:
+    (reply,) = await connection.send(ONE, content())
+    assert reply.line() == "250 2.0.0 kept"
+    (received,) = sink.messages
+    assert (received.reverse_path, received.recipients, received.data) == (
+        ONE.reverse_path,
+        ONE.recipients,
+        DATA,
+    )
+    assert received.helo == "mail.caobang.gov.vn"
+    assert received.mail_parameters == (f"SIZE={len(DATA)}",)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b".\r\n",
+        b"",
+        b"\r\n.\r\n",
+        b"Subject: x\r\n\r\n" + b".\r\n" * 50_000,
+        b"Subject: x\r\n\r\n" + b"\x00\xff" * 100 + b"\r\n",
+    ],
+)
+async def test_dots_and_odd_bodies(sink: Sink, connection: Connection, data: bytes) -> None:
+    (reply,) = await connection.send(ONE, content(data))
+    assert reply.positive
+    assert sink.messages[0].data == data
+
+
+async def test_head_and_file_are_one_message(sink: Sink, connection: Connection, tmp_path: Path) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(b"cut off" + b"\r\n.x\r\n" * 200_000)
+    (reply,) = await connection.send(ONE, Content(b"Subject: x\r\n\r\nend", file, 7, 18 + 1_200_000))
+    assert reply.positive
+    assert sink.messages[0].data == b"Subject: x\r\n\r\nend" + b"\r\n.x\r\n" * 200_000
+
+
+async def test_a_last_line_without_its_end_is_ended(sink: Sink, connection: Connection) -> None:
+    assert (await connection.send(ONE, content(b"Subject: x\r\n\r\nno end")))[0].positive
+    assert sink.messages[0].data == b"Subject: x\r\n\r\nno end\r\n"
+
+
+async def test_many_messages_on_one_connection(sink: Sink, connection: Connection) -> None:
+    for _ in range(5):
+        assert (await connection.send(ONE, content()))[0].positive
+    assert (len(sink.messages), sink.connections) == (5, 1)
+
+
+async def test_each_recipient_has_its_own_reply(sink: Sink, connection: Connection) -> None:
+    sink.on("rcpt", "550 5.1.1 nobody", when=lambda address: address.startswith("a@"))
+    assert [r.line() for r in await connection.send(TWO, content())] == ["550 5.1.1 nobody", "250 2.0.0 kept"]
+    assert sink.messages[0].recipients == ("b@example.org",)
+
+
+async def test_parameters_are_said_where_they_are_understood(pool: ThreadPoolExecutor) -> None:
+    envelope = Envelope("ä@example.vn", ("b@example.org",), smtputf8=True, eight_bit=True)
+    with Sink(extensions=("SMTPUTF8", "8BITMIME")) as sink:
+        made = await opened(sink, pool)
+        assert (await made.send(envelope, content()))[0].positive
+        await made.close()
+        assert sink.messages[0].mail_parameters == ("BODY=8BITMIME", "SMTPUTF8")
+        assert sink.messages[0].reverse_path == "ä@example.vn"
+    with Sink(extensions=()) as sink:
+        made = await opened(sink, pool)
+        assert (await made.send(envelope, content()))[0].line().startswith("553 5.6.7 ")
+        plain = Envelope("a@example.vn", ("b@example.org",), smtputf8=False, eight_bit=True)
+        assert (await made.send(plain, content()))[0].positive
+        assert sink.messages[0].mail_parameters == ()
+        await made.close()
+
+
+async def test_a_size_that_is_too_much_is_not_even_tried(pool: ThreadPoolExecutor) -> None:
+    with Sink(extensions=("SIZE 40",)) as sink:
+        made = await opened(sink, pool)
+        assert (await made.send(TWO, content()))[0].line().startswith("552 5.3.4 ")
+        assert (await made.send(ONE, content(b"Subject: x\r\n\r\nshort\r\n")))[0].positive
+        await made.close()
+        assert not any("SIZE=47" in command for command in sink.commands)
+
+
+async def test_an_address_with_a_control_character_cannot_be_said(sink: Sink, connection: Connection) -> None:
+    for evil in ("a\r\nRCPT TO:<victim@example.org>@x.org", "a\x00@x.org"):
+        envelope = Envelope("annv@caobang.gov.vn", (evil,), smtputf8=False, eight_bit=False)
+        (reply,) = await connection.send(envelope, content())
+        assert reply.code in {451, 553}
+    assert not any("victim" in command for command in sink.commands)
+
+
+# What a next hop may answer
+
+REPLIES: list[tuple[Phase, str | Act, str]] = [
+    ("mail", "550 5.7.1 no", "550 5.7.1 no"),
+    ("mail", "451 4.3.0 later", "451 4.3.0 later"),
+    ("mail", "354 odd", "451 4.0.0 odd"),
+    ("rcpt", "550 no", "550 5.0.0 no"),
+    ("rcpt", "452 4.2.2 full", "452 4.2.2 full"),
+    ("rcpt", "354 odd", "451 4.0.0 odd"),
+    ("data", "554 5.5.1 no", "554 5.5.1 no"),
+    ("data", "451 4.3.0 later", "451 4.3.0 later"),
+    ("data", "250 odd", "451 4.5.0 unexpected reply to DATA"),
+    ("eod", "554 5.6.0 spam", "554 5.6.0 spam"),
+    ("eod", "451 4.7.1 greylisted", "451 4.7.1 greylisted"),
+    ("eod", "354 odd", "451 4.0.0 odd"),
+    ("eod", "150 odd", "451 4.0.0 odd"),
+    ("eod", "250 kept", "250 2.0.0 kept"),
+    ("eod", "252 5.1.1 liar", "252 2.0.0 liar"),
+    ("eod", "550-5.7.1 one\r\n550-5.7.1 two\r\n550 5.7.1 three", "550 5.7.1 one 5.7.1 two 5.7.1 three"),
+    ("mail", Act.DROP, "451 4.4.2"),
+    ("rcpt", Act.RESET, "451 4.4.2"),
+    ("data", Act.DROP, "451 4.4.2"),
+    ("eod", Act.DROP, "451 4.4.2"),
+    ("eod", Act.KEEP_AND_DROP, "451 4.4.2"),
+    ("mail", "this is no reply", "451 4."),
+]
+
+
+@pytest.mark.parametrize(("phase", "said", "heard"), REPLIES, ids=range(len(REPLIES)))
+async def test_what_is_made_of_a_reply(
+    sink: Sink, pool: ThreadPoolExecutor, phase: Phase, said: str | Act, heard: str
+) -> None:
+    made = await opened(sink, pool, **QUICK)
+    sink.on(phase, said)
+    replies = [reply.line() for reply in await made.send(TWO, content())]
+    assert len(replies) == 2
+    for reply in replies:
+        assert reply.startswith(heard), reply
+    if heard.startswith(("250", "252")):
+        assert len(sink.messages) == 1
+    await made.close()
+
+
+@pytest.mark.parametrize("phase", ["mail", "rcpt"])
+@pytest.mark.parametrize("said", ["251 2.1.5 will forward", "252 2.1.5 cannot verify", "200 fine"])
+async def test_any_2xx_goes_on_and_delivers_nothing_by_itself(
+    sink: Sink, connection: Connection, phase: Phase, said: str
+) -> None:
+    """A message that was never sent must not count as delivered."""
+    sink.on(phase, said)
+    assert [reply.line() for reply in await connection.send(TWO, content())] == ["250 2.0.0 kept"] * 2
+    assert len(sink.messages) == 1
+
+
+@pytest.mark.parametrize("phase", ["mail", "rcpt", "data", "eod"])
+async def test_a_next_hop_that_says_nothing_is_waited_for_so_long(
+    sink: Sink, pool: ThreadPoolExecutor, phase: Phase
+) -> None:
+    made = await opened(sink, pool, connect_timeout_s=5, command_timeout_s=0.2, data_timeout_s=0.2)
+    sink.on(phase, Act.HANG)
+    (reply,) = await made.send(ONE, content())
+    assert reply.line().startswith("451 4.4.2 ")
+    assert made.broken
+    await made.close()
+
+
+async def test_a_flood_of_words_is_bounded(sink: Sink, pool: ThreadPoolExecutor) -> None:
+    made = await opened(sink, pool, **QUICK)
+    sink.on("eod", "550 5.7.1 " + "x" * 7000)
+    (reply,) = await made.send(ONE, content())
+    assert reply.line() == f"550 5.7.1 {'x' * REPLY_LENGTH_LIMIT}"
+    await made.close()
+
+
+async def test_endless_lines_of_a_reply_are_cut_off(sink: Sink, pool: ThreadPoolExecutor) -> None:
+    made = await opened(sink, pool, **QUICK)
+    sink.on("mail", b"250-more\r\n" * 100_000)
+    (reply,) = await made.send(ONE, content())
+    assert reply.transient
+    assert made.broken
+    await made.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "line"),
+    [
+        (250, "2.0.0 Ok: queued as 1", "250 2.0.0 Ok: queued as 1"),
+        (550, "5.1.1 <a@b>: no such\nuser\there", "550 5.1.1 <a@b>: no such user here"),
+        (550, "no code", "550 5.0.0 no code"),
+        (550, "4.1.1 wrong class", "550 5.0.0 wrong class"),
+        (421, "", "421 4.0.0 "),
+        (-1, "x", "451 4.0.0 x"),
+        (600, "x", "451 4.0.0 x"),
+        (99, "x", "451 4.0.0 x"),
+        (399, "x", "451 4.0.0 x"),
+        (550, "\udcff", "550 5.0.0 ?"),
+        (550, "5.1.1  two   blanks ", "550 5.1.1 two blanks"),
+    ],
+)
+def test_replies_are_one_bounded_line(code: int, text: str, line: str) -> None:
+    assert reply_of(SMTPResponse(code, text)).line() == line
+
+
+# Connecting
+
+
+async def test_the_first_hop_that_greets_is_taken(sink: Sink, pool: ThreadPoolExecutor) -> None:
+    settings = DeliverySettings.model_validate(QUICK)
+    hops = [Hop("dead.example.org", "127.0.0.1", free_port()), Hop(HOST, sink.host, sink.port)]
+    made = await first_connection(hops, settings, "us.vn", pool)
+    assert made.hop.host == HOST
+    await made.close()
+    with pytest.raises(MailError) as caught:
+        await first_connection(hops[:1], settings, "us.vn", pool)
+    assert caught.value.reply.line().startswith("451 4.4.1 No connection to dead.example.org")
+    with pytest.raises(MailError):
+        await first_connection([], settings, "us.vn", pool)
+
+
+@pytest.mark.parametrize(
+    ("phase", "said", "heard"),
+    [
+        ("connect", "554 5.7.1 go away", "451 4.4.0 mx.example.org turned us away: 554 5.7.1 go away"),
+        ("connect", "421 4.3.2 busy", "451 4.4.0 mx.example.org turned us away: 421 4.3.2 busy"),
+        ("connect", Act.DROP, "451 4.4."),
+        ("connect", Act.HANG, "451 4.4."),
+        ("connect", "garbage", "451 4.4."),
+        ("helo", Act.DROP, "451 4.4."),
+        ("helo", "550 5.7.1 not you", "451 4.4.0 mx.example.org turned us away: 550"),
+    ],
+)
+async def test_a_greeting_that_is_none_may_be_one_later(
+    sink: Sink, pool: ThreadPoolExecutor, phase: Phase, said: str | Act, heard: str
+) -> None:
+    sink.on(phase, said)
+    with pytest.raises(MailError) as caught:
+        await opened(sink, pool, **QUICK)
+    assert caught.value.reply.line().startswith(heard), caught.value.reply
+    assert caught.value.reply.transient
+
+
+# TLS (RFC 7435)
+
+
+def server_tls(folder: Path, name: str = "other.name") -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*make_certificate(folder, name))
+    return context
+
+
+async def test_tls_is_used_where_offered_whatever_the_certificate(
+    pool: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    with Sink(tls=server_tls(tmp_path)) as sink:
+        made = await opened(sink, pool)
+        assert (await made.send(ONE, content()))[0].positive
+        await made.close()
+        assert sink.messages[0].tls
+        assert [command[:4] for command in sink.commands].count("EHLO") == 2, "EHLO again inside"
+
+
+@pytest.mark.parametrize("said", ["454 4.7.0 not now", "501 5.5.4 no", Act.DROP, Act.RESET])
+async def test_a_handshake_that_fails_is_followed_by_the_clear(
+    pool: ThreadPoolExecutor, tmp_path: Path, said: str | bytes | Act
+) -> None:
+    with Sink(tls=server_tls(tmp_path)) as sink:
+        sink.on("starttls", said)
+        made = await opened(sink, pool, connect_timeout_s=2, command_timeout_s=2)
+        assert (await made.send(ONE, content()))[0].positive
+        await made.close()
+        assert not sink.messages[0].tls
+
+
+async def test_a_server_that_turns_down_every_handshake(pool: ThreadPoolExecutor, tmp_path: Path) -> None:
+    context = server_tls(tmp_path)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED  # of the client, who has none
+    with Sink(tls=context) as sink:
+        made = await opened(sink, pool, connect_timeout_s=2, command_timeout_s=2)
+        assert (await made.send(ONE, content()))[0].positive
+        await made.close()
+        assert not sink.messages[0].tls
+
+
+async def test_closing_twice_or_when_the_peer_is_gone_is_quiet(sink: Sink, pool: ThreadPoolExecutor) -> None:
+    made = await opened(sink, pool)
+    sink.stop()
+    await asyncio.wait_for(made.close(), 20)
+    await asyncio.wait_for(made.close(), 20)
+    assert (await made.send(ONE, content()))[0] == Reply(
+        451, "4.4.2", "The connection to mx.example.org broke: SMTPServerDisconnected"
+    )

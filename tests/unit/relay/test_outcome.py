@@ -1,0 +1,197 @@
+"""From replies to the spool: what is final, what waits and how long, what bounces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mailgov.mail.events import MessageEvent, OutcomeEvent
+from mailgov.mail.headers import HeaderBlock
+from mailgov.mail.reply import Reply
+from mailgov.relay.node import Node
+from mailgov.relay.outcome import EXPIRED, JITTER, Outcome, settle
+from mailgov.store.spool import Change, QueuedMessage, SpoolError
+from tests.support.relay_node import AN
+from tests.unit.relay.conftest import START_MS, OwnTime, outcomes, queued, stored
+
+OK = Reply(250, "2.0.0", "taken")
+LATER = Reply(451, "4.4.1", "not now")
+NEVER = Reply(550, "5.1.1", "no such mailbox")
+TO = "khach@example.org"
+
+
+async def events(node: Node) -> list[OutcomeEvent]:
+    found = [event for _, event in await node.spool.events(0, 1000)]
+    return [event for event in found if isinstance(event, OutcomeEvent)]
+
+
+async def waiting(node: Node, queue_id: str = "01Q") -> QueuedMessage | None:
+    return await node.spool.find(queue_id)
+
+
+async def notices(node: Node) -> list[QueuedMessage]:
+    """Messages in the spool but the first one."""
+    claimed = await node.spool.claim(2**60, 100)
+    return [message for message in claimed if message.queue_id != "01Q"]
+
+
+@pytest.mark.parametrize("reply", [OK, Reply(251, "2.1.5", "x"), Reply(299, "2.0.0", "x")])
+async def test_a_positive_reply_is_final(node: Node, reply: Reply) -> None:
+    message = await stored(node, queued(TO))
+    await settle(node, node.spool, message, outcomes(message, reply))
+    await node.spool.apply(Change())  # the lazy change before it is written by now
+    assert await waiting(node) is None
+    (event,) = await events(node)
+    assert (event.state, event.reply, event.attempts) == ("delivered", reply.line(), 1)
+
+
+@pytest.mark.parametrize(("attempts", "wait_s"), [(0, 100), (1, 200), (2, 400), (3, 400), (50, 400)], ids=str)
+@pytest.mark.parametrize(("bits", "share"), [(0, 1 - JITTER), (32_768, 1.0), (65_535, 1 + JITTER)])
+async def test_waits_follow_the_schedule_within_the_jitter(
+    node: Node, time: OwnTime, attempts: int, wait_s: int, bits: int, share: float
+) -> None:
+    time.bits = bits
+    message = await stored(node, queued(TO, attempts=attempts))
+    await settle(node, node.spool, message, outcomes(message, LATER))
+    found = await waiting(node)
+    assert found is not None
+    (recipient,) = found.recipients
+    assert (recipient.due_ms - START_MS) / 1000 == pytest.approx(wait_s * share, abs=0.02)
+    assert (recipient.attempts, recipient.state, recipient.last_reply) == (
+        attempts + 1,
+        "ready",
+        LATER.line(),
+    )
+    (event,) = await events(node)
+    assert event.state == "deferred"
+    assert await notices(node) == []
+
+
+async def test_time_runs_out_between_one_attempt_and_the_next(node: Node, time: OwnTime) -> None:
+    expire_ms = int(node.settings.delivery.expire_s * 1000)
+    message = await stored(node, queued(TO))
+    time.ms = START_MS + expire_ms - 1
+    await settle(node, node.spool, message, outcomes(message, LATER))
+    assert await waiting(node) is not None
+    time.ms += 1
+    await settle(node, node.spool, message, outcomes(message, LATER))
+    assert await waiting(node) is None
+    state = (await events(node))[-1]
+    assert state.state == "bounced"
+    assert state.reply == f"{EXPIRED.line()}; last reply: {LATER.line()}"
+    (notice,) = await notices(node)
+    assert (notice.reverse_path, notice.recipients[0].address) == ("", AN)
+    told = b" ".join((await node.spool.body_bytes(notice)).split())
+    assert b"Diagnostic-Code: smtp; 554 5.4.7 Delivery time expired; last reply: 451 4.4.1 not now" in told
+
+
+async def test_an_expired_message_is_still_delivered_when_it_is_taken(node: Node, time: OwnTime) -> None:
+    message = await stored(node, queued(TO))
+    time.ms += 10 * 86_400_000
+    await settle(node, node.spool, message, outcomes(message, OK))
+    await node.spool.apply(Change())
+    assert [event.state for event in await events(node)] == ["delivered"]
+
+
+async def test_a_refusal_bounces_in_the_transaction_that_ends_it(node: Node) -> None:
+    message = await stored(node, queued(TO))
+    before = node.spool.commits
+    await settle(node, node.spool, message, outcomes(message, NEVER))
+    assert node.spool.commits == before + 1
+    assert await waiting(node) is None
+    (notice,) = await notices(node)
+    body = await node.spool.body_bytes(notice)
+    header = HeaderBlock.scan(body)
+    assert header.first(b"to") == f"<{AN}>".encode()
+    assert header.first(b"auto-submitted") == b"auto-replied"
+    assert b"Final-Recipient: rfc822; khach@example.org" in body
+    assert b"Status: 5.1.1" in body
+    assert b"Subject: 12/CV-UBND" in body, "the header of what failed"
+    assert b"\r\nbody\r\n" not in body, "and not its text"
+    assert [event.state for event in await events(node)] == ["bounced"]
+    made = [event for _, event in await node.spool.events(0, 100) if isinstance(event, MessageEvent)]
+    assert [(event.source, event.queue_id, event.automatic) for event in made] == [
+        ("own", notice.queue_id, True)
+    ]
+
+
+async def test_each_recipient_has_a_fate_of_its_own(node: Node) -> None:
+    message = await stored(node, queued("a@x.org", "b@x.org", "c@x.org", "d@x.org"))
+    await settle(node, node.spool, message, outcomes(message, OK, LATER, NEVER, replace(NEVER, text="full")))
+    found = await waiting(node)
+    assert found is not None
+    assert [r.address for r in found.recipients] == ["b@x.org"]
+    assert [event.state for event in await events(node)] == ["delivered", "deferred", "bounced", "bounced"]
+    (notice,) = await notices(node)
+    body = await node.spool.body_bytes(notice)
+    assert body.count(b"Final-Recipient:") == 2, "one notice tells of both"
+    assert b"a@x.org" not in body
+    assert b"b@x.org" not in body
+
+
+async def test_no_bounce_for_the_null_reverse_path(node: Node) -> None:
+    message = await stored(node, queued(TO, reverse_path=""))
+    await settle(node, node.spool, message, outcomes(message, NEVER))
+    assert await waiting(node) is None
+    assert await notices(node) == []
+    assert [event.state for event in await events(node)] == ["bounced"]
+
+
+@pytest.mark.parametrize("reverse_path", ["nobody@caobang.gov.vn", "not an address", "@", "\udcff@x.org"])
+async def test_a_reverse_path_that_reaches_nobody_ends_quietly(node: Node, reverse_path: str) -> None:
+    message = await stored(node, queued(TO, reverse_path=AN))
+    message = replace(message, reverse_path=reverse_path)
+    await settle(node, node.spool, message, outcomes(message, NEVER))
+    assert await waiting(node) is None
+    assert await notices(node) == []
+    assert node.counters.values["own_mail_dropped"] == 1
+
+
+async def test_where_no_bounce_can_be_made_the_failed_wait_and_the_others_are_settled(node: Node) -> None:
+    """Else the author is never told, or those who have the message get it again and again."""
+    (node.settings.data_dir / "r1.pem").unlink()
+    message = await stored(node, queued("a@x.org", "b@x.org"))
+    await settle(node, node.spool, message, outcomes(message, OK, NEVER))
+    found = await waiting(node)
+    assert found is not None
+    assert [(r.address, r.last_reply) for r in found.recipients] == [("b@x.org", NEVER.line())]
+    assert [event.state for event in await events(node)] == ["delivered", "deferred"]
+    assert node.counters.values["internal_errors"] == 1
+
+
+async def test_an_outcome_that_cannot_be_written_leaves_everything(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = await stored(node, queued(TO))
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mailgov.store.spool.rows.move", fail)
+        with pytest.raises(SpoolError):
+            await settle(node, node.spool, message, outcomes(message, NEVER))
+    assert await waiting(node) is not None
+    assert await events(node) == []
+    assert await notices(node) == []
+
+
+async def test_what_the_ledger_is_told(node: Node) -> None:
+    message = queued(TO)
+    context = {"account": AN, "agency": "SNV"}
+    message = replace(
+        message,
+        recipients=(replace(message.recipients[0], context=context),),
+        context={"document_class": "CV", "automatic": True},
+    )
+    await stored(node, message)
+    outcome = Outcome(message.recipients[0], LATER, mx_host="mx.example.org", mx_provider="free")
+    await settle(node, node.spool, message, [outcome])
+    (event,) = await events(node)
+    assert (event.account, event.agency, event.document_class, event.automatic) == (AN, "SNV", "CV", True)
+    assert (event.mx_host, event.mx_provider, event.size_bytes) == (
+        "mx.example.org",
+        "free",
+        message.body.size_bytes,
+    )
