@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mailgov.relay.node import DirectoryView
@@ -11,6 +13,7 @@ from tests.support.relay_node import (
     AN,
     BINH,
     DOMAIN,
+    PASSWORD,
     SUSPENDED,
     account,
     alias,
@@ -65,19 +68,37 @@ async def test_a_node_that_never_saw_a_directory_refuses_nothing_for_good(world:
     assert [s.code // 100 for s in said[1:]] == [4, 4]
 
 
-async def test_a_suspended_account_takes_nothing(world: World) -> None:
+async def test_a_suspended_account_still_receives(world: World) -> None:
     wire = await world.outside()
-    assert (await wire.envelope(STRANGER, SUSPENDED))[1].short == "550 5.2.1"
+    assert (await wire.mail(STRANGER, SUSPENDED, message=MESSAGE)).code == 250
 
 
-async def test_a_list_with_a_suspended_member_reaches_the_others(open_world: OpenWorld) -> None:
+async def test_a_domain_that_is_disabled_is_nobodys(open_world: OpenWorld) -> None:
+    snapshot = directory(
+        [account(AN), account("cu@cu.gov.vn")],
+        [alias("ds", "annv", "cu@cu.gov.vn", kind="list"), alias("cu", "cu@cu.gov.vn")],
+    )
+    world = await open_world(snapshot=replace(snapshot, disabled_domains=frozenset({"cu.gov.vn"})))
+    outside = await world.outside()
+    said = await outside.envelope(STRANGER, "cu@cu.gov.vn", f"cu@{DOMAIN}", f"ds@{DOMAIN}")
+    assert [s.short for s in said[1:]] == ["550 5.1.2", "550 5.1.1", "250 2.1.5"]
+    assert (await outside.data(MESSAGE)).code == 250
+    assert [r.address for r in world.offered[0].recipients] == [AN]
+    inside = await world.inside()
+    assert (await inside.envelope(AN, "cu@cu.gov.vn"))[1].short == "550 5.1.2"
+    other = await world.connect("submissions")
+    await other.ehlo()
+    assert (await other.sign_in("cu@cu.gov.vn", PASSWORD)).short == "535 5.7.8"
+
+
+async def test_a_list_with_members_who_are_nobody_reaches_the_others(open_world: OpenWorld) -> None:
     members = [account(AN), account(SUSPENDED, suspended=True)]
     world = await open_world(
         snapshot=directory(members, [alias("ds", "annv", "cuchk", "la-ai", kind="list")])
     )
     wire = await world.outside()
     assert (await wire.mail(STRANGER, f"ds@{DOMAIN}", message=MESSAGE)).code == 250
-    assert [r.address for r in world.offered[0].recipients] == [AN]
+    assert [r.address for r in world.offered[0].recipients] == [AN, SUSPENDED]
 
 
 def crowd(count: int) -> list[str]:
@@ -144,13 +165,16 @@ async def test_one_of_a_list_who_may_not_be_written_to_does_not_stop_the_rest(op
     wire = await world.inside()
     assert (await wire.mail(AN, f"ds@{DOMAIN}", message=plain(AN, f"ds@{DOMAIN}"))).code == 250
     assert [r.address for r in world.offered[0].recipients] == [BINH]
-    (event,) = await world.events()
+    event, notice = await world.events()
     assert [(r.address, r.state) for r in event.recipients] == [
         (BINH, "queued"),
         ("ai.do@gmail.com", "rejected"),
     ]
     (decision,) = event.decisions
     assert (decision.rule, decision.position) == ("own-free-mail", 1)
+    assert [(r.address, r.state) for r in notice.recipients] == [(AN, "queued")]
+    (bounce,) = [m for m in await world.kept() if m.queue_id == notice.queue_id]
+    assert b"rule own-free-mail" in b" ".join((await world.bytes_of(bounce)).split())
 
 
 async def test_cold_mail_is_refused_in_words_that_fit_the_client(world: World) -> None:
