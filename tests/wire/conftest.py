@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import uvloop
 
 from mailgov.mail.events import MessageEvent
@@ -24,6 +23,7 @@ from mailgov.store.snapshot import Snapshot
 from mailgov.store.spool import QueuedMessage
 from tests.support.certificates import make_certificate
 from tests.support.dns_server import DnsServer
+from tests.support.plain_logs import plain_logs
 from tests.support.relay_node import AN, PASSWORD, SCANNER, node_settings, running_node
 from tests.wire.client import Wire, eventually
 
@@ -117,17 +117,9 @@ OpenWorld = Callable[..., Awaitable[World]]
 
 
 @pytest.fixture(autouse=True)
-def plain_logs() -> Iterator[None]:
-    """Tracebacks as plain text: structlog's pretty ones take longer than the tests."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(),
-        ]
-    )
-    yield
-    structlog.reset_defaults()
+def logs() -> Iterator[None]:
+    with plain_logs():
+        yield
 
 
 @pytest.fixture(scope="session")

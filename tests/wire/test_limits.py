@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import tracemalloc
 from typing import cast
 
@@ -244,8 +245,10 @@ async def test_a_client_that_falls_silent_inside_data_leaves_nothing(open_world:
 
 async def test_a_client_that_never_reads_is_let_go(open_world: OpenWorld) -> None:
     """Its replies pile up, so a polite close would wait for it as long as it likes."""
-    world = await open_world(smtp={"idle_timeout_s": 0.5})
+    world = await open_world(smtp={"idle_timeout_s": 0.3})
     wire = await world.outside()
+    (session,) = world.node.connections
+    session.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     cast(asyncio.ReadTransport, wire.writer.transport).pause_reading()
     flood = b"HELP\r\n" * 10_000
 

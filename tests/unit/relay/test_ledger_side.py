@@ -1,0 +1,234 @@
+"""A worker and the ledger: events forwarded once, queue acts applied, mail of other roles taken in."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailgov.mail.reply import Reply
+from mailgov.relay import forward
+from mailgov.relay.acts import Acts
+from mailgov.relay.attempt import Attempt
+from mailgov.relay.forward import Forwarder
+from mailgov.relay.node import Node
+from mailgov.relay.outcome import settle
+from mailgov.relay.route import Router
+from mailgov.relay.scheduler import Scheduler
+from mailgov.store import commands, outgoing
+from mailgov.store.engine import Database, migrate
+from mailgov.store.ledger import applied_sequence, apply_events
+from mailgov.store.spool import Change
+from tests.support.relay_node import AN
+from tests.unit.relay.conftest import START_MS, outcomes, queued, stored
+
+OK = Reply(250, "2.0.0", "taken")
+NOTICE = b"From: <postmaster@caobang.gov.vn>\r\nSubject: x\r\n\r\ntext\r\n"
+
+
+@pytest.fixture(scope="module")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    async def make(path: Path) -> None:
+        made = Database.open(f"sqlite:///{path}", create=True)
+        await migrate(made)
+        await made.dispose()
+
+    path = tmp_path_factory.mktemp("ledger") / "template.sqlite"
+    asyncio.run(make(path))
+    return path
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path, empty_ledger: Path) -> AsyncIterator[Database]:
+    shutil.copyfile(empty_ledger, tmp_path / "ledger.sqlite")
+    opened = Database.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}", timeout_s=0.3)
+    yield opened
+    await opened.dispose()
+
+
+# The outbox
+
+
+async def delivered(node: Node, count: int, first: int = 0) -> None:
+    """So many messages delivered, an outcome of each in the outbox."""
+    for number in range(first, first + count):
+        message = await stored(node, queued("a@x.org", queue_id=f"Q{number:03}"))
+        await settle(node, node.spool, message, outcomes(message, OK))
+    await node.spool.apply(Change())
+
+
+async def test_events_are_forwarded_in_order_and_then_forgotten(node: Node, ledger: Database) -> None:
+    await delivered(node, 7)
+    forwarder = Forwarder(node, ledger, [node.spool], "node1")
+    assert await forwarder.round()
+    await node.spool.apply(Change())  # behind the lazy one that forgets
+    assert await node.spool.events(0, 100) == []
+    assert await applied_sequence(ledger, node.spool.id) == 7
+    assert (node.counters.values["forwarded"], node.counters.values["ledger_up"]) == (7, 1)
+
+
+async def test_a_crash_between_ledger_and_outbox_repeats_nothing(node: Node, ledger: Database) -> None:
+    await delivered(node, 3)
+    keeps = Forwarder(node, ledger, [node.spool], "node1")
+    events = await node.spool.events(0, 100)
+    await apply_events(ledger, node.spool.id, "node1", events, START_MS)  # and then the power went
+    assert await keeps.round()
+    assert node.counters.values["forwarded"] == 0, "what the ledger has is not sent again"
+    await delivered(node, 1, first=3)
+    assert await keeps.round()
+    assert await applied_sequence(ledger, node.spool.id) == 4
+
+
+async def test_while_the_ledger_is_locked_events_wait(node: Node, ledger: Database) -> None:
+    await delivered(node, 2)
+    forwarder = Forwarder(node, ledger, [node.spool], "node1")
+    async with ledger.write():
+        assert not await forwarder.round()
+        assert node.counters.values["ledger_up"] == 0
+        assert len(await node.spool.events(0, 100)) == 2
+    assert await forwarder.round()
+    assert await applied_sequence(ledger, node.spool.id) == 2
+
+
+async def test_an_unforeseen_error_does_not_end_the_forwarder(
+    node: Node, ledger: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await delivered(node, 1)
+    forwarder = Forwarder(node, ledger, [node.spool], "node1")
+
+    async def fail(*_: object) -> int:
+        raise RuntimeError("nobody thought of this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forward, "apply_events", fail)
+        assert not await forwarder.round()
+        forwarder.stop()
+        await forwarder.run()
+    assert node.counters.values["internal_errors"] == 2
+    assert await forwarder.round()
+
+
+async def test_the_last_words_are_forwarded_on_stop(node: Node, ledger: Database) -> None:
+    forwarder = Forwarder(node, ledger, [node.spool], "node1")
+    await delivered(node, 1)
+    forwarder.stop()
+    await forwarder.run()
+    assert await applied_sequence(ledger, node.spool.id) == 1
+
+
+# Queue acts
+
+
+@pytest.fixture
+def acts(node: Node, ledger: Database) -> Acts:
+    router = Router(node.settings.delivery, node.resolver, node.settings.hostname)
+    return Acts(node, ledger, [node.spool], Scheduler(node, [node.spool], Attempt(node, router)))
+
+
+async def ask(
+    node: Node, ledger: Database, act: str, position: int | None = None, queue_id: str = "01Q"
+) -> int:
+    async with ledger.write() as session:
+        return await commands.enqueue(
+            session,
+            spool_id=node.spool.id,
+            queue_id=queue_id,
+            position=position,
+            act=act,
+            actor="op",
+            reason="test",
+            expected_state=None,
+            now_ms=START_MS,
+        )
+
+
+async def answer(ledger: Database, number: int) -> tuple[str | None, str | None]:
+    found = await commands.get(ledger, number)
+    assert found is not None
+    return found.result, found.result_text
+
+
+async def test_hold_release_and_drop(node: Node, ledger: Database, acts: Acts) -> None:
+    await stored(node, queued("a@x.org", "b@x.org"))
+    held = await ask(node, ledger, "hold")
+    again = await ask(node, ledger, "hold")
+    await acts.round()
+    assert (await answer(ledger, held))[0] == "done"
+    assert (await answer(ledger, again))[0] == "refused"
+    assert await node.spool.claim(2**60, 10) == [], "what is held is not attempted"
+    released = await ask(node, ledger, "release", position=1)
+    await acts.round()
+    assert await answer(ledger, released) == ("done", "1 recipient")
+    (claimed,) = await node.spool.claim(2**60, 10)
+    assert [r.address for r in claimed.recipients] == ["b@x.org"]
+    dropped = await ask(node, ledger, "drop")
+    await acts.round()
+    assert await answer(ledger, dropped) == ("done", "2 recipients")
+    assert await node.spool.find("01Q") is None
+    gone = await ask(node, ledger, "retry")
+    await acts.round()
+    assert (await answer(ledger, gone))[0] == "refused"
+
+
+async def test_what_is_being_delivered_is_left_alone(
+    node: Node, ledger: Database, acts: Acts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stored(node, queued("a@x.org"))
+    monkeypatch.setattr(acts._scheduler, "in_flight", lambda queue_id, position: True)
+    number = await ask(node, ledger, "drop")
+    await acts.round()
+    assert (await answer(ledger, number))[0] == "refused"
+    assert await node.spool.find("01Q") is not None
+
+
+# Mail of other roles
+
+
+async def leave(ledger: Database, *keys: str, recipients: tuple[str, ...] = (AN,)) -> None:
+    async with ledger.write() as session:
+        for key in keys:
+            await outgoing.put(
+                session,
+                idempotency_key=key,
+                reverse_path="",
+                recipients=recipients,
+                content=NOTICE,
+                now_ms=START_MS,
+            )
+
+
+async def test_outgoing_mail_is_taken_in_once(node: Node, ledger: Database, acts: Acts) -> None:
+    await leave(ledger, "a", "b", "a")
+    await acts.round()
+    await acts.round()
+    kept = await node.spool.claim(2**60, 10)
+    assert [[r.address for r in m.recipients] for m in kept] == [[AN], [AN]]
+
+
+async def test_one_that_reaches_nobody_is_done_with(node: Node, ledger: Database, acts: Acts) -> None:
+    await leave(ledger, "a", recipients=("nobody@caobang.gov.vn",))
+    await leave(ledger, "b")
+    await acts.round()
+    assert len(await node.spool.claim(2**60, 10)) == 1
+    assert await outgoing.take(ledger, node.spool.id, START_MS + 10 * outgoing.LEASE_MS) == []
+
+
+async def test_one_that_cannot_be_made_now_holds_up_no_other_and_comes_again(
+    node: Node, ledger: Database, acts: Acts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await leave(ledger, "a", "b")
+    key = node.settings.data_dir / "r1.pem"
+    content = key.read_bytes()
+    key.unlink()
+    await acts.round()
+    assert await node.spool.claim(2**60, 10) == []
+    key.write_bytes(content)
+    await acts.round()
+    assert await node.spool.claim(2**60, 10) == [], "its claim has not run out"
+    monkeypatch.setattr(node, "clock", replace(node.clock, now_ms=lambda: START_MS + outgoing.LEASE_MS + 1))
+    await acts.round()
+    assert len(await node.spool.claim(2**60, 10)) == 2

@@ -1,0 +1,82 @@
+"""Counters that a flood cannot fill, a directory that knows how old it is, ids that sort."""
+
+from __future__ import annotations
+
+from mailgov.relay.clock import Clock
+from mailgov.relay.node import DOOR_ADDRESS_LIMIT, EMPTY_DIRECTORY, FRESH_S, Counters, DirectoryView
+from tests.support.relay_node import province
+
+MINUTE = 60_000
+
+
+def test_refusals_are_counted_by_minute_listener_address_and_reason() -> None:
+    counters = Counters()
+    for now_ms in (0, MINUTE - 1, MINUTE):
+        counters.refuse(now_ms, "mx", "192.0.2.1", "relaying")
+    counters.refuse(0, "mx", "192.0.2.2", "relaying")
+    counters.refuse(0, "submission", "192.0.2.1", "no_auth")
+    assert counters.take_door() == {
+        (0, "mx", "192.0.2.1", "relaying"): 2,
+        (MINUTE, "mx", "192.0.2.1", "relaying"): 1,
+        (0, "mx", "192.0.2.2", "relaying"): 1,
+        (0, "submission", "192.0.2.1", "no_auth"): 1,
+    }
+    assert counters.take_door() == {}
+    assert counters.values["refused_relaying"] == 4
+
+
+def test_a_flood_of_addresses_becomes_one() -> None:
+    counters = Counters()
+    for number in range(5000):
+        counters.refuse(0, "mx", f"2001:db8::{number:x}", "relaying")
+    door = counters.take_door()
+    assert len(door) == DOOR_ADDRESS_LIMIT + 1
+    assert door[0, "mx", "other", "relaying"] == 5000 - DOOR_ADDRESS_LIMIT
+    assert sum(door.values()) == 5000
+
+
+def test_what_could_not_be_written_is_put_back_within_the_bound() -> None:
+    counters = Counters()
+    counters.refuse(0, "mx", "192.0.2.1", "relaying")
+    taken = counters.take_door()
+    counters.refuse(0, "mx", "192.0.2.1", "relaying")
+    counters.give_door(taken)
+    assert counters.take_door() == {(0, "mx", "192.0.2.1", "relaying"): 2}
+    counters.give_door({(0, "mx", str(number), "x"): 1 for number in range(20_000)})
+    assert counters.take_door() == {}
+
+
+def test_so_many_in_a_minute() -> None:
+    counters = Counters()
+    assert [counters.within(0, "x", 2) for _ in range(4)] == [True, True, False, False]
+    assert counters.within(0, "y", 2)
+    assert counters.within(MINUTE, "x", 2)
+
+
+def test_a_directory_is_fresh_for_so_long_after_it_was_confirmed() -> None:
+    now = 1000.0
+    empty = DirectoryView(None, lambda: now)
+    assert (empty.snapshot, empty.fresh) == (EMPTY_DIRECTORY, False)
+    snapshot = province()
+    view = DirectoryView(snapshot, lambda: now)
+    said = [view.fresh]  # a snapshot from a file was confirmed by nobody
+    view.confirm()
+    for passed in (0.0, FRESH_S - 0.1, 0.2):
+        now += passed
+        said.append(view.fresh)
+    assert said == [False, True, True, False]
+    assert view.snapshot is snapshot
+
+
+def test_queue_ids_sort_by_time_and_differ() -> None:
+    now_ms = 1_793_610_000_000
+    clock = Clock(now_ms=lambda: now_ms)
+    same = {clock.queue_id() for _ in range(1000)}
+    assert len(same) == 1000
+    now_ms += 1
+    later = clock.queue_id()
+    assert all(one < later for one in same)
+    assert len(later) == 18
+    assert later.isalnum()
+    assert not set("ILOU") & set(later)
+    assert len(clock.decision_id()) == 32

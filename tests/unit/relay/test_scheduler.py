@@ -1,0 +1,245 @@
+"""Lanes, leases and memory: what is stored is attempted, within the limits, and nothing is held for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailgov.mail.events import OutcomeEvent
+from mailgov.relay.attempt import Attempt
+from mailgov.relay.node import Node
+from mailgov.relay.route import Router
+from mailgov.relay.scheduler import Scheduler
+from mailgov.store.spool import Change, QueuedMessage
+from tests.support.dns_server import DnsServer
+from tests.support.processes import free_port
+from tests.support.relay_node import AN, BINH, node_settings, running_node
+from tests.support.sink import Act, Sink
+from tests.unit.relay.conftest import queued
+
+
+async def eventually(condition: Callable[[], object], what: str = "the condition") -> None:
+    try:
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110 - the sink's thread tells no event of this loop
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise TimeoutError(f"waited for {what}") from None
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, dns: DnsServer, sink: Sink, **delivery: Any
+) -> AsyncIterator[tuple[Node, Scheduler]]:
+    """A scheduler at work; example.org's and other.example's MX is the sink."""
+    for domain in ("example.org", "other.example"):
+        dns.mx(domain, f"mx.{domain}")
+        dns.a(f"mx.{domain}", sink.host)
+    settings = node_settings(
+        folder,
+        {
+            "dns": {"nameservers": [dns.address], "timeout_s": 2.0},
+            "delivery": {
+                "allow_networks": ["127.0.0.0/8"],
+                "mx_port": sink.port,
+                "connect_timeout_s": 5,
+                **delivery,
+            },
+        },
+    )
+    with running_node(settings) as node:
+        router = Router(settings.delivery, node.resolver, settings.hostname)
+        scheduler = Scheduler(node, [node.spool], Attempt(node, router))
+        node.admit, node.offer = scheduler.admit, scheduler.offer
+        work = asyncio.ensure_future(scheduler.run())
+        try:
+            yield node, scheduler
+        finally:
+            await scheduler.stop(0.3)
+            await work
+            assert scheduler._reserved == 0
+            assert not scheduler._runners
+
+
+async def put(node: Node, *messages: QueuedMessage, offered: bool = False) -> None:
+    """Store messages as fresh ones, due now, or leased and offered from memory."""
+    now_ms = node.clock.now_ms()
+    fresh = []
+    for message in messages:
+        due_ms = now_ms + 3_600_000 if offered else now_ms
+        recipients = tuple(
+            replace(r, due_ms=due_ms, destination=r.address if r.address in (AN, BINH) else r.destination)
+            for r in message.recipients
+        )
+        fresh.append(replace(message, received_ms=now_ms, recipients=recipients))
+    await node.spool.apply(Change(messages=fresh))
+    for message in fresh:
+        if offered:
+            assert node.admit(message.body.size_bytes)
+            node.offer(message, message.body.size_bytes)
+    node.offer(None, 0)
+
+
+async def states(node: Node) -> dict[tuple[str, int], str]:
+    await node.spool.apply(Change())
+    found = [event for _, event in await node.spool.events(0, 10_000)]
+    return {(e.queue_id, e.position): e.state for e in found if isinstance(e, OutcomeEvent)}
+
+
+@pytest.mark.parametrize("offered", [True, False], ids=["memory", "spool"])
+async def test_mailbox_and_mx_of_one_message(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, offered: bool
+) -> None:
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        await put(node, queued(AN, "a@example.org", "b@example.org", "c@other.example"), offered=offered)
+        new = tmp_path / "mail" / "caobang.gov.vn" / "annv" / "new"
+        await eventually(lambda: len(sink.messages) == 2 and new.is_dir() and list(new.iterdir()))
+        assert sorted(m.recipients for m in sink.messages) == [
+            ("a@example.org", "b@example.org"),
+            ("c@other.example",),
+        ]
+        await eventually(lambda: not scheduler._in_flight)
+        assert set((await states(node)).values()) == {"delivered"}
+        assert await node.spool.find("01Q") is None
+
+
+async def test_one_connection_serves_a_lane_that_has_more(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    async with running(tmp_path, dns_server, sink, destination_concurrency=1) as (node, _):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n:02}") for n in range(20)))
+        await eventually(lambda: len(sink.messages) == 20)
+        assert sink.connections == 1
+
+
+async def test_so_many_at_once_to_one_next_hop_and_in_all(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    sink.on("eod", Act.HANG)
+    async with running(
+        tmp_path, dns_server, sink, destination_concurrency=3, concurrency=5, data_timeout_s=60
+    ) as (node, scheduler):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n:02}") for n in range(10)))
+        await put(node, *(queued("a@other.example", queue_id=f"R{n:02}") for n in range(10)))
+        await eventually(lambda: sink.commands.count("DATA") == 5)
+        assert len(scheduler._runners) == 5
+        assert sorted(line.runners for line in scheduler._lines.values()) == [2, 3]
+    # `running` saw what hung cut off; the leases bring it back.
+
+
+async def test_a_lane_that_hangs_holds_up_no_other(tmp_path: Path, dns_server: DnsServer, sink: Sink) -> None:
+    sink.on("rcpt", Act.HANG, when=lambda address: address.endswith("example.org"))
+    async with running(tmp_path, dns_server, sink, destination_concurrency=2) as (node, _):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n:02}") for n in range(10)))
+        await put(node, queued(AN, "a@other.example", queue_id="R"))
+        await eventually(lambda: [m for m in sink.messages if m.recipients == ("a@other.example",)])
+        await eventually((tmp_path / "mail" / "caobang.gov.vn" / "annv" / "new").is_dir)
+
+
+async def test_what_the_next_hop_refuses_for_now_comes_again(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    sink.on("rcpt", "451 4.7.1 greylisted", times=2)
+    async with running(tmp_path, dns_server, sink, retry_schedule_s=[0.05]) as (node, scheduler):
+        await put(node, queued("a@example.org"))
+
+        def taken() -> bool:
+            scheduler.wake()
+            return bool(sink.messages)
+
+        await eventually(taken)
+        await eventually(lambda: not scheduler._in_flight)
+        assert (await states(node))["01Q", 0] == "delivered"
+
+
+async def test_the_dns_that_does_not_answer_defers(tmp_path: Path, dns_server: DnsServer, sink: Sink) -> None:
+    dns_server.servfail("broken.example")
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        await put(node, queued("a@broken.example"))
+        await eventually(lambda: node.counters.values["deferred"] and not scheduler._in_flight)
+        waiting = await node.spool.find("01Q")
+        assert waiting is not None
+        assert (waiting.recipients[0].last_reply or "").startswith("451 4.4.3 ")
+
+
+async def test_the_policy_is_asked_again_with_the_exchanger_really_used(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        dns_server.mx("example.org", "x.olc.protection.outlook.com")
+        dns_server.a("x.olc.protection.outlook.com", sink.host)
+        message = queued("a@example.org")
+        facts = {
+            "session.listener": "submission",
+            "account.citizen_desk": False,
+            "recipient.local": False,
+            "recipient.registered": False,
+            "recipient.via": None,
+            "recipient.address": "a@example.org",
+            "recipient.domain": "example.org",
+        }
+        message = replace(message, recipients=(replace(message.recipients[0], context={"facts": facts}),))
+        await put(node, message)
+        await eventually(lambda: node.counters.values["bounced"])
+        assert sink.connections == 0
+        await eventually(lambda: not scheduler._in_flight)
+        new = tmp_path / "mail" / "caobang.gov.vn" / "annv" / "new"
+        await eventually(lambda: new.is_dir() and list(new.iterdir()), "the bounce in the author's mailbox")
+        assert b"rule cold-free-mail" in b" ".join(next(new.iterdir()).read_bytes().split())
+
+
+async def test_memory_is_reserved_and_given_back(tmp_path: Path, dns_server: DnsServer, sink: Sink) -> None:
+    async with running(tmp_path, dns_server, sink, memory_bytes=1_048_576) as (_, scheduler):
+        taken = 0
+        while scheduler.admit(100_000):
+            taken += 1
+        assert taken == 10
+        assert scheduler.admit(100)
+        scheduler.offer(None, 100)
+        for _ in range(taken):
+            scheduler.offer(None, 100_000)
+        assert scheduler.admit(100_000)
+        scheduler.offer(None, 100_000)
+
+
+async def test_a_dead_next_hop_defers_and_says_why(tmp_path: Path, dns_server: DnsServer, sink: Sink) -> None:
+    async with running(tmp_path, dns_server, sink, mx_port=free_port()) as (node, scheduler):
+        await put(node, queued("a@example.org"))
+        await eventually(lambda: node.counters.values["deferred"] and not scheduler._in_flight)
+        waiting = await node.spool.find("01Q")
+        assert waiting is not None
+        assert (waiting.recipients[0].last_reply or "").startswith(
+            "451 4.4.1 No connection to mx.example.org"
+        )
+
+
+async def test_an_attempt_that_breaks_inside_defers_and_the_lane_goes_on(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    async with running(tmp_path, dns_server, sink) as (node, _):
+        damaged = replace(queued("a@example.org", queue_id="BAD"), variants=())
+        await put(node, damaged, queued("b@example.org"))
+        await eventually(lambda: sink.messages)
+        assert sink.messages[0].recipients == ("b@example.org",)
+        await eventually(lambda: node.counters.values["deferred"])
+        assert node.counters.values["internal_errors"] >= 1
+        assert await node.spool.find("BAD") is not None
+
+
+async def test_stopping_lets_what_is_under_way_end(tmp_path: Path, dns_server: DnsServer, sink: Sink) -> None:
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n:02}") for n in range(5)))
+        await eventually(lambda: sink.messages)
+        await scheduler.stop(10.0)
+        assert not scheduler.admit(10), "nothing new from memory"
+        told = await states(node)
+        assert {queue_id for queue_id, _ in told} == {
+            f"Q{n:02}" for n in range(5) if await node.spool.find(f"Q{n:02}") is None
+        }
+        assert len(told) == len(sink.messages)
