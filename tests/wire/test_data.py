@@ -149,6 +149,16 @@ async def test_a_large_body_is_a_file_with_the_same_bytes(world: World) -> None:
     assert await world.bytes_of(queued) == message
 
 
+@pytest.mark.parametrize("size", [4095, 4096, 4097, 65_536, 65_537])
+async def test_between_memory_and_file_nothing_is_lost(open_world: OpenWorld, size: int) -> None:
+    world = await open_world(smtp={"memory_body_bytes": 4096})
+    wire = await world.outside()
+    message = HEAD + b"x" * (size - len(HEAD) - 2) + b"\r\n"
+    assert (await wire.mail(STRANGER, AN, message=message)).code == 250
+    assert bool(world.files()) == (size > 4096)
+    assert await world.bytes_of(world.offered[0]) == message
+
+
 @pytest.mark.parametrize("ended", [True, False])
 async def test_a_header_over_its_limit_is_refused(open_world: OpenWorld, ended: bool) -> None:
     world = await open_world(smtp={"header_limit_bytes": 16_384})

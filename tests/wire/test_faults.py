@@ -294,6 +294,16 @@ async def test_the_end_of_input_without_quit_ends_the_session(world: World) -> N
     assert world.count("internal_errors") == 0
 
 
+@pytest.mark.parametrize("started", [b"NOOP", b"X" * 100_000, b"MAIL FROM:<" + b"x" * 300_000])
+async def test_leaving_inside_a_command_line_ends_the_session(world: World, started: bytes) -> None:
+    wire = await world.outside()
+    await wire.send(started)
+    wire.writer.write_eof()
+    assert await wire.to_the_end() == []
+    await eventually(lambda: not world.node.sessions)
+    assert world.count("internal_errors") == 0
+
+
 async def test_leaving_while_the_policy_asks_the_dns(world: World, dns_server: object) -> None:
     from tests.support.dns_server import DnsServer
 

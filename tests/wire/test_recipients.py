@@ -142,6 +142,23 @@ async def test_a_big_list_does_not_hold_up_the_others(open_world: OpenWorld) -> 
     assert len(world.offered[0].recipients) == 1000
 
 
+async def test_a_list_of_members_whose_dns_is_silent_takes_as_long_as_one(
+    open_world: OpenWorld, dns_server: DnsServer
+) -> None:
+    members = [f"x@cham{number}.example" for number in range(30)]
+    for member in members:
+        dns_server.silence(member.partition("@")[2])
+    snapshot = directory([account(AN)], [alias("ds", *members, kind="list")])
+    dns = {"nameservers": [dns_server.address], "timeout_s": 0.5}
+    world = await open_world(snapshot=snapshot, dns=dns)
+    wire = await world.inside()
+    start = world.node.clock.monotonic()
+    assert [s.code for s in await wire.envelope(AN, f"ds@{DOMAIN}")] == [250, 250]
+    assert world.node.clock.monotonic() - start < 7.5, "half of one after the other"
+    assert (await wire.data(plain(AN, f"ds@{DOMAIN}"))).code == 250
+    assert [r.address for r in world.offered[0].recipients] == members
+
+
 async def test_the_null_reverse_path_is_taken(world: World) -> None:
     wire = await world.outside()
     assert (await wire.mail("", AN, message=MESSAGE)).code == 250
