@@ -8,6 +8,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+_MAPPED = "::ffff:"  # RFC 4291 2.5.5.2
+
 
 class _CommandLengths(dict[str, int]):
     """Octets per command line; a plain default, since a stranger chooses the names looked up."""
@@ -51,9 +53,12 @@ class Listener:
 
 
 def address_of(transport: asyncio.BaseTransport) -> str:
-    """The client's IP address."""
+    """The client's IP address; a client of IPv4 on a socket of both has its own, not `::ffff:…`."""
     peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else "local"
+    if not isinstance(peer, tuple):
+        return "local"
+    address = str(peer[0])
+    return address.removeprefix(_MAPPED) if address.startswith(_MAPPED) and "." in address else address
 
 
 def inside(address: str, networks: tuple[str, ...]) -> bool:
