@@ -134,9 +134,16 @@ def node_settings(folder: Path, sections: Mapping[str, Mapping[str, Any]] | None
 
 @contextmanager
 def running_node(
-    settings: Settings, snapshot: Snapshot | None = None, clock: Clock | None = None
+    settings: Settings,
+    snapshot: Snapshot | None = None,
+    clock: Clock | None = None,
+    passwords: PasswordChecker | None = None,
 ) -> Iterator[Node]:
-    """A node whose directory was confirmed just now; its parts are closed when the block is left."""
+    """A node whose directory was confirmed just now; its parts are closed when the block is left.
+
+    `passwords` may be shared between nodes, and stays the caller's: what it has verified lately
+    costs no argon2id again.
+    """
     data_dir = settings.data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
     for selector, key in private_keys().items():
@@ -163,7 +170,7 @@ def running_node(
         guard=Guard.open(data_dir / "guard.sqlite"),
         spool=spool,
         signer=Signer(data_dir),
-        passwords=PasswordChecker(os.urandom(32), clock.monotonic),
+        passwords=passwords or PasswordChecker(os.urandom(32), clock.monotonic),
         executor=executor,
     )
     node.directory.confirm(snapshot or province())
@@ -171,6 +178,7 @@ def running_node(
         yield node
     finally:
         spool.close()
-        node.passwords.close()
+        if passwords is None:
+            node.passwords.close()
         executor.shutdown()
         node.guard.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from mailgov.identity.passwords import PasswordChecker
 from mailgov.mail.events import MessageEvent
 from mailgov.relay.listener import Listener
 from mailgov.relay.node import Node
@@ -129,11 +132,20 @@ def server_tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[TlsSettings, P
     return TlsSettings(certificate=certificate, key=key), certificate
 
 
+@pytest.fixture(scope="session")
+def passwords() -> Iterator[PasswordChecker]:
+    """One for all worlds: most of them only want to be signed in."""
+    checker = PasswordChecker(os.urandom(32), time.monotonic)
+    yield checker
+    checker.close()
+
+
 @pytest.fixture
 async def open_world(
     tmp_path: Path,
     dns_server: DnsServer,
     server_tls: tuple[TlsSettings, Path],
+    passwords: PasswordChecker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[OpenWorld]:
     """Opens a world. `smtp` and other sections change settings, `snapshot` replaces the directory."""
@@ -145,7 +157,7 @@ async def open_world(
             sections.setdefault("dns", {"nameservers": [dns_server.address], "timeout_s": 2.0})
             sections.setdefault("spool", {"group_window_s": 0.0})
             settings = node_settings(tmp_path, sections)
-            node = stack.enter_context(running_node(settings, snapshot))
+            node = stack.enter_context(running_node(settings, snapshot, passwords=passwords))
             context = server_context(server_tls[0])
             listeners = [
                 Listener("mx", context),
