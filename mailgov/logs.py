@@ -5,6 +5,7 @@ Hostile text stays inside its line: control characters are escaped in both forms
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -14,6 +15,21 @@ from typing import Any
 import structlog
 
 VALUE_LENGTH_LIMIT = 2000
+
+
+class HarmlessLogger:
+    """Writes lines to the process's standard error as it is now, and never raises.
+
+    A full disk or a reader that went away must not stop mail, nor turn into a reply.
+    """
+
+    def msg(self, message: str) -> None:
+        """Write one line; what cannot be written is lost."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(message + "\n")
+            sys.stderr.flush()
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = msg
 
 
 def configure_logs() -> None:
@@ -32,7 +48,7 @@ def configure_logs() -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: HarmlessLogger(),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)r")

@@ -7,6 +7,7 @@ into the spool), errors (451 and no traceback), limits.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import Any, NoReturn, cast
 
@@ -206,13 +207,15 @@ class RelayServer(SMTP):
         """
         if isinstance(error, MailError):
             return error.reply.line()
-        if isinstance(error, EOFError):  # the end of input
-            self._end()
-        if isinstance(error, TLSSetupException):
-            self._refused("tls_handshake")
-        else:
-            log.error("session error", error=type(error).__name__, exc_info=error)
-            self._node.counters.add("internal_errors")
+        # aiosmtpd says 500 and the exception's text where this raises: it must not.
+        with contextlib.suppress(Exception):
+            if isinstance(error, EOFError):  # the end of input
+                self._end()
+            if isinstance(error, TLSSetupException):
+                self._refused("tls_handshake")
+            else:
+                self._node.counters.add("internal_errors")
+                log.error("session error", error=type(error).__name__, exc_info=error)
         return INTERNAL_ERROR.line()
 
     def _refused(self, reason: str) -> None:
