@@ -33,8 +33,8 @@ class HarmlessLogger:
 
 
 def configure_logs() -> None:
-    """Set up once per process. `MAILGOV_LOG`-free: the level is INFO, libraries speak from WARNING on."""
-    terminal = sys.stderr.isatty()
+    """Set up once per process: our own rooms speak from INFO on, libraries from WARNING on."""
+    terminal = not sys.stderr.closed and sys.stderr.isatty()
     renderer: Any = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
