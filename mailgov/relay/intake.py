@@ -185,7 +185,7 @@ def _queued(
         body=body,
         variants=(variant,),
         recipients=recipients,
-        smtputf8=incoming.smtputf8 and _needs_utf8(incoming, seen.header),
+        smtputf8=_needs_utf8(incoming, seen.header),
         eight_bit=incoming.eight_bit,
         context={
             "document_class": event.document_class,
@@ -197,9 +197,15 @@ def _queued(
 
 
 def _needs_utf8(incoming: Incoming, header: HeaderBlock) -> bool:
-    """Whether anything that SMTPUTF8 is for is really there: a client may announce it for nothing."""
+    """Whether the next hop must know SMTPUTF8 (RFC 6531 3.6): a client may announce it for nothing.
+
+    An address that needs it does so whoever wrote it, an alias of ours included; raw octets in a
+    header only where the client announced them.
+    """
     addresses = (incoming.reverse_path, *(str(r.target.address) for r in incoming.recipients))
-    return not all(address.isascii() for address in addresses) or not header.raw.isascii()
+    if not all(address.isascii() for address in addresses):
+        return True
+    return incoming.smtputf8 and not header.raw.isascii()
 
 
 def _plain(facts: judge.Known) -> dict[str, object]:

@@ -98,7 +98,8 @@ class Signer:
         SigningError when a key cannot be read.
         """
         fields = _fields(header)
-        present = [name.lower() for name, _ in fields]
+        # A blank before the colon is obsolete syntax that readers accept (RFC 5322 4.5.2): it hides nothing.
+        present = [name.rstrip(b" \t").lower() for name, _ in fields]
         names: list[bytes] = []
         for name in SIGNED_FIELDS:
             names += [name] * (present.count(name) + (name in OVERSIGNED_FIELDS))

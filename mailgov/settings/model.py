@@ -115,7 +115,7 @@ class DeliverySettings(Room):
     """Deliveries at once in one worker."""
     destination_concurrency: int = Field(20, ge=1)
     """Deliveries at once to one next hop (Postfix's default too)."""
-    retry_schedule_s: list[float] = [120, 300, 900, 1800, 3600, 7200, 14400, 28800]
+    retry_schedule_s: list[float] = Field([120, 300, 900, 1800, 3600, 7200, 14400, 28800], min_length=1)
     """Waits between attempts; the last one repeats. RFC 5321 4.5.4.1 asks for 30 minutes in the mean."""
     expire_s: float = Field(432_000.0, gt=0)
     """RFC 5321 4.5.4.1: give up after 4 to 5 days."""

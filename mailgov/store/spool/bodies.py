@@ -34,11 +34,16 @@ class BodyWriter:
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._file: BinaryIO | None = None
+        self._sealed = False
         self.size_bytes = 0
 
     @property
     def _temporary(self) -> Path:
         return self._paths.incoming / self._name
+
+    @property
+    def _final(self) -> Path:
+        return self._paths.bodies / self._name
 
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes. Raises SpoolError where the disk refuses."""
@@ -73,12 +78,16 @@ class BodyWriter:
         return Body(self.size_bytes, file=self._name)
 
     async def discard(self) -> None:
-        """Forget everything; a file is unlinked before this returns."""
+        """Forget everything; a file, finished or not, is unlinked before this returns.
+
+        Only for a body that no row names: not after a commit that may have taken place.
+        """
         self._pending.clear()
         self._pending_bytes = 0
-        if self._file is not None:
+        if self._file is not None or self._sealed:
             file, self._file = self._file, None
-            file.close()
+            if file is not None:
+                file.close()
             await self._in_thread(self._unlink)
 
     def discard_soon(self) -> None:
@@ -105,14 +114,16 @@ class BodyWriter:
         file, self._file = self._file, None
         if file is None:  # _flush opened it; here for the type checker and for -O
             raise SpoolError("no file to seal")
+        self._sealed = True  # from here on `discard` has two names to look at
         with file:
             os.fsync(file.fileno())
-        final = self._paths.bodies / self._name
-        self._temporary.rename(final)
+        self._temporary.rename(self._final)
         sync_folder(self._paths.bodies)
 
     def _unlink(self) -> None:
         self._temporary.unlink(missing_ok=True)
+        if self._sealed:
+            self._final.unlink(missing_ok=True)
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
         try:

@@ -216,3 +216,12 @@ def test_a_key_that_cannot_be_used_signs_nothing(tmp_path: Path, content: bytes 
     with pytest.raises(SigningError) as caught:
         Signer(tmp_path).sign([SigningKey(DOMAIN, "k", "rsa", "k.pem")], HEAD, b"", NOW_S)
     assert "PRIVATE" not in str(caught.value)
+
+
+@needs("Mail::DKIM")
+def test_a_blank_before_the_colon_hides_no_second_author(signer: Signer, dns_server: DnsServer) -> None:
+    publish(dns_server)
+    message = sign(signer, b"From : annv@caobang.gov.vn\r\nSubject : x\r\n\r\nbody\r\n", RSA)
+    assert [v.result for v in mail_dkim(message, dns_server)] == ["pass"]
+    forged = b"From: boss@caobang.gov.vn\r\n" + message
+    assert [v.result for v in mail_dkim(forged, dns_server)] == ["fail"]

@@ -236,3 +236,11 @@ async def test_a_discarded_body_leaves_no_trace(spool: Spool, tmp_path: Path) ->
     assert [p.name for p in (tmp_path / "0" / "incoming").iterdir()] == ["Q1"]
     await writer.discard()
     assert list((tmp_path / "0" / "incoming").iterdir()) == []
+
+
+async def test_a_finished_body_can_still_be_discarded(spool: Spool, tmp_path: Path) -> None:
+    writer = spool.body_writer("Q1", memory_bytes=4)
+    await writer.write(b"0123456789")
+    await writer.finish()
+    await writer.discard()
+    assert list((tmp_path / "0").glob("*/Q1")) == []
