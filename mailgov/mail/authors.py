@@ -10,7 +10,8 @@ _VALUE_OCTETS = 16_384
 _MAILBOXES = 200
 
 _TOKEN = re.compile(
-    r'(?P<quoted>"(?:[^"\\]|\\.)*+")|<(?P<angle>[^<>]*+)>|(?P<end>[,;])|(?P<group>:)|(?P<comment>\()'
+    # A quote that never ends takes all that follows: looked for again at each quote, it would cost a square.
+    r'(?P<quoted>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))|<(?P<angle>[^<>]*+)>|(?P<end>[,;])|(?P<group>:)|(?P<comment>\()'
     r'|(?P<text>[^"<>,;:(\s]++|["<>])|\s++',
     re.DOTALL,
 )

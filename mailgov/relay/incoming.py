@@ -14,6 +14,9 @@ from mailgov.relay import edits, judge
 from mailgov.relay.expand import Target
 from mailgov.store.snapshot import AccountEntry
 
+FROM_LIMIT = 8
+"""RFC 5322 3.6 allows one From field; each costs reading, and a stranger chooses how many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
@@ -91,5 +94,8 @@ def authors_of(header: HeaderBlock) -> tuple[str, ...]:
 
     What cannot be read as addresses must not hide behind a field that can.
     """
-    fields = [author_addresses(value) for value in header.all(b"from")]
+    values = header.all(b"from")
+    if len(values) > FROM_LIMIT:
+        return ()
+    fields = [author_addresses(value) for value in values]
     return tuple(dict.fromkeys(a for field in fields for a in field)) if all(fields) else ()
