@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ FIRST_ROWS: dict[str, list[dict[str, object]]] = {
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server with one migrated database."""
     with running_postgres() as server:
-        asyncio.run(_migrated(server.create(LEDGER)))
+        _migrate(server.create(LEDGER))
         yield server
 
 
@@ -30,7 +31,7 @@ def postgres() -> Iterator[PostgresServer]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to be copied."""
     path = tmp_path_factory.mktemp("ledger") / "template.sqlite"
-    asyncio.run(_migrated(f"sqlite:///{path}"))
+    _migrate(f"sqlite:///{path}")
     return path
 
 
@@ -61,6 +62,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     ledger = Database.open(database_url, timeout_s=5, create=True)
     yield ledger
     await ledger.dispose()
+
+
+def _migrate(url: str) -> None:
+    """In a thread: a fixture may be asked for first by a test whose loop runs already."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _migrated(url)).result()
 
 
 async def _migrated(url: str) -> None:

@@ -1,0 +1,66 @@
+"""The ledger's tables.
+
+Times are `BigInteger` milliseconds since 1970-01-01 UTC (`_ms`); days are local dates
+(Asia/Ho_Chi_Minh); spans of days are half-open (`valid_until` is the first day outside).
+Addresses are stored in their look-up form (`Address.key`). Codes of agencies refer to
+`Agency.code`, never to a row, because an agency may have several dated rows.
+"""
+
+from __future__ import annotations
+
+from mailgov.store.tables.directory import (
+    Account,
+    AccountGrant,
+    AccountPost,
+    Agency,
+    AgencySuccession,
+    Alias,
+    AliasTarget,
+    DirectoryState,
+    DkimKey,
+    Domain,
+    RegisteredAddress,
+    Token,
+)
+from mailgov.store.tables.log import Audit, AuditDigest
+from mailgov.store.tables.records import Correspondent, DecisionRow, Message, MessageRecipient
+from mailgov.store.tables.rollups import RollupDaily, RollupOutbound
+from mailgov.store.tables.work import (
+    Command,
+    DoorCounter,
+    OutgoingMail,
+    PolicyVersion,
+    SpoolPosition,
+    UnappliedEvent,
+    WorkerStatus,
+)
+
+__all__ = [
+    "Account",
+    "AccountGrant",
+    "AccountPost",
+    "Agency",
+    "AgencySuccession",
+    "Alias",
+    "AliasTarget",
+    "Audit",
+    "AuditDigest",
+    "Command",
+    "Correspondent",
+    "DecisionRow",
+    "DirectoryState",
+    "DkimKey",
+    "Domain",
+    "DoorCounter",
+    "Message",
+    "MessageRecipient",
+    "OutgoingMail",
+    "PolicyVersion",
+    "RegisteredAddress",
+    "RollupDaily",
+    "RollupOutbound",
+    "SpoolPosition",
+    "Token",
+    "UnappliedEvent",
+    "WorkerStatus",
+]

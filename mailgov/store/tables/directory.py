@@ -1,0 +1,158 @@
+"""What the directory holds: domains, agencies, accounts, addresses, keys, tokens."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from mailgov.store.tables.base import ms, refers_to, row_id
+
+
+class Domain(SQLModel, table=True):
+    """A mail domain of the province."""
+
+    id: int | None = row_id()
+    name: str = Field(unique=True)
+    created_ms: int = ms()
+    disabled_ms: int | None = ms(default=None)
+
+
+class Agency(SQLModel, table=True):
+    """One span of an agency's life: a new name or level is a new row with the same code."""
+
+    __table_args__ = (UniqueConstraint("code", "valid_from"),)
+    id: int | None = row_id()
+    code: str = Field(index=True)
+    name: str
+    abbreviation: str | None = None
+    level: str
+    """province, district or commune"""
+    parent_code: str | None = None
+    mailbox: str | None = None
+    """The agency's published address."""
+    own_sector_mail: bool = False
+    valid_from: date | None = None
+    valid_until: date | None = None
+    created_ms: int = ms()
+    sample: bool = False
+
+
+class AgencySuccession(SQLModel, table=True):
+    """Who took over from whom, and from which day; many to many."""
+
+    __tablename__ = "agency_succession"
+    id: int | None = row_id()
+    from_code: str = Field(index=True)
+    to_code: str = Field(index=True)
+    on_date: date
+
+
+class Account(SQLModel, table=True):
+    """A mailbox with a sign-in. `kind`: personal, shared or functional."""
+
+    id: int | None = row_id()
+    address: str = Field(unique=True)
+    kind: str
+    display_name: str
+    password_hash: str | None = None
+    must_change_password: bool = False
+    citizen_desk: bool = False
+    created_ms: int = ms()
+    suspended_ms: int | None = ms(default=None)
+    sample: bool = False
+
+
+class AccountPost(SQLModel, table=True):
+    """Where an account's holder served, and in which class, over a span of days.
+
+    `person_class`: can_bo, cong_chuc, vien_chuc, khac, or None for a mailbox of no one person.
+    """
+
+    __tablename__ = "account_post"
+    id: int | None = row_id()
+    account_id: int = refers_to("account.id", index=True)
+    agency_code: str = Field(index=True)
+    person_class: str | None = None
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+
+class AccountGrant(SQLModel, table=True):
+    """An address, beside its own, that an account may write as."""
+
+    __tablename__ = "account_grant"
+    __table_args__ = (UniqueConstraint("account_id", "address"),)
+    id: int | None = row_id()
+    account_id: int = refers_to("account.id", index=True)
+    address: str
+
+
+class RegisteredAddress(SQLModel, table=True):
+    """An outside address that an account's holder or an agency has registered as its own."""
+
+    __tablename__ = "registered_address"
+    id: int | None = row_id()
+    account_id: int | None = refers_to("account.id", default=None, index=True)
+    agency_code: str | None = Field(default=None, index=True)
+    address: str = Field(index=True)
+
+
+class Alias(SQLModel, table=True):
+    """An address that stands for others. `kind`: alias, list or forward."""
+
+    id: int | None = row_id()
+    address: str = Field(unique=True)
+    kind: str
+    created_ms: int = ms()
+
+
+class AliasTarget(SQLModel, table=True):
+    __tablename__ = "alias_target"
+    __table_args__ = (UniqueConstraint("alias_id", "address"),)
+    id: int | None = row_id()
+    alias_id: int = refers_to("alias.id", index=True)
+    address: str
+
+
+class DkimKey(SQLModel, table=True):
+    """A DKIM key's public side; the private key is a file of mode 0600 under the data folder."""
+
+    __tablename__ = "dkim_key"
+    __table_args__ = (UniqueConstraint("domain", "selector"),)
+    id: int | None = row_id()
+    domain: str = Field(index=True)
+    selector: str
+    algorithm: str
+    """rsa or ed25519"""
+    public_key: str
+    """The `p=` value of the key record, base64 (RFC 6376 3.6.1)."""
+    key_file: str
+    """Relative to the data folder."""
+    state: str
+    """pending, active or retired"""
+    created_ms: int = ms()
+
+
+class Token(SQLModel, table=True):
+    """A bearer token for programs: only its SHA-256 is kept."""
+
+    id: int | None = row_id()
+    name: str
+    hash: str = Field(unique=True)
+    role: str
+    agency_code: str | None = None
+    created_ms: int = ms()
+    expires_ms: int | None = ms(default=None)
+    revoked_ms: int | None = ms(default=None)
+    last_used_ms: int | None = ms(default=None)
+
+
+class DirectoryState(SQLModel, table=True):
+    """One row (id 1): revisions that workers watch."""
+
+    __tablename__ = "directory_state"
+    id: int = Field(primary_key=True)
+    revision: int = ms()
+    policy_revision: int = ms()
