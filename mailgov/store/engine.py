@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +25,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool, Pool
 
 SCHEMA_WAIT_S = 60.0
 """Another process that starts at the same time may be migrating a large ledger."""
+CREATE_TRIES, CREATE_WAIT_S = 100, 0.02
+"""How often, and after what pause, a new file is put into WAL mode while others do the same."""
 _WRITES = "mailgov_writes"
 _NOT_OUR_SCHEMA = {"42P01", "42703", "42501"}
 """PostgreSQL: no such table, no such column, no right to it. A migration or an operator mends that."""
@@ -277,8 +281,14 @@ def _file_url(url: URL) -> URL:
 
 
 def _create_file(path: Path) -> None:
+    """A file that is in WAL mode from the start: the change of mode heeds no busy timeout."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError:
-        return  # the first use finds no file and raises LedgerUnavailable
+        for _ in range(CREATE_TRIES):
+            with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=WAL")
+                return
+            time.sleep(CREATE_WAIT_S)  # another process makes the same change at this moment
+    except (OSError, sqlite3.Error):
+        return  # the first use finds no ledger there and raises LedgerUnavailable

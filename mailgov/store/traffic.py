@@ -156,7 +156,7 @@ async def list_messages(
 ) -> list[MessageView]:
     """Traffic records, newest first, after the place given; at most `PAGE_LIMIT`."""
     m = columns(Message)
-    query = select(*m).where(*_conditions(wanted or Filter())).order_by(m.at_ms.desc(), m.id.desc())
+    query = select(*_shown()).where(*_conditions(wanted or Filter())).order_by(m.at_ms.desc(), m.id.desc())
     if after is not None:
         query = query.where(tuple_(m.at_ms, m.id) < after)
     async with db.read() as session:
@@ -168,7 +168,7 @@ async def get(db: Database, queue_id: str) -> MessageView | None:
     """The traffic record of a queue id with all its recipients and decisions, or None."""
     m = columns(Message)
     async with db.read() as session:
-        rows = (await session.execute(select(*m).where(m.queue_id == queue_id))).all()
+        rows = (await session.execute(select(*_shown()).where(m.queue_id == queue_id))).all()
         return next(iter(await _with_parts(session, rows, None)), None)
 
 
@@ -212,6 +212,11 @@ async def decision(db: Database, decision_id: str) -> DecisionView | None:
     async with db.read() as session:
         row = (await session.execute(select(*d).where(d.id == decision_id))).first()
         return DecisionView(**row._mapping) if row else None
+
+
+def _shown() -> list[ColumnElement[Any]]:
+    """The columns of a message that a view has."""
+    return [column for column in columns(Message) if column.name in MessageView.__slots__]
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:

@@ -8,10 +8,12 @@ Addresses are stored in their look-up form (`Address.key`). Codes of agencies re
 
 from __future__ import annotations
 
+from mailgov.store.tables.declared import ClassSample, Declaration, Exemption, RegisterEntry, SignIn
 from mailgov.store.tables.directory import (
     Account,
     AccountGrant,
     AccountPost,
+    AccountSeat,
     Agency,
     AgencySuccession,
     Alias,
@@ -19,8 +21,10 @@ from mailgov.store.tables.directory import (
     DirectoryState,
     DkimKey,
     Domain,
+    IdempotencyKey,
     RegisteredAddress,
     Token,
+    WebSession,
 )
 from mailgov.store.tables.log import Audit, AuditDigest
 from mailgov.store.tables.records import Correspondent, DecisionRow, Message, MessageRecipient
@@ -39,28 +43,36 @@ __all__ = [
     "Account",
     "AccountGrant",
     "AccountPost",
+    "AccountSeat",
     "Agency",
     "AgencySuccession",
     "Alias",
     "AliasTarget",
     "Audit",
     "AuditDigest",
+    "ClassSample",
     "Command",
     "Correspondent",
     "DecisionRow",
+    "Declaration",
     "DirectoryState",
     "DkimKey",
     "Domain",
     "DoorCounter",
+    "Exemption",
+    "IdempotencyKey",
     "Message",
     "MessageRecipient",
     "OutgoingMail",
     "PolicyVersion",
+    "RegisterEntry",
     "RegisteredAddress",
     "RollupDaily",
     "RollupOutbound",
+    "SignIn",
     "SpoolPosition",
     "Token",
     "UnappliedEvent",
+    "WebSession",
     "WorkerStatus",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from mailgov.store.tables.base import ms, refers_to, row_id
@@ -58,6 +58,11 @@ class Account(SQLModel, table=True):
     display_name: str
     password_hash: str | None = None
     must_change_password: bool = False
+    """True while the password is a first one: it opens nothing but the place where it is changed."""
+    password_set_ms: int | None = ms(default=None)
+    """When the password was last set, by whomever; sessions from before it are over."""
+    recovery_hash: str | None = None
+    """SHA-256 of the recovery code that lets the holder set a new password alone."""
     citizen_desk: bool = False
     created_ms: int = ms()
     suspended_ms: int | None = ms(default=None)
@@ -97,6 +102,18 @@ class RegisteredAddress(SQLModel, table=True):
     account_id: int | None = refers_to("account.id", default=None, index=True)
     agency_code: str | None = Field(default=None, index=True)
     address: str = Field(index=True)
+
+
+class AccountSeat(SQLModel, table=True):
+    """A role that an account's holder has beside owning the mailbox. `agency_code` is "" for the province."""
+
+    __tablename__ = "account_seat"
+    __table_args__ = (UniqueConstraint("account_id", "role", "agency_code"),)
+    id: int | None = row_id()
+    account_id: int = refers_to("account.id", index=True)
+    role: str
+    agency_code: str = ""
+    created_ms: int = ms()
 
 
 class Alias(SQLModel, table=True):
@@ -147,6 +164,33 @@ class Token(SQLModel, table=True):
     expires_ms: int | None = ms(default=None)
     revoked_ms: int | None = ms(default=None)
     last_used_ms: int | None = ms(default=None)
+
+
+class WebSession(SQLModel, table=True):
+    """A signed-in browser: only the SHA-256 of its cookie is kept."""
+
+    __tablename__ = "web_session"
+    id: int | None = row_id()
+    hash: str = Field(unique=True)
+    account_id: int = refers_to("account.id", index=True)
+    created_ms: int = ms()
+    seen_ms: int = ms()
+    """When it was last used, to the minute."""
+    ended_ms: int | None = ms(default=None)
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """A POST that was carried out: repeating it gives the same answer and does nothing."""
+
+    __tablename__ = "idempotency_key"
+    caller: str = Field(primary_key=True)
+    """Whose key it is: two callers may choose the same one."""
+    key: str = Field(primary_key=True)
+    request_hash: str
+    """Of method, path and body: the same key with another request is a mistake."""
+    status: int
+    answer: bytes = Field(sa_type=LargeBinary)
+    created_ms: int = ms(index=True)
 
 
 class DirectoryState(SQLModel, table=True):

@@ -18,6 +18,7 @@ class Message(SQLModel, table=True):
         Index("ix_message_at", "at_ms", "id"),
         Index("ix_message_agency_at", "agency_code", "at_ms"),
         Index("ix_message_account_at", "account", "at_ms"),
+        Index("ix_message_document", "document_key", "issuer", "local_date"),
     )
     id: int | None = row_id()
     queue_id: str = Field(unique=True)
@@ -34,7 +35,19 @@ class Message(SQLModel, table=True):
     subject: str | None = None
     message_id: str | None = None
     document_class: str | None = None
+    """As it counts: by rule, or as a clerk corrected it."""
+    rule_class: str | None = None
+    """The class by rule where a clerk has looked at it (`class_checked_ms`)."""
+    class_checked_ms: int | None = ms(default=None)
     symbol: str | None = None
+    issuer: str | None = None
+    """Who issued it: the code of one of our agencies, or the domain of an author outside."""
+    thread_id: str | None = None
+    """The Message-ID that its conversation began with: its own, or the first of References."""
+    attachments_hash: str | None = None
+    """SHA-256 over the attachments of a document that has no symbol."""
+    document_key: str | None = None
+    """What makes two messages of one issuer one document; None for what counts as none."""
     urgency: str | None = None
     secrecy: str | None = None
     reply: bool = False

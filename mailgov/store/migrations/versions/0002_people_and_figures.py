@@ -1,0 +1,190 @@
+"""People and figures: seats, sessions, declarations, exemptions, documents"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "class_sample",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("queue_id", sa.String(), nullable=False),
+        sa.Column("agency_code", sa.String(), nullable=False),
+        sa.Column("rule_class", sa.String(), nullable=True),
+        sa.Column("confirmed_class", sa.String(), nullable=True),
+        sa.Column("confirmed_ms", sa.BigInteger(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("month", "queue_id"),
+    )
+    op.create_table(
+        "declaration",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("agency_code", sa.String(), nullable=False),
+        sa.Column("from_date", sa.Date(), nullable=False),
+        sa.Column("until_date", sa.Date(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("sample", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("kind", "subject", "agency_code", "from_date", "until_date", "revision"),
+    )
+    with op.batch_alter_table("declaration", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_declaration_agency_code"), ["agency_code"], unique=False)
+        batch_op.create_index("ix_declaration_span", ["kind", "from_date", "until_date"], unique=False)
+
+    op.create_table(
+        "exemption",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("obligation", sa.String(), nullable=False),
+        sa.Column("agency_code", sa.String(), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=True),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("exemption", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_exemption_obligation"), ["obligation"], unique=False)
+
+    op.create_table(
+        "idempotency_key",
+        sa.Column("caller", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("request_hash", sa.String(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("caller", "key"),
+    )
+    with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotency_key_created_ms"), ["created_ms"], unique=False)
+
+    op.create_table(
+        "sign_in",
+        sa.Column("local_date", sa.Date(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("protocol", sa.String(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("last_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("local_date", "account", "protocol"),
+    )
+    op.create_table(
+        "account_seat",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("agency_code", sa.String(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("account_id", "role", "agency_code"),
+    )
+    with op.batch_alter_table("account_seat", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_seat_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
+        "register_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("declaration_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("document_class", sa.String(), nullable=False),
+        sa.Column("symbol", sa.String(), nullable=True),
+        sa.Column("issued_on", sa.Date(), nullable=False),
+        sa.Column("title", sa.String(), nullable=True),
+        sa.Column("exempt", sa.String(), nullable=True),
+        sa.Column("queue_id", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["declaration_id"],
+            ["declaration.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("declaration_id", "line"),
+    )
+    op.create_table(
+        "web_session",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("seen_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["account.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("hash"),
+    )
+    with op.batch_alter_table("web_session", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_web_session_account_id"), ["account_id"], unique=False)
+
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("password_set_ms", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("recovery_hash", sa.String(), nullable=True))
+
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("rule_class", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("class_checked_ms", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("issuer", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("thread_id", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("attachments_hash", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("document_key", sa.String(), nullable=True))
+        batch_op.create_index("ix_message_document", ["document_key", "issuer", "local_date"], unique=False)
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.drop_index("ix_message_document")
+        batch_op.drop_column("document_key")
+        batch_op.drop_column("attachments_hash")
+        batch_op.drop_column("thread_id")
+        batch_op.drop_column("issuer")
+        batch_op.drop_column("class_checked_ms")
+        batch_op.drop_column("rule_class")
+
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.drop_column("recovery_hash")
+        batch_op.drop_column("password_set_ms")
+
+    with op.batch_alter_table("web_session", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_web_session_account_id"))
+
+    op.drop_table("web_session")
+    op.drop_table("register_entry")
+    with op.batch_alter_table("account_seat", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account_seat_account_id"))
+
+    op.drop_table("account_seat")
+    op.drop_table("sign_in")
+    with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_idempotency_key_created_ms"))
+
+    op.drop_table("idempotency_key")
+    with op.batch_alter_table("exemption", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_exemption_obligation"))
+
+    op.drop_table("exemption")
+    with op.batch_alter_table("declaration", schema=None) as batch_op:
+        batch_op.drop_index("ix_declaration_span")
+        batch_op.drop_index(batch_op.f("ix_declaration_agency_code"))
+
+    op.drop_table("declaration")
+    op.drop_table("class_sample")
