@@ -28,6 +28,7 @@ LANES = 1
 PASSWORD_OCTETS = 1024
 """Longer passwords are refused: argon2 would hash megabytes of a stranger's choosing."""
 
+FIRST_PREFIX = "first$"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # 32 signs, none of i l o u: 5 bits each
 _GENERATED_SIGNS = 20  # 100 bits
 _HASHER = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES, type=Type.ID)
@@ -65,6 +66,31 @@ def generate_password(random: Callable[[int], bytes]) -> str:
     octets = random(_GENERATED_SIGNS)
     signs = "".join(_ALPHABET[octet & 31] for octet in octets)
     return "-".join(signs[at : at + 4] for at in range(0, len(signs), 4))
+
+
+def first_password_hash(key: bytes, password: str) -> str:
+    """A first password's keyed hash, `first$<hex HMAC-SHA256>`: ten thousand take a blink, not minutes.
+
+    For passwords of `generate_password` alone: their 100 bits cannot be guessed at any speed, while
+    a person's own choice can. `key` is `ops.first_key`'s. Raises ValueError over 1024 octets.
+    """
+    octets = _octets(password)
+    if octets is None:
+        raise ValueError(f"a password has at most {PASSWORD_OCTETS} octets")
+    return FIRST_PREFIX + hmac.new(key, octets, hashlib.sha256).hexdigest()
+
+
+def is_first_hash(stored_hash: str | None) -> bool:
+    """True for the hash of a first password: it opens nothing but the place where it is changed."""
+    return stored_hash is not None and stored_hash.startswith(FIRST_PREFIX)
+
+
+def matches_first(key: bytes, stored_hash: str | None, password: str) -> bool:
+    """True when `stored_hash` is this first password's; the same work whatever it is."""
+    octets = _octets(password)
+    made = FIRST_PREFIX + hmac.new(key, octets or b"", hashlib.sha256).hexdigest()
+    same = hmac.compare_digest(made.encode(), (stored_hash or "").encode(errors="replace"))
+    return same and octets is not None
 
 
 def _dummy_hash() -> str:

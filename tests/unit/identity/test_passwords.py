@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from mailgov.identity.passwords import Busy, PasswordChecker, generate_password, hash_password
+from mailgov.identity.passwords import (
+    Busy,
+    PasswordChecker,
+    first_password_hash,
+    generate_password,
+    hash_password,
+    is_first_hash,
+    matches_first,
+)
 
 PASSWORD = "mật khẩu đủ dài"
 STORED = hash_password(PASSWORD)
@@ -164,3 +174,39 @@ def test_generated_passwords_are_readable_and_differ() -> None:
     assert not set("ilou") & set(password)
     assert len({generate_password(os.urandom) for _ in range(100)}) == 100
     assert generate_password(bytes) == "0000-0000-0000-0000-0000"
+
+
+KEY = bytes(range(32))
+
+
+def test_a_first_passwords_hash_is_keyed_and_fast() -> None:
+    password = generate_password(os.urandom)
+    stored = first_password_hash(KEY, password)
+    assert stored == "first$" + hmac.new(KEY, password.encode(), "sha256").hexdigest()
+    assert is_first_hash(stored)
+    assert not is_first_hash(STORED)
+    assert not is_first_hash(None)
+    assert matches_first(KEY, stored, password)
+    for key, kept, tried in (
+        (KEY, stored, password + "x"),
+        (KEY[::-1], stored, password),
+        (KEY, STORED, PASSWORD),
+        (KEY, None, password),
+        (KEY, first_password_hash(KEY, ""), "x" * 2000),
+    ):
+        assert not matches_first(key, kept, tried)
+    with pytest.raises(ValueError, match="1024"):
+        first_password_hash(KEY, "x" * 1025)
+
+
+def test_a_first_password_is_one_password_however_it_was_typed() -> None:
+    composed, apart = unicodedata.normalize("NFC", "mật"), unicodedata.normalize("NFD", "mật")
+    assert first_password_hash(KEY, composed) == first_password_hash(KEY, apart)
+
+
+async def test_the_checker_of_sign_ins_takes_no_first_password(
+    checker: PasswordChecker, work: list[str]
+) -> None:
+    password = generate_password(os.urandom)
+    assert not await checker.verify(first_password_hash(KEY, password), ACCOUNT, password)
+    assert work[-1].startswith("$argon2id$v=19$m=19456"), "the work of any wrong password"
