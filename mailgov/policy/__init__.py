@@ -14,6 +14,7 @@ from mailgov.policy.explain import ConditionAnswer, RuleExplanation, explain
 from mailgov.policy.facts import BODY_FACTS, FACTS, Facts, FactSpec, FactValue, Stage, Unknown
 from mailgov.policy.files import read_directory
 from mailgov.policy.load import load
+from mailgov.policy.obligations import Obligation, Step
 from mailgov.policy.providers import ProviderClass, Providers
 from mailgov.policy.reply import render_reply, without_marks
 from mailgov.policy.rules import DatedException, Rule, RuleTest
@@ -29,6 +30,7 @@ __all__ = [
     "FactSpec",
     "FactValue",
     "Facts",
+    "Obligation",
     "Policy",
     "PolicyError",
     "ProviderClass",
@@ -38,6 +40,7 @@ __all__ = [
     "RuleTest",
     "Seen",
     "Stage",
+    "Step",
     "TestResult",
     "Unknown",
     "explain",

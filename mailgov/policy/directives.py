@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mailgov.policy.errors import PolicyError
+from mailgov.policy.obligations import Obligation, read_obligations
 from mailgov.policy.source import Reader
 
 NUMBER_CHARACTERS = 60
@@ -39,6 +40,8 @@ class Directive:
     in_force: str | None = None
     until: str | None = None
     note: str | None = None
+    obligations: tuple[Obligation, ...] = ()
+    """What it asks for, in the order of its file."""
 
     @property
     def citation(self) -> str:
@@ -78,6 +81,7 @@ def read_directive(reader: Reader, stem: str) -> Directive:
         in_force=reader.date("in_force") if reader.has("in_force") else None,
         until=reader.date("until") if reader.has("until") else None,
         note=reader.optional_text("note"),
+        obligations=read_obligations(reader, key),
     )
     if number is None and directive.short_vi is None:
         raise reader.error("short_vi", "missing: a document without a number is cited by it")

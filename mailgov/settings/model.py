@@ -148,6 +148,8 @@ class ProvinceSettings(Room):
     directive_numbers: dict[str, str] = {}
     """Numbers of documents whose text does not carry one, such as {"cao-bang": "…/CT-UBND"}."""
     timezone: str = "Asia/Ho_Chi_Minh"
+    committee: str = "ubnd"
+    """The code of UBND tỉnh's own agency: documents ask some things of it alone."""
     cut_off_day: int = Field(15, ge=2, le=28)
     """First day of the next administrative month: 15 closes November on 14/11 (see `usage.periods`)."""
 
