@@ -12,6 +12,7 @@ from mailgov.mail.reply import Reply
 from mailgov.relay.bounce import Failure, bounce
 from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
+from mailgov.settings import DeliverySettings
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool
 
 log = structlog.get_logger()
@@ -117,6 +118,11 @@ def _wait_ms(node: Node, attempts: int) -> int:
     wait_s = schedule[min(attempts, len(schedule)) - 1]
     chance = node.clock.random_bits(16) / 65_536  # 0 to 1
     return int(wait_s * 1000 * (1 + JITTER * (2 * chance - 1)))
+
+
+def longest_wait_ms(delivery: DeliverySettings) -> int:
+    """No recipient waits longer than this for its next attempt."""
+    return int(max(delivery.retry_schedule_s) * 1000 * (1 + JITTER))
 
 
 def _event(message: QueuedMessage, step: _Step, now_ms: int) -> OutcomeEvent:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
 from mailgov.relay.attempt import Attempt, LaneSession
+from mailgov.relay.lanes import STALL_S, Job, Line, Shares
 from mailgov.relay.node import Node
+from mailgov.relay.outcome import longest_wait_ms
 from mailgov.relay.route import Lane
-from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
+from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
 
@@ -20,30 +20,12 @@ POLL_S = 1.0
 """How often the spools are asked for what is due: waking is a hint, polling is the truth."""
 IDLE_S = 1.0
 """How long a connection waits for another message to its lane."""
-JOB_LIMIT = 2000
-"""Jobs in memory; past it new mail is stored unleased and claimed when there is room."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """Recipients of one message that share a lane: one mail transaction."""
-
-    spool: Spool
-    message: QueuedMessage
-    recipients: tuple[QueuedRecipient, ...]
-    lane: Lane
-    reserved: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Line:
-    """The jobs of one lane and how many runners serve them."""
-
-    lane: Lane
-    jobs: deque[Job] = field(default_factory=deque)
-    runners: int = 0
-    idle: int = 0
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+CLAIM_LIMIT = 500
+"""Recipients leased in one go: bounds the transaction."""
+GIVE_BACK_MS = 10_000
+"""When mail that found its lane full is looked at again, where no destination's name holds it back."""
+CLOCK_CHECK_S = 60.0
+"""How often the queue is compared with a clock that may have been put right."""
 
 
 class Scheduler:
@@ -52,8 +34,9 @@ class Scheduler:
     def __init__(self, node: Node, spools: Sequence[Spool], attempt: Attempt) -> None:
         self._node, self._spools, self._attempt = node, spools, attempt
         self._limits = node.settings.delivery
-        self._lines: dict[Lane, _Line] = {}
-        self._waiting: dict[Lane, _Line] = {}
+        self._shares = Shares(self._limits)
+        self._lines: dict[Lane, Line] = {}
+        self._waiting: dict[Lane, Line] = {}
         self._runners: set[asyncio.Task[None]] = set()
         self._in_flight: set[tuple[str, int]] = set()
         self._reserved = 0
@@ -65,11 +48,7 @@ class Scheduler:
     def admit(self, size_bytes: int) -> bool:
         """Reserve room for a fresh message; False when it must wait in the spool for its turn."""
         size = self._memory(size_bytes)
-        if (
-            self._stopping
-            or len(self._in_flight) >= JOB_LIMIT
-            or self._reserved + size > self._limits.memory_bytes
-        ):
+        if self._stopping or not self._shares.room or self._reserved + size > self._limits.memory_bytes:
             return False
         self._reserved += size
         return True
@@ -98,23 +77,50 @@ class Scheduler:
 
     async def run(self) -> None:
         """Claim due mail until `stop`."""
+        loop = asyncio.get_running_loop()
+        check_s = loop.time()
         while not self._stopping:
             self._poke.clear()
-            for spool in self._spools:
-                room = JOB_LIMIT - len(self._in_flight)
-                if room <= 0:
-                    break
-                try:
-                    claimed = await spool.claim(self._node.clock.now_ms(), min(room, 500))
-                except SpoolError as error:
-                    log.error("spool cannot be read", spool=spool.id, error=str(error))
-                    continue
-                for message in claimed:
-                    self._enqueue(spool, message, reserved=0)
+            if loop.time() >= check_s:
+                check_s = loop.time() + CLOCK_CHECK_S
+                await self._heed_clock()
+            await self._claim()
             try:
                 await asyncio.wait_for(self._poke.wait(), POLL_S)
             except TimeoutError:
                 continue
+
+    async def _claim(self) -> None:
+        for spool in self._spools:
+            shares = self._shares
+            if shares.local_full and shares.remote_full:
+                return
+            try:
+                claimed = await spool.claim(
+                    self._node.clock.now_ms(),
+                    CLAIM_LIMIT,
+                    skip=shares.skipped(self._lines.values()),
+                    local=not shares.local_full,
+                    remote=not shares.remote_full,
+                )
+            except SpoolError as error:
+                log.error("spool cannot be read", spool=spool.id, error=str(error))
+                continue
+            for message in claimed:
+                self._enqueue(spool, message, reserved=0)
+
+    async def _heed_clock(self) -> None:
+        """Mail that was queued by a clock which ran ahead must not wait until that time comes again."""
+        for spool in self._spools:
+            try:
+                moved = await spool.heed_clock(self._node.clock.now_ms(), longest_wait_ms(self._limits))
+            except SpoolError as error:
+                log.error("spool cannot be read", spool=spool.id, error=str(error))
+                continue
+            if moved:
+                log.warning(
+                    "the clock was ahead: waiting mail is due again", spool=spool.id, recipients=moved
+                )
 
     async def stop(self, timeout_s: float) -> None:
         """Start nothing new; let attempts end within `timeout_s`, then cut them off (their leases lift)."""
@@ -143,14 +149,18 @@ class Scheduler:
             return
         share, first = divmod(reserved, len(groups))
         for number, ((lane, _), recipients) in enumerate(groups.items()):
-            self._in_flight.update((message.queue_id, r.position) for r in recipients)
             held = share + (first if number == 0 else 0)
             self._submit(Job(spool, message, tuple(recipients), lane, held))
 
     def _submit(self, job: Job) -> None:
-        line = self._lines.get(job.lane)
-        if line is None:
-            line = self._lines[job.lane] = _Line(job.lane)
+        line = self._lines.get(job.lane) or Line(job.lane)
+        if self._shares.full(line):
+            line.refused = True
+            self._give_back(line, job)
+            return
+        self._lines[job.lane] = line
+        self._in_flight.update((job.message.queue_id, r.position) for r in job.recipients)
+        self._shares.take(line, job)
         line.jobs.append(job)
         # One idle runner serves one job: a second must not wait behind a first that may hang.
         if line.idle >= len(line.jobs):
@@ -158,11 +168,29 @@ class Scheduler:
         elif line.runners < self._limits.destination_concurrency:
             self._start(line)
 
-    def _start(self, line: _Line) -> None:
-        if len(self._runners) >= self._limits.concurrency:
+    def _give_back(self, line: Line, job: Job) -> None:
+        """The lane is full: the lease ends and the recipients wait in the spool."""
+        now_ms = self._node.clock.now_ms()
+        waiting = [
+            Progress(
+                job.message.queue_id,
+                r.position,
+                "ready",
+                r.attempts,
+                now_ms if r.destination in line.destinations else now_ms + GIVE_BACK_MS,
+                r.last_reply,
+            )
+            for r in job.recipients
+        ]
+        job.spool.apply_later(Change(progress=waiting))
+        self._reserved -= job.reserved
+
+    def _start(self, line: Line) -> None:
+        if not self._shares.may_run(line):
             self._waiting.setdefault(line.lane, line)
             return
         line.runners += 1
+        self._shares.runners += not line.local
         task = asyncio.ensure_future(self._serve(line))
         self._runners.add(task)
         task.add_done_callback(self._ended)
@@ -171,31 +199,54 @@ class Scheduler:
         self._runners.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("delivery runner failed", exc_info=error)
-        while self._waiting and len(self._runners) < self._limits.concurrency:
-            line = self._waiting.pop(next(iter(self._waiting)))
-            if line.jobs:
-                self._start(line)
+        self._fill()
 
-    async def _serve(self, line: _Line) -> None:
+    def _fill(self) -> None:
+        """Give free places to the lanes that wait for one, in turn."""
+        for lane, line in list(self._waiting.items()):
+            if not line.jobs or self._shares.may_run(line):
+                del self._waiting[lane]
+            if line.jobs and self._shares.may_run(line):
+                self._start(line)
+                if len(line.jobs) > 1:  # its turn for another comes after the others'
+                    self._waiting.setdefault(lane, line)
+
+    async def _serve(self, line: Line) -> None:
         session = LaneSession(line.lane)
         try:
             while not self._stopping:
                 job = await self._next(line)
                 if job is None:
                     break
-                try:
-                    await self._attempt.run(job.spool, job.message, job.recipients, session)
-                finally:
-                    self._finished(job)
+                await self._run(line, job, session)
         finally:
             line.runners -= 1
+            self._shares.runners -= not line.local
             if line.jobs and not self._stopping:
                 self._start(line)
             elif not line.runners and not line.jobs:
                 self._lines.pop(line.lane, None)
             await session.close()
 
-    async def _next(self, line: _Line) -> Job | None:
+    async def _run(self, line: Line, job: Job, session: LaneSession) -> None:
+        """One attempt; when it lasts, it waits for a peer and its place is free."""
+        stalled = False
+
+        def stall() -> None:
+            nonlocal stalled
+            stalled = True
+            self._shares.stalled += not line.local
+            self._fill()
+
+        timer = asyncio.get_running_loop().call_later(STALL_S, stall)
+        try:
+            await self._attempt.run(job.spool, job.message, job.recipients, session)
+        finally:
+            timer.cancel()
+            self._shares.stalled -= stalled and not line.local
+            self._finished(line, job)
+
+    async def _next(self, line: Line) -> Job | None:
         """The lane's next job; waits a little for one where an open connection may serve it."""
         if not line.jobs and line.lane.kind != "maildir" and not self._waiting:
             line.idle += 1
@@ -208,9 +259,11 @@ class Scheduler:
                 line.idle -= 1
         return line.jobs.popleft() if line.jobs else None
 
-    def _finished(self, job: Job) -> None:
+    def _finished(self, line: Line, job: Job) -> None:
+        had_room = self._shares.room
         self._in_flight.difference_update((job.message.queue_id, r.position) for r in job.recipients)
+        self._shares.give(line, job)
         self._reserved -= job.reserved
         self._node.counters.values["in_flight"] = len(self._in_flight)
-        if len(self._in_flight) == JOB_LIMIT - 1:
+        if self._shares.room > had_room or self._shares.refilled(line):
             self._poke.set()

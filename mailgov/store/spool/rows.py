@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from mailgov.mail.events import encode
@@ -103,19 +103,53 @@ def _remove_finished(connection: sqlite3.Connection, message_id: int) -> list[st
     return [row[0]] if row is not None and row[0] else []
 
 
-def claim(
-    connection: sqlite3.Connection, now_ms: int, lease_until_ms: int, limit: int
-) -> list[QueuedMessage]:
+def claim(connection: sqlite3.Connection, due: Due, lease_until_ms: int, limit: int) -> list[QueuedMessage]:
     """Lease due recipients until `lease_until_ms`, oldest due first; bodies come without their bytes."""
     rows = connection.execute(
-        f"SELECT {_RECIPIENT} FROM recipient r"  # noqa: S608 - constants
-        " WHERE r.state='ready' AND r.due_ms<=? ORDER BY r.due_ms LIMIT ?",
-        (now_ms, limit),
+        f"SELECT {_RECIPIENT} FROM recipient r WHERE {due.where} ORDER BY r.due_ms LIMIT ?",  # noqa: S608 - constants
+        (*due.values, limit),
     ).fetchall()
     connection.executemany(
         "UPDATE recipient SET leased=1, due_ms=? WHERE id=?", [(lease_until_ms, row[0]) for row in rows]
     )
     return _messages(connection, rows)
+
+
+class Due:
+    """The condition for what is due at `now_ms` and may be claimed.
+
+    `skip` names destinations that are left; without `local` or `remote` mailboxes of ours (their
+    destination is an address) or everything else is left.
+    """
+
+    def __init__(self, now_ms: int, skip: Collection[str], *, local: bool, remote: bool) -> None:
+        self.values: tuple[object, ...] = (now_ms, *skip)
+        self.where = "r.state='ready' AND r.due_ms<=?"
+        if skip:
+            self.where += f" AND r.destination NOT IN ({','.join('?' * len(skip))})"
+        if not local or not remote:
+            self.where += f" AND r.destination {'' if local else 'NOT '}LIKE '%@%'"
+
+    def any(self, connection: sqlite3.Connection) -> bool:
+        """True when something is due."""
+        query = f"SELECT 1 FROM recipient r WHERE {self.where} LIMIT 1"  # noqa: S608 - constants
+        return connection.execute(query, self.values).fetchone() is not None
+
+
+def ahead(connection: sqlite3.Connection, latest_ms: int) -> bool:
+    """True when something waits for a time later than anything may."""
+    query = "SELECT 1 FROM recipient WHERE state='ready' AND due_ms>? LIMIT 1"
+    return connection.execute(query, (latest_ms,)).fetchone() is not None
+
+
+def heed_clock(connection: sqlite3.Connection, now_ms: int, latest_ms: int, lease_until_ms: int) -> int:
+    """What was put off until after `latest_ms` is due now; nothing was received in the future."""
+    moved = connection.execute(
+        "UPDATE recipient SET due_ms=CASE leased WHEN 1 THEN ? ELSE ? END WHERE state='ready' AND due_ms>?",
+        (lease_until_ms, now_ms, latest_ms),
+    ).rowcount
+    connection.execute("UPDATE message SET received_ms=? WHERE received_ms>?", (now_ms, now_ms))
+    return moved
 
 
 def unlease(connection: sqlite3.Connection, now_ms: int) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
@@ -110,18 +110,39 @@ class Spool:
         """Write a change soon. Only for outcomes: losing one repeats a delivery, no more."""
         self._writer.later(lambda c: rows.apply(c, change), self._unlink)
 
-    async def claim(self, now_ms: int, limit: int) -> list[QueuedMessage]:
-        """Due recipients, leased to this process and grouped by message.
+    async def claim(
+        self,
+        now_ms: int,
+        limit: int,
+        *,
+        skip: Collection[str] = (),
+        local: bool = True,
+        remote: bool = True,
+    ) -> list[QueuedMessage]:
+        """Due recipients, leased to this process and grouped by message; see `rows.Due`.
 
         Nothing is written where nothing is due: an idle queue costs no sync.
         """
-        due = "SELECT 1 FROM recipient WHERE state='ready' AND due_ms<=? LIMIT 1"
-        if await self._read(lambda c: c.execute(due, (now_ms,)).fetchone()) is None:
+        due = rows.Due(now_ms, skip, local=local, remote=remote)
+        if not await self._read(due.any):
             return []
         result: list[QueuedMessage] = await self._writer.run(
-            lambda c: rows.claim(c, now_ms, now_ms + LEASE_MS, limit)
+            lambda c: rows.claim(c, due, now_ms + LEASE_MS, limit)
         )
         return result
+
+    async def heed_clock(self, now_ms: int, longest_wait_ms: int) -> int:
+        """Recipients that wait longer than anything may are due now; returns how many.
+
+        They were put off by a clock that has been set back since.
+        """
+        latest_ms = now_ms + max(longest_wait_ms, LEASE_MS)
+        if not await self._read(lambda c: rows.ahead(c, latest_ms)):
+            return 0
+        moved: int = await self._writer.run(
+            lambda c: rows.heed_clock(c, now_ms, latest_ms, now_ms + LEASE_MS)
+        )
+        return moved
 
     async def find(self, queue_id: str) -> QueuedMessage | None:
         """A message with its waiting recipients, as of the last commit."""

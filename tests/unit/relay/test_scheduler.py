@@ -16,7 +16,7 @@ from mailgov.relay.attempt import Attempt
 from mailgov.relay.node import Node
 from mailgov.relay.route import Router
 from mailgov.relay.scheduler import Scheduler
-from mailgov.store.spool import Change, QueuedMessage
+from mailgov.store.spool import Change, Progress, QueuedMessage
 from tests.support.dns_server import DnsServer
 from tests.support.processes import free_port
 from tests.support.relay_node import AN, BINH, node_settings, running_node
@@ -86,6 +86,10 @@ async def put(node: Node, *messages: QueuedMessage, offered: bool = False) -> No
     node.offer(None, 0)
 
 
+def rcpts(sink: Sink) -> list[str]:
+    return [line for line in sink.commands if line.startswith("RCPT")]
+
+
 async def states(node: Node) -> dict[tuple[str, int], str]:
     await node.spool.apply(Change())
     found = [event for _, event in await node.spool.events(0, 10_000)]
@@ -140,6 +144,80 @@ async def test_a_lane_that_hangs_holds_up_no_other(tmp_path: Path, dns_server: D
         await put(node, queued(AN, "a@other.example", queue_id="R"))
         await eventually(lambda: [m for m in sink.messages if m.recipients == ("a@other.example",)])
         await eventually((tmp_path / "mail" / "caobang.gov.vn" / "annv" / "new").is_dir)
+
+
+async def test_lanes_that_hang_take_every_place_but_the_one_of_each_other_lane(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    sink.on("rcpt", Act.HANG, when=lambda address: address.endswith("example.org"))
+    async with running(tmp_path, dns_server, sink, concurrency=3) as (node, scheduler):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n:02}") for n in range(10)))
+        await eventually(lambda: len(scheduler._runners) == 3, "every place to be taken")
+        await put(node, queued(AN, "a@other.example", queue_id="R"))
+        await eventually(lambda: [m for m in sink.messages if m.recipients == ("a@other.example",)])
+        await eventually((tmp_path / "mail" / "caobang.gov.vn" / "annv" / "new").is_dir)
+
+
+async def test_an_attempt_that_waits_long_gives_its_place_up(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgov.relay.scheduler.STALL_S", 0.1)
+    sink.on("rcpt", Act.HANG)
+    async with running(tmp_path, dns_server, sink, concurrency=2, connection_limit=5) as (node, scheduler):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n:02}") for n in range(10)))
+        await eventually(lambda: len(rcpts(sink)) == 5, "places that were given up to be taken")
+        await eventually(lambda: scheduler._shares.stalled == 5)
+        assert len(scheduler._runners) == 5, "and the connections are bounded all the same"
+
+
+async def test_a_lane_without_end_leaves_memory_for_the_others(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgov.relay.lanes.RECIPIENT_LIMIT", 20)
+    monkeypatch.setattr("mailgov.relay.lanes.LANE_LIMIT", 10)
+    monkeypatch.setattr("mailgov.relay.lanes.LANE_FLOOR", 2)
+    sink.on("rcpt", Act.HANG, when=lambda address: address.endswith("example.org"))
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n:03}") for n in range(100)))
+        await eventually(lambda: len(scheduler._in_flight) == 10, "the lane's share to be taken")
+        await put(node, *(queued(AN, "a@other.example", queue_id=f"R{n:03}") for n in range(30)))
+        await eventually(lambda: len(sink.messages) == 30)
+        new = tmp_path / "mail" / "caobang.gov.vn" / "annv" / "new"
+        await eventually(lambda: new.is_dir() and len(list(new.iterdir())) == 30)
+        assert len(scheduler._in_flight) <= 12
+        assert (await node.spool.depth())["ready"] >= 100, "nothing of the lane that hangs is lost"
+
+
+async def test_fresh_mail_that_finds_its_lane_full_waits_in_the_spool(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgov.relay.lanes.LANE_LIMIT", 2)
+    monkeypatch.setattr("mailgov.relay.lanes.LANE_FLOOR", 1)
+    sink.on("rcpt", Act.HANG)
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n}") for n in range(3)), offered=True)
+        await node.spool.apply(Change())
+        waiting = await node.spool.find("Q2")
+        assert waiting is not None
+        assert waiting.recipients[0].due_ms <= node.clock.now_ms(), "its lease has ended"
+        assert not scheduler.in_flight("Q2", 0)
+
+
+async def test_mail_put_off_by_a_clock_that_ran_ahead_is_due_when_it_is_put_right(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        ahead_ms = node.clock.now_ms() + 365 * 86_400_000
+        message = queued("a@example.org", received_ms=ahead_ms)
+        put_off = Progress("01Q", 0, "ready", attempts=1, due_ms=ahead_ms + 120_000)
+        held = replace(message, recipients=(replace(message.recipients[0], state="held"),))
+        await node.spool.apply(Change(messages=[held]))
+        await node.spool.apply(Change(progress=[put_off]))
+        await scheduler._heed_clock()
+        scheduler.wake()
+        await eventually(lambda: sink.messages)
+        now_ms = node.clock.now_ms()
+        assert not await node.spool.heed_clock(now_ms, 0), "once is enough"
 
 
 async def test_what_the_next_hop_refuses_for_now_comes_again(

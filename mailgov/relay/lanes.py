@@ -1,0 +1,137 @@
+"""Lanes to next hops, and what each may take of a worker: places to run in, and memory to wait in.
+
+A next hop that hangs must hold up nobody else (RFC 5321 4.5.3.2 lets one reply take ten
+minutes): mailboxes of ours need no place, every lane may always have one runner and a few jobs,
+and an attempt that waits long gives its place to others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mailgov.relay.route import Lane
+from mailgov.settings import DeliverySettings
+from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool
+
+STALL_S = 10.0
+"""An attempt that lasts longer waits for its peer, which costs a socket but no work."""
+RECIPIENT_LIMIT = 2000
+"""Recipients in memory, of ours and of others each; past it new mail waits in the spool."""
+LANE_LIMIT = RECIPIENT_LIMIT // 2
+"""Recipients of one lane in memory: one dead next hop leaves room for the others."""
+LANE_FLOOR = 20
+"""So many a lane may have even when the memory is full of others', up to twice the limit in all."""
+DESTINATIONS_NOTED = 1000
+"""Domains that a lane is remembered by; a smarthost's may be without end."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """Recipients of one message that share a lane: one mail transaction."""
+
+    spool: Spool
+    message: QueuedMessage
+    recipients: tuple[QueuedRecipient, ...]
+    lane: Lane
+    reserved: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """The jobs of one lane and how many runners serve them."""
+
+    lane: Lane
+    jobs: deque[Job] = field(default_factory=deque)
+    runners: int = 0
+    idle: int = 0
+    recipients: int = 0
+    """In memory: waiting and under way."""
+    destinations: set[str] = field(default_factory=set)
+    refused: bool = False
+    """Mail of the lane was left in the spool: it is asked for again when half the lane's share is free."""
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def local(self) -> bool:
+        """A mailbox of ours."""
+        return self.lane.kind == "maildir"
+
+
+@dataclass(slots=True)
+class Shares:
+    """Who may run and who may wait in memory. Counts recipients, and runners to other hosts."""
+
+    limits: DeliverySettings
+    local: int = 0
+    remote: int = 0
+    runners: int = 0
+    stalled: int = 0
+    """Of `runners`, those whose attempt waits for its peer."""
+
+    def may_run(self, line: Line) -> bool:
+        """True when the lane may have another runner now."""
+        if line.runners >= self.limits.destination_concurrency:
+            return False
+        if line.local:
+            return True
+        if self.runners >= self.limits.connection_limit:
+            return False
+        return line.runners == 0 or self.runners - self.stalled < self.limits.concurrency
+
+    def full(self, line: Line) -> bool:
+        """True when no more of the lane's mail may come into memory."""
+        if line.local:
+            return self.local_full
+        if line.recipients < LANE_FLOOR:
+            return self.remote_full
+        return line.recipients >= LANE_LIMIT or self.remote >= RECIPIENT_LIMIT
+
+    @property
+    def room(self) -> bool:
+        """True when fresh mail may stay in memory, wherever it goes."""
+        return self.local < RECIPIENT_LIMIT and self.remote < RECIPIENT_LIMIT
+
+    @property
+    def local_full(self) -> bool:
+        return self.local >= RECIPIENT_LIMIT
+
+    @property
+    def remote_full(self) -> bool:
+        """True when not even a lane's floor is left."""
+        return self.remote >= 2 * RECIPIENT_LIMIT
+
+    def take(self, line: Line, job: Job) -> None:
+        """The job's recipients come into memory."""
+        self._count(line, len(job.recipients))
+        if len(line.destinations) < DESTINATIONS_NOTED:
+            line.destinations.update(r.destination for r in job.recipients)
+
+    def give(self, line: Line, job: Job) -> None:
+        """They leave it."""
+        self._count(line, -len(job.recipients))
+
+    def _count(self, line: Line, number: int) -> None:
+        line.recipients += number
+        if line.local:
+            self.local += number
+        else:
+            self.remote += number
+
+    def refilled(self, line: Line) -> bool:
+        """True once when a lane that was full has room for a good number again."""
+        if not line.refused or line.recipients > LANE_LIMIT // 2 or self.full(line):
+            return False
+        line.refused = False
+        return True
+
+    def skipped(self, lines: Iterable[Line]) -> frozenset[str]:
+        """Destinations whose mail must stay in the spool for now; those of ours are asked for apart."""
+        found: set[str] = set()
+        for line in lines:
+            if not line.local and (line.refused or self.full(line)):
+                line.refused = True
+                found |= line.destinations
+        return frozenset(found)
