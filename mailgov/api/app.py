@@ -12,7 +12,7 @@ from mailgov.api import problem
 from mailgov.api.deps import each_once
 from mailgov.api.examples import EXAMPLES
 from mailgov.api.limits import Guard
-from mailgov.api.routes import docs, health, me, messages, queue, usage
+from mailgov.api.routes import DIRECTORY, docs, health, me, messages, queue, usage
 from mailgov.api.schemas import ProblemBody
 from mailgov.api.services import ApiServices
 
@@ -43,7 +43,7 @@ def create_app(services: ApiServices, pages: Iterable[APIRouter] = ()) -> FastAP
     problem.install(app)
     for router in (health.router, docs.router):
         app.include_router(router)
-    for router in (messages.router, queue.router, usage.router, me.router):
+    for router in (messages.router, queue.router, usage.router, me.router, *DIRECTORY):
         app.include_router(router, prefix="/api/v1")
     for router in pages:
         app.include_router(router)

@@ -7,7 +7,7 @@ refused from the moment of its revocation, and no answer mixes two states of the
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import structlog
@@ -45,6 +45,8 @@ class Caller:
 
     actor: Actor
     token: TokenView
+    secret: str = field(repr=False)
+    """What the caller signed in with, as it came; the ledger knows its hash alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ async def _signed_in(
     actor = _actor(view)
     if view.last_used_ms is None or now_ms - view.last_used_ms >= NOTE_USE_MS:
         background.add_task(_note_use, services, view.id, now_ms)
-    return Caller(actor, view)
+    return Caller(actor, view, text)
 
 
 def _actor(view: TokenView) -> Actor:

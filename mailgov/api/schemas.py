@@ -13,8 +13,11 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     409: "Conflict",
+    412: "Precondition Failed",
     413: "Content Too Large",
     422: "Invalid request",
+    428: "Precondition Required",
+    429: "Too Many Requests",
     503: "Service Unavailable",
     504: "Not yet applied",
 }
@@ -36,6 +39,16 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _problem(status) for status in statuses}
 
 
+def created_problems(*more: int) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route that makes an object."""
+    return problems(401, 403, *more, 409, 413, 422, 429, 503)
+
+
+def write_problems(*more: int) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route that changes an object."""
+    return problems(401, 403, 404, 409, 412, 413, 422, 428, 429, 503, *more)
+
+
 def _problem(status: int) -> dict[str, Any]:
     example = {
         "type": "about:blank",
@@ -52,6 +65,12 @@ class Answer(BaseModel):
     """The base of every answer."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Asked(BaseModel):
+    """The base of every body that is sent to us: what is not declared is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Health(Answer):

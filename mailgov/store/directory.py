@@ -44,6 +44,12 @@ async def bump_revision(session: Session) -> int:
     return await _bump(session, "revision")
 
 
+async def hold_directory(session: Session) -> None:
+    """Take the directory's lock without a change, for a condition that has to hold until one is made."""
+    query = select(col(DirectoryState.revision)).where(col(DirectoryState.id) == 1).with_for_update()
+    await session.execute(query)
+
+
 async def bump_policy_revision(session: Session) -> int:
     """Tell every worker to read the policy files again; the new revision."""
     return await _bump(session, "policy_revision")

@@ -1,0 +1,1 @@
+"""The directory's objects as answers and as questions."""
