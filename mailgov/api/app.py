@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 
 from mailgov import __version__
 from mailgov.api import problem
@@ -24,10 +23,10 @@ DESCRIPTION = (
 )
 
 
-def create_app(services: ApiServices, pages: Iterable[APIRouter] = ()) -> FastAPI:
+def create_app(services: ApiServices) -> FastAPI:
     """The app on these services. It opens nothing, starts nothing and has no lifespan of its own.
 
-    `pages` are routers of the `web` room (`web.why.why_router`), which this room does not know.
+    `web.app.add_pages` puts the pages in, which this room does not know.
     """
     app = FastAPI(
         title="mailgov",
@@ -45,8 +44,6 @@ def create_app(services: ApiServices, pages: Iterable[APIRouter] = ()) -> FastAP
         app.include_router(router)
     for router in (messages.router, queue.router, usage.router, me.router, *DIRECTORY):
         app.include_router(router, prefix="/api/v1")
-    for router in pages:
-        app.include_router(router)
     _describe(app)
     app.add_middleware(Guard)
     return app

@@ -78,15 +78,15 @@ class Health(Answer):
 
 
 class Me(Answer):
-    """Who a token stands for. Times in ISO 8601 with the province's offset."""
+    """Who a token or a session stands for. Times in ISO 8601 with the province's offset."""
 
     name: str
     role: str
     agency: str | None
     created_at: str
     expires_at: str | None
-    acts: dict[str, Literal["agency", "all"]] = Field(
-        description="What the role may do, over its own agency's objects or over everyone's."
+    acts: dict[str, Literal["own", "agency", "all"]] = Field(
+        description="What the role may do: for oneself, over its own agency's objects, or over everyone's."
     )
 
 

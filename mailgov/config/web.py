@@ -11,7 +11,9 @@ from mailgov.api.runner import RunningPolicy, WebService
 from mailgov.api.services import ApiServices
 from mailgov.config.parts import build_policy, open_database
 from mailgov.settings import Settings
-from mailgov.web.why import why_router
+from mailgov.web.app import add_pages
+from mailgov.web.pages import page_routers
+from mailgov.web.services import PageServices
 
 
 def build_web(settings: Settings) -> WebService:
@@ -20,6 +22,9 @@ def build_web(settings: Settings) -> WebService:
     def now_ms() -> int:
         return time.time_ns() // 1_000_000
 
+    def admin() -> AdminContext:
+        return AdminContext(db, settings, now_ms, secrets.token_hex)
+
     db = open_database(settings)
     policy = RunningPolicy(lambda: build_policy(settings))
     services = ApiServices(
@@ -27,6 +32,9 @@ def build_web(settings: Settings) -> WebService:
         settings=settings,
         now_ms=now_ms,
         policy=policy,
-        admin=lambda: AdminContext(db, settings, now_ms, secrets.token_hex),
+        admin=admin,
     )
-    return WebService(create_app(services, pages=[why_router(db, policy)]), db, policy)
+    pages = PageServices(db=db, settings=settings, now_ms=now_ms, policy=policy, admin=admin)
+    app = create_app(services)
+    add_pages(app, pages, page_routers(pages))
+    return WebService(app, db, policy)

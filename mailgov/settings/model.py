@@ -95,6 +95,27 @@ class TlsSettings(Room):
 class HttpSettings(Room):
     listen: HostPort = Listen("127.0.0.1", 8025)
     public_url: str = "http://127.0.0.1:8025"
+    trusted_proxies: list[Network] = []
+    """Reverse proxies whose X-Forwarded-For is believed; without them the peer itself is the client."""
+    session_idle_s: float = Field(1800.0, gt=0)
+    """A browser's session ends after this long without a request: an office desk is left open for tea."""
+    session_lifetime_s: float = Field(43_200.0, gt=0)
+    """And after this long in any case: a working day and its overtime."""
+
+
+class SignInSettings(Room):
+    """Failed sign-ins that are borne, on SMTP, IMAP and HTTP together, before a wait is asked for."""
+
+    failure_window_s: float = Field(900.0, gt=0)
+    """Failures are forgotten after this long without another one; refused attempts are none."""
+    pair_limit: int = Field(10, ge=1)
+    """By one account from one network (a client with an old password asks every few minutes)."""
+    network_limit: int = Field(100, ge=1)
+    """From one IPv4 address or IPv6 /64, which a whole office may share."""
+    account_limit: int = Field(50, ge=1)
+    """By one account from everywhere; networks that it signed in from lately are let through."""
+    known_days: int = Field(30, ge=1)
+    """How long a network counts as one that the account signs in from."""
 
 
 class DnsSettings(Room):
@@ -182,4 +203,5 @@ class Settings(Room):
     policy: PolicySettings = PolicySettings()
     province: ProvinceSettings = ProvinceSettings()
     imap: ImapSettings = ImapSettings()
+    sign_in: SignInSettings = SignInSettings()
     demo: DemoSettings = DemoSettings()

@@ -8,22 +8,33 @@ An id that is unknown and one that is malformed give the same page after the sam
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from mailgov.policy.engine import Policy
 from mailgov.policy.rules import Rule
 from mailgov.store import traffic
-from mailgov.store.engine import Database, LedgerUnavailable
 from mailgov.store.traffic import DecisionView
-from mailgov.web.plain import Section, page
+from mailgov.web.app import page_router
+from mailgov.web.render import render
+from mailgov.web.services import PageServices
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The page in one language (`vi` or `en`)."""
+
+    lang: str
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    end: str | None = None
+
 
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}\Z")
 _NOBODYS_ID = "0" * 32
-RETRY_AFTER_S = 5
 
 _OUTCOMES = {
     ("reject", "enforce"): (
@@ -73,26 +84,19 @@ _UNKNOWN = (
     Section("vi", "Không có quyết định này", ("Mã quyết định không đúng, hoặc đã hết thời hạn lưu.",)),
     Section("en", "No such decision", ("The decision's id is wrong, or no longer kept.",)),
 )
-_AWAY = (
-    Section("vi", "Tạm thời chưa xem được", ("Xin mở lại trang này sau ít phút.",)),
-    Section("en", "Not available for the moment", ("Please open this page again in a few minutes.",)),
-)
 
 
-def why_router(db: Database, policy: Callable[[], Policy | None]) -> APIRouter:
-    """The page's route; `policy` gives the policy that runs now, or None before there is one."""
-    router = APIRouter(include_in_schema=False)
+def why_router(services: PageServices) -> APIRouter:
+    """The page's route; it explains by the policy that runs now."""
+    router = page_router()
 
     @router.get("/why/{decision_id}", response_class=HTMLResponse)
-    async def why(decision_id: str) -> HTMLResponse:
+    async def why(request: Request, decision_id: str) -> HTMLResponse:
         well_formed = _ID.match(decision_id) is not None
-        try:
-            found = await traffic.decision(db, decision_id if well_formed else _NOBODYS_ID)
-        except LedgerUnavailable:
-            return page(_AWAY, 503, {"Retry-After": str(RETRY_AFTER_S)})
+        found = await traffic.decision(services.db, decision_id if well_formed else _NOBODYS_ID)
         if found is None or found.rule is None:
-            return page(_UNKNOWN, 404)
-        return page(told(found, policy()))
+            return render(request, "why.html", status=404, sections=_UNKNOWN)
+        return render(request, "why.html", sections=told(found, services.policy()))
 
     return router
 

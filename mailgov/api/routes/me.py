@@ -1,4 +1,4 @@
-"""`/api/v1/me`: whom a token stands for."""
+"""`/api/v1/me`: whom a token or a session stands for."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from mailgov.identity.roles import Act, Role, Scope, scope
 
 router = APIRouter(tags=["me"])
 
-_REACH: dict[Scope, Literal["agency", "all"]] = {Scope.AGENCY: "agency", Scope.ALL: "all"}
+Reach = Literal["own", "agency", "all"]
+_REACH: dict[Scope, Reach] = {Scope.AGENCY: "agency", Scope.ALL: "all"}
 
 
 @router.get("/me", responses=problems(401, 403, 422, 503))
 async def me(call: Reading, _bare: Bare) -> Me:
-    """The token's name, role and agency, and what it may do."""
-    token, zone = call.caller.token, call.ctx.settings.province.timezone
+    """The caller's name, role and agency, and what they may do."""
+    caller, zone = call.caller, call.ctx.settings.province.timezone
+    known = caller.token or caller.person
+    assert known is not None, "a caller is one or the other"
     return Me(
-        name=token.name,
-        role=token.role,
-        agency=token.agency_code,
-        created_at=iso(token.created_ms, zone),
-        expires_at=None if token.expires_ms is None else iso(token.expires_ms, zone),
+        name=call.actor.name if caller.token is None else caller.token.name,
+        role=call.actor.role.value,
+        agency=call.actor.agency,
+        created_at=iso(known.created_ms, zone),
+        expires_at=None if known.expires_ms is None else iso(known.expires_ms, zone),
         acts=_acts(call.actor.role),
     )
 
 
-def _acts(role: Role) -> dict[str, Literal["agency", "all"]]:
+def _acts(role: Role) -> dict[str, Reach]:
     return {act.value: _REACH[reach] for act in Act if (reach := scope(role, act)) in _REACH}

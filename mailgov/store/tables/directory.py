@@ -173,6 +173,9 @@ class WebSession(SQLModel, table=True):
     id: int | None = row_id()
     hash: str = Field(unique=True)
     account_id: int = refers_to("account.id", index=True)
+    role: str
+    """The seat that it acts from: one of `account_seat`, or owner. Without that seat it is over."""
+    agency_code: str = ""
     created_ms: int = ms()
     seen_ms: int = ms()
     """When it was last used, to the minute."""

@@ -22,7 +22,9 @@ from mailgov.settings import Settings
 from mailgov.store import tokens
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.engine import Database
-from mailgov.web.why import why_router
+from mailgov.web.app import add_pages
+from mailgov.web.pages import page_routers
+from mailgov.web.services import PageServices
 from tests.unit.api.world import NOW_MS, Clock, fill
 from tests.unit.usage.conftest import away, migrated
 from tests.unit.usage.traffic import add_agencies
@@ -81,7 +83,15 @@ def services_on(db: Database, clock: Clock, policy: Policy | None) -> ApiService
 
 
 def client_of(services: ApiServices) -> httpx2.AsyncClient:
-    app = create_app(services, pages=[why_router(services.db, services.policy)])
+    app = create_app(services)
+    pages = PageServices(
+        db=services.db,
+        settings=services.settings,
+        now_ms=services.now_ms,
+        policy=services.policy,
+        admin=services.admin,
+    )
+    add_pages(app, pages, page_routers(pages))
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://api.test")
 
 

@@ -240,7 +240,8 @@ async def test_what_nobody_foresaw_is_a_500_without_its_text(api: Api) -> None:
     async def broken() -> None:
         raise RuntimeError("password=hunter2")
 
-    app = create_app(api.services, [router])
+    app = create_app(api.services)
+    app.include_router(router)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://t") as client:
         with capture_logs() as logs:
             answer = await client.get("/broken?token=secret")

@@ -1,0 +1,13 @@
+"""All pages: one line for each router."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from mailgov.web.services import PageServices
+from mailgov.web.why import why_router
+
+
+def page_routers(services: PageServices) -> list[APIRouter]:
+    """The routers of every page."""
+    return [why_router(services)]
