@@ -26,6 +26,7 @@ from mailgov.relay.worker import RelayWorker
 from mailgov.settings import Settings
 from mailgov.store.engine import Database
 from mailgov.store.guard import Guard
+from mailgov.store.sign_ins import SignInTally
 from mailgov.store.snapshot_file import load_file
 from mailgov.store.spool import Spool
 
@@ -110,6 +111,7 @@ def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:
         signer=Signer(settings.data_dir),
         passwords=PasswordChecker(os.urandom(32), clock.monotonic),
         executor=executor,
+        sign_ins=SignInTally(settings.province.timezone),
     )
     db = open_database(settings)
     follower = Follower(

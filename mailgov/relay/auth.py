@@ -1,4 +1,4 @@
-"""Sign-in on submission: AUTH PLAIN (RFC 4616) and LOGIN, in constant work."""
+"""Sign-in to a mailbox: AUTH PLAIN (RFC 4616) and LOGIN, in constant work."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+from mailgov.identity.passwords import PasswordChecker, is_first_hash
 from mailgov.mail.reply import MailError, Reply
-from mailgov.relay.node import Node
-from mailgov.store.snapshot import AccountEntry
+from mailgov.relay.node import DirectoryView
+from mailgov.store.snapshot import AccountEntry, Snapshot
 
 SIGNED_IN = Reply(235, "2.7.0", "Authentication successful")
 WRONG = Reply(535, "5.7.8", "Authentication credentials invalid")
@@ -79,24 +81,57 @@ def _text(octets: bytes) -> str:
         raise MailError(MALFORMED) from None
 
 
-async def sign_in(node: Node, credentials: Credentials) -> AccountEntry | None:
-    """The account, or None. Unknown, suspended and wrong cost the same (one argon2id).
+class Door(Protocol):
+    """What a sign-in is judged by: the directory at hand, and the checker of passwords."""
 
+    @property
+    def directory(self) -> DirectoryView: ...
+
+    @property
+    def passwords(self) -> PasswordChecker: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The account that signed in, or for the log why nobody did: the client is never told."""
+
+    account: AccountEntry | None
+    refusal: str | None = None
+
+
+async def sign_in(door: Door, credentials: Credentials) -> Judged:
+    """Who signs in, by submission or IMAP. Whatever it is refused for costs the same (one argon2id).
+
+    A first password opens no mailbox: it leads to the page where it is changed, and nowhere else.
     Raises MailError 454 when too many sign-ins wait, or when there is no directory to ask yet.
     """
-    if not node.directory.snapshot.domains and not node.directory.fresh:
+    snapshot = door.directory.snapshot
+    if not snapshot.domains and not door.directory.fresh:
         raise MailError(NOT_NOW, "no directory")
-    account = _account(node, credentials.name)
-    domain = account.address.rpartition("@")[2] if account is not None else ""
-    usable = account is not None and not account.suspended and node.directory.snapshot.is_local(domain)
-    stored = account.password_hash if account is not None and usable else None
-    verified = await node.passwords.verify(stored, credentials.name.lower(), credentials.password)
-    return account if verified and usable else None
+    account = _account(snapshot, credentials.name)
+    closed = closed_to(snapshot, account)
+    stored = account.password_hash if account is not None and closed is None else None
+    verified = await door.passwords.verify(stored, credentials.name.lower(), credentials.password)
+    if verified and closed is None:
+        return Judged(account)
+    return Judged(None, closed or "wrong password")
 
 
-def _account(node: Node, name: str) -> AccountEntry | None:
+def closed_to(snapshot: Snapshot, account: AccountEntry | None) -> str | None:
+    """Why no password opens this account's mailbox now, or None."""
+    if account is None:
+        return "unknown"
+    if account.suspended:
+        return "suspended"
+    if account.must_change or is_first_hash(account.password_hash):
+        return "first password"
+    if not snapshot.is_local(account.address.rpartition("@")[2]):
+        return "domain disabled"
+    return None
+
+
+def _account(snapshot: Snapshot, name: str) -> AccountEntry | None:
     """By full address; a bare local part is taken where the province has one domain."""
-    snapshot = node.directory.snapshot
     key = name.strip().lower()
     if "@" not in key and len(snapshot.domains) == 1:
         key = f"{key}@{next(iter(snapshot.domains))}"

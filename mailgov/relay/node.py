@@ -16,6 +16,7 @@ from mailgov.relay.dns import Resolver
 from mailgov.relay.sign import Signer
 from mailgov.settings import Settings
 from mailgov.store.guard import Guard
+from mailgov.store.sign_ins import SignInTally
 from mailgov.store.snapshot import Snapshot
 from mailgov.store.spool import QueuedMessage, Spool
 
@@ -128,6 +129,7 @@ class Node:
     executor: Executor
     """Threads for files and for CPU work on large bodies."""
     counters: Counters = field(default_factory=Counters)
+    sign_ins: SignInTally = field(default_factory=SignInTally)
     admit: Callable[[int], bool] = _never
     """Whether a new message of this size may be attempted from memory; reserves the room."""
     offer: Callable[[QueuedMessage | None, int], None] = _nowhere

@@ -36,7 +36,7 @@ class Reporter:
     async def round(self) -> None:
         """One report; never raises for the ledger."""
         node = self._node
-        door = node.counters.take_door()
+        door, sign_ins = node.counters.take_door(), node.sign_ins.take()
         try:
             counters = dict(node.counters.values)
             counters["sessions"] = node.sessions
@@ -54,9 +54,11 @@ class Reporter:
                 directory_revision=node.directory.snapshot.revision,
                 counters=counters,
                 door=door,
+                sign_ins=sign_ins,
             )
         except (LedgerUnavailable, SpoolError):
             node.counters.give_door(door)
+            node.sign_ins.give(sign_ins)
             return
         await self._prune()
 

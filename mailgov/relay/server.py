@@ -304,15 +304,17 @@ class RelayServer(SMTP):
             return auth.decode_base64(line.rstrip(b"\r\n").decode("ascii", "replace"))
 
     async def _sign_in(self, credentials: auth.Credentials) -> None:
-        account = await auth.sign_in(self._node, credentials)
+        judged = await auth.sign_in(self._node, credentials)
+        account = judged.account
         if account is None:
             self._refused("bad_sign_in")
             peer = address_of(self.transport) if self.transport is not None else "unknown"
-            log.warning("sign-in refused", name=credentials.name, client=peer)
+            log.warning("sign-in refused", name=credentials.name, client=peer, reason=judged.refusal)
             await self._reply(auth.WRONG)
             return
         self._account = account
         self._node.counters.add("sign_ins")
+        self._node.sign_ins.note(account.address, "submission", self._node.clock.now_ms())
         log.info("signed in", account=account.address, listener=self._listener.kind)
         await self._reply(auth.SIGNED_IN)
 
@@ -354,8 +356,9 @@ class RelayServer(SMTP):
         if self._account is None:
             self._refused("no_auth")
             return Reply(530, "5.7.0", "Authentication required")
-        current = self._node.directory.snapshot.account(self._account.address)
-        if current is None or current.suspended:  # while the session was open
+        snapshot = self._node.directory.snapshot
+        current = snapshot.account(self._account.address)
+        if current is None or auth.closed_to(snapshot, current):  # while the session was open
             return Reply(535, "5.7.8", "The account is no longer valid")
         self._account = current
         return None

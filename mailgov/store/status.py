@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.store.engine import Database
+from mailgov.store.sign_ins import Signed, SignInKey, add_sign_ins
 from mailgov.store.sql import add, columns, replace, table, upsert
 from mailgov.store.tables import (
     Command,
@@ -66,8 +68,9 @@ async def report(
     directory_revision: int,
     counters: Mapping[str, int],
     door: Door,
+    sign_ins: Mapping[SignInKey, Signed] = MappingProxyType({}),
 ) -> None:
-    """Replace this worker's status and add its refusals at the door, in one transaction."""
+    """Replace this worker's status, add its refusals at the door and its sign-ins, in one transaction."""
     row = {
         "node": node,
         "worker": worker,
@@ -82,6 +85,7 @@ async def report(
     async with db.write() as session:
         await upsert(session, WorkerStatus, [row], {n: replace for n in row if n not in {"node", "worker"}})
         await count_door(session, door)
+        await add_sign_ins(session, sign_ins)
 
 
 async def count_door(session: AsyncSession, door: Door) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from mailgov.identity.passwords import first_password_hash
 from tests.support.relay_node import AN, BINH, PASSWORD, SUSPENDED, province
 from tests.wire.client import Said, Wire
 from tests.wire.conftest import OpenWorld, World
@@ -115,6 +117,32 @@ async def test_unknown_wrong_and_suspended_read_the_same(world: World) -> None:
     }
     assert len(said) == 1
     assert world.count("refused_bad_sign_in") == 3
+
+
+@pytest.mark.parametrize(
+    "entry", [{"must_change": True}, {"password_hash": first_password_hash(b"k", PASSWORD)}]
+)
+async def test_a_first_password_reads_like_a_wrong_one(world: World, entry: dict[str, Any]) -> None:
+    snapshot = province()
+    snapshot.accounts[AN] = replace(snapshot.accounts[AN], **entry)
+    world.node.directory.confirm(snapshot)
+    wire = await ready(world)
+    said = [await wire.say(f"AUTH PLAIN {plain(name)}") for name in (AN, "nobody@caobang.gov.vn")]
+    assert said[0] == said[1]
+    assert said[0].short == WRONG
+    assert world.node.sign_ins.take() == {}
+
+
+async def test_sign_ins_are_tallied_for_the_ledger(world: World) -> None:
+    for name in (AN, AN, BINH):
+        wire = await ready(world)
+        assert (await wire.say(f"AUTH PLAIN {plain(name)}")).short == GOOD
+    taken = world.node.sign_ins.take()
+    assert {(key.account, key.protocol): signed.times for key, signed in taken.items()} == {
+        (AN, "submission"): 2,
+        (BINH, "submission"): 1,
+    }
+    assert world.node.sign_ins.take() == {}
 
 
 async def test_an_over_long_line_is_refused_whole(world: World) -> None:
