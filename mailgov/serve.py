@@ -27,7 +27,7 @@ from mailgov.config.relay import check_relay, listener_names
 from mailgov.logs import configure_logs
 from mailgov.policy import PolicyError
 from mailgov.settings import Settings
-from mailgov.store.engine import LedgerUnavailable, current_revision, migrate
+from mailgov.store.engine import LedgerUnavailable, current_revision, head_revision, migrate
 
 log = structlog.get_logger()
 
@@ -130,7 +130,10 @@ class Supervisor:
         """Bring the schema up; False while the ledger is away, which need not keep mail waiting."""
         db = open_database(self._settings)
         try:
-            if await current_revision(db) is None:
+            found = await current_revision(db)
+            if found == head_revision():
+                return True  # nothing to wait for, though somebody may hold the ledger's lock
+            if found is None:
                 # An empty ledger is a lost one: filling it would turn the province into nobody.
                 log.error("the ledger is empty: restore it, or make a new installation with `mailgov init`")
                 return False

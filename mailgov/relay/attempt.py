@@ -13,7 +13,7 @@ from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.policy import Stage, render_reply
 from mailgov.policy.facts import FactValue, Unknown
 from mailgov.relay import judge, mailbox
-from mailgov.relay.client import Connection, Envelope, first_connection
+from mailgov.relay.client import Connection, Envelope, Stale, first_connection
 from mailgov.relay.content import content_of
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import Outcome, settle
@@ -75,30 +75,44 @@ class Attempt:
     ) -> list[Outcome]:
         if session.lane.kind == "maildir":
             return [await self._to_maildir(spool, message, recipient) for recipient in recipients]
-        if session.connection is not None and session.connection.broken:
-            await session.close()
-        if session.hops is None or session.connection is None:
-            session.hops = await self.router.hops(session.lane)
+        await self._renew(session)
+        assert session.hops is not None  # `_renew` asked for them
         refused, allowed, watched = await self._judge(message, recipients, session.hops)
         if not allowed:
             return refused
-        if session.connection is None:
-            node = self.node
-            session.connection = await first_connection(
-                session.hops.hops, node.settings.delivery, node.settings.hostname, node.executor
-            )
-        connection = session.connection
         content = await content_of(spool, message, message.variants[allowed[0].variant])
         envelope = Envelope(
             message.reverse_path, tuple(r.address for r in allowed), message.smtputf8, message.eight_bit
         )
-        replies = await connection.send(envelope, content)
+        connection = await self._connected(session)
+        try:
+            replies = await connection.send(envelope, content)
+        except Stale:
+            await session.close()
+            connection = await self._connected(session)
+            replies = await connection.send(envelope, content)
         host = connection.hop.host
         provider = self._provider(session)
         return refused + [
             Outcome(r, reply, mx_host=host, mx_provider=provider, decision=watched.get(r.position))
             for r, reply in zip(allowed, replies, strict=True)
         ]
+
+    async def _renew(self, session: LaneSession) -> None:
+        """Let go of a broken connection; ask for the hops anew where there is none."""
+        if session.connection is not None and session.connection.broken:
+            await session.close()
+        if session.hops is None or session.connection is None:
+            session.hops = await self.router.hops(session.lane)
+
+    async def _connected(self, session: LaneSession) -> Connection:
+        """The session's connection, opened if need be. Raises MailError when no hop greets us."""
+        if session.connection is None:
+            node, hops = self.node, session.hops.hops if session.hops else ()
+            session.connection = await first_connection(
+                hops, node.settings.delivery, node.settings.hostname, node.executor
+            )
+        return session.connection
 
     async def _to_maildir(self, spool: Spool, message: QueuedMessage, recipient: QueuedRecipient) -> Outcome:
         node = self.node

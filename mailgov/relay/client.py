@@ -58,6 +58,10 @@ def reply_of(response: SMTPResponse) -> Reply:
     return Reply(code, enhanced, (text[match.end() :] if match else text)[:REPLY_LENGTH_LIMIT])
 
 
+class Stale(Exception):
+    """The next hop has ended a session that was kept open; nothing of the transaction was said."""
+
+
 class Connection:
     """One session with a next hop, ready for transactions one after another."""
 
@@ -67,6 +71,7 @@ class Connection:
         self.hop = hop
         self._client, self._settings, self._executor = client, settings, executor
         self.broken = False
+        self._used = False
         # StreamWriter is how asyncio lets others wait for a transport; it lives as long as we do.
         self._writer = asyncio.StreamWriter(
             client.transport,  # type: ignore[arg-type]  # connected: not None
@@ -97,7 +102,11 @@ class Connection:
         raise AssertionError("unreachable")
 
     async def send(self, envelope: Envelope, content: Content) -> list[Reply]:
-        """One transaction; a reply for each recipient, in order. Never raises for the peer's faults."""
+        """One transaction; a reply for each recipient, in order.
+
+        Of the peer's faults only Stale is raised: a session that had served before ended, as any
+        next hop may end one between transactions (RFC 5321 3.8), and a new one is in order.
+        """
         count = len(envelope.recipients)
         try:
             unfit = self._unfit(envelope, content)
@@ -130,7 +139,7 @@ class Connection:
 
     async def _transaction(self, envelope: Envelope, content: Content) -> list[Reply]:
         client = self._client
-        response = await self._command(b"MAIL", self._mail_argument(envelope, content))
+        response = await self._begin(self._mail_argument(envelope, content))
         if not _positive(response):
             await self._reset()
             return [reply_of(response)] * len(envelope.recipients)
@@ -154,6 +163,22 @@ class Connection:
             response = SMTPResponse(451, "4.5.0 unexpected reply to DATA")
         final = reply_of(response)
         return [final if reply is None else reply for reply in replies]
+
+    async def _begin(self, argument: bytes) -> SMTPResponse:
+        """The reply to MAIL; raises Stale where an earlier transaction's session has ended."""
+        used, self._used = self._used, True
+        try:
+            response = await self._command(b"MAIL", argument)
+        except aiosmtplib.SMTPServerDisconnected:
+            if not used:
+                raise
+            self.broken = True
+            raise Stale from None
+        if response.code == 421:
+            self.broken = True
+            if used:
+                raise Stale
+        return response
 
     def _mail_argument(self, envelope: Envelope, content: Content) -> bytes:
         words = [f"FROM:<{envelope.reverse_path}>"]

@@ -92,6 +92,7 @@ class Scheduler:
 
     async def _claim(self) -> None:
         for spool in self._spools:
+            await spool.look_for_room()
             shares = self._shares
             if shares.local_full and shares.remote_full:
                 return

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mailgov.settings import TlsSettings
 
@@ -31,9 +34,25 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
 
 def reload_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
     """Put the certificate as it is on disk now into use for new sessions. Raises CertificateError."""
-    if settings.certificate is None:
+    if settings.certificate is None or settings.key is None:
         return
     try:
-        context.load_cert_chain(settings.certificate, settings.key)
+        pair = settings.certificate.read_bytes() + b"\n" + settings.key.read_bytes()
+        with _in_memory(pair) as path:
+            # load_cert_chain takes the certificate in before it finds that the key does not fit.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
+            context.load_cert_chain(path)
     except (OSError, ssl.SSLError) as error:
         raise CertificateError(f"tls.certificate {settings.certificate}: {error}") from None
+
+
+@contextmanager
+def _in_memory(data: bytes) -> Iterator[str]:
+    """A path to these bytes, which touch no disk: what is checked is what is used."""
+    descriptor = os.memfd_create("certificate")
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)

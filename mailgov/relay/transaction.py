@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mailgov.mail.address import Address, AddressError
-from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
+from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import Decision, Stage
 from mailgov.relay import intake, judge
 from mailgov.relay.edits import Trace
@@ -94,7 +94,9 @@ class Transaction:
         return any(not r.rejected for r in self.incoming.recipients)
 
     async def mail(self) -> Reply:
-        """The reply to MAIL: may this account write as this reverse-path?"""
+        """The reply to MAIL: may this account write as this reverse-path, and is there room?"""
+        if self._node.spool.full:
+            return self._refuse(OUT_OF_STORAGE, "storage")
         decision = await judge.decide(self._node, Stage.MAIL, dict(self.incoming.facts))
         if decision is None:
             return INTERNAL_ERROR

@@ -156,6 +156,8 @@ class SpoolSettings(Room):
     """A commit waits this long for company, but only when the one before it had some."""
     group_limit: int = Field(256, ge=1)
     """Operations in one transaction: bounds how long it takes."""
+    reserve_bytes: int = Field(33_554_432, ge=65_536)
+    """Room kept on the spool's disk, an eighth of it at most, so that on a full disk mail can still leave."""
     queue_limit: int = Field(4096, ge=1)
     """Operations that wait for the writer; past it a session hears 451."""
 

@@ -153,6 +153,13 @@ async def current_revision(database: Database) -> str | None:
         return await connection.run_sync(schema.revision_of)
 
 
+def head_revision() -> str | None:
+    """The newest revision of the schema that this version knows."""
+    from mailgov.store import schema  # noqa: PLC0415 - as above
+
+    return schema.head()
+
+
 class translated:  # noqa: N801 - a context manager used as a verb
     """Turn the driver's errors in the block into `LedgerUnavailable` or `Conflict`."""
 

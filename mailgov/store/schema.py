@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from mailgov.store.engine import LedgerUnavailable
@@ -27,6 +28,11 @@ def configuration(connection: Connection) -> Config:
 def revision_of(connection: Connection) -> str | None:
     """The revision that the database is at, or None for an empty one."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str | None:
+    """The newest revision among the migrations."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
+import sqlite3
+import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -210,3 +214,61 @@ def test_a_disabled_domain_is_nobodys(tmp_path: Path) -> None:
         service.cli("domain", "disable", "cu.gov.vn", as_json=False).expect()
         wait_until(lambda: code("lan@cu.gov.vn") == 550, what="the disabled domain")
         assert province.sink.messages == []
+
+
+def test_serve_starts_while_somebody_holds_the_ledgers_lock(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        province.service.stop()
+        with closing(sqlite3.connect(province.service.data_dir / "ledger.sqlite")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            province.service.start(timeout_s=30)
+            queue_id = send(province, AN)
+            assert province.inbox(AN)
+            other.rollback()
+        province.settled(queue_id)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_disk_says_452_and_drains_by_itself(tmp_path: Path) -> None:
+    spool = tmp_path / "var" / "spool"
+    spool.mkdir(parents=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", spool], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no mounting here: {mounted.stderr.strip()}")
+    try:
+        with running_province(tmp_path, small=True) as province:
+            province.sink.on("connect", "421 4.3.2 not yet")
+            kept, refused = fill(province)
+            assert kept
+            assert set(refused) == {"452 4.3.1"}
+            province.sink.behave()
+            wait_arrived(province, kept)
+            wait_until(lambda: fill(province, count=1)[0], what="new mail to be taken again")
+    finally:
+        subprocess.run(["umount", "-l", spool], check=True)
+
+
+def fill(province: Province, count: int = 200) -> tuple[set[str], list[str]]:
+    """Send until ten were refused: the recipients of what was kept, and how the others were refused."""
+    kept: set[str] = set()
+    refused: list[str] = []
+    with smtplib.SMTP("127.0.0.1", province.service.trusted, timeout=30) as session:
+        session.ehlo()
+        for number in range(count):
+            to, size = f"f{number}@example.org", (60_000, 300_000, 5_000)[number % 3]
+            code, text = session.mail(SCANNER)
+            if code == 250:
+                session.rcpt(to)
+                code, text = session.data(
+                    messages.plain(SCANNER, to, text=("y" * 98 + "\r\n") * (size // 100))
+                )
+            if code == 250:
+                kept.add(to)
+            else:
+                refused.append(f"{code} {text.decode()[:5]}")
+                session.rset()
+            if len(refused) == 10:
+                break
+    return kept, refused

@@ -28,8 +28,15 @@ class BodyWriter:
     plus one write chunk.
     """
 
-    def __init__(self, paths: SpoolPaths, executor: Executor, queue_id: str, memory_bytes: int) -> None:
-        self._paths, self._executor, self._memory_bytes = paths, executor, memory_bytes
+    def __init__(
+        self,
+        paths: SpoolPaths,
+        executor: Executor,
+        queue_id: str,
+        memory_bytes: int,
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._paths, self._executor, self._memory_bytes, self._room = paths, executor, memory_bytes, room
         self._name = queue_id
         self._pending: list[bytes] = []
         self._pending_bytes = 0
@@ -46,7 +53,9 @@ class BodyWriter:
         return self._paths.bodies / self._name
 
     async def write(self, chunk: bytes) -> None:
-        """Take the next bytes. Raises SpoolError where the disk refuses."""
+        """Take the next bytes. Raises SpoolError where the disk refuses or is known to be full."""
+        if not self._room():
+            raise SpoolFull(f"body of {self._name}: the disk is full")
         self._pending.append(chunk)
         self._pending_bytes += len(chunk)
         self.size_bytes += len(chunk)
@@ -56,12 +65,16 @@ class BodyWriter:
 
     @contextmanager
     def view(self) -> Iterator[bytes | mmap.mmap]:
-        """All bytes so far, to look at; blocks, so call it in a thread when `in_file`."""
+        """All bytes so far, to look at; blocks, so call it in a thread when `in_file`.
+
+        Raises SpoolError where the disk refuses.
+        """
         if self._file is None:
             self._pending = [b"".join(self._pending)]
             yield self._pending[0]
             return
-        self._flush()
+        with self._told():
+            self._flush()
         with self._temporary.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
             yield view
 
@@ -126,8 +139,14 @@ class BodyWriter:
             self._final.unlink(missing_ok=True)
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
-        try:
+        with self._told():
             await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the disk says, as a SpoolError."""
+        try:
+            yield
         except OSError as error:
             kind = SpoolFull if error.errno in _NO_ROOM else SpoolError
             raise kind(f"body of {self._name}: {error}") from error

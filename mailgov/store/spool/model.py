@@ -133,6 +133,10 @@ class SpoolPaths:
         return self.folder / "lock"
 
     @property
+    def reserve(self) -> Path:
+        return self.folder / "reserve"
+
+    @property
     def incoming(self) -> Path:
         return self.folder / "incoming"
 

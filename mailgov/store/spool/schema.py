@@ -61,8 +61,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         target, uri=read_only, isolation_level=None, check_same_thread=False, timeout=10.0
     )
     if not read_only:
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":  # a full disk cannot be told
+            connection.executescript(
+                "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+            )
         connection.executescript(
-            "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
             "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA journal_size_limit=67108864;"
         )
     connection.executescript("PRAGMA busy_timeout=10000; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8000;")

@@ -18,6 +18,7 @@ from mailgov.settings import SpoolSettings
 from mailgov.store.spool import rows
 from mailgov.store.spool.bodies import BodyWriter, sweep, sync_folder
 from mailgov.store.spool.model import Change, QueuedMessage, SpoolError, SpoolHeld, SpoolPaths
+from mailgov.store.spool.reserve import Reserve
 from mailgov.store.spool.schema import connect, prepare
 from mailgov.store.spool.writer import SpoolWriter
 
@@ -35,6 +36,7 @@ class Spool:
         self._paths, self._lock, self._executor = paths, lock, executor
         self._settings = settings
         self.id = ""
+        self._reserve = Reserve(paths.reserve, settings.reserve_bytes)
         self._writer: SpoolWriter
         self._reader: sqlite3.Connection
         self._reading = asyncio.Lock()
@@ -73,7 +75,7 @@ class Spool:
             os.umask(old_mask)
         try:
             self.id = prepare(connection, new_id)
-            lifted = rows.unlease(connection, now_ms)
+            lifted = self._lift(connection, now_ms)
             known = {row[0] for row in connection.execute("SELECT file FROM message WHERE file IS NOT NULL")}
         finally:
             connection.close()
@@ -82,18 +84,38 @@ class Spool:
             sync_folder(folder)  # a new spool's own name must outlive a power cut too
         if lifted or removed:
             log.info("spool recovered", spool=self.id, in_flight=lifted, orphans=removed)
+        self._reserve.take()
         s = self._settings
         self._writer = SpoolWriter(
             self._paths.database,
+            self._reserve,
             window_s=s.group_window_s,
             group_limit=s.group_limit,
             queue_limit=s.queue_limit,
         )
         self._reader = connect(self._paths.database, read_only=True)
 
+    def _lift(self, connection: sqlite3.Connection, now_ms: int) -> int:
+        """End the leases of an earlier life, on a full disk too."""
+        try:
+            return rows.unlease(connection, now_ms)
+        except sqlite3.OperationalError:
+            self._reserve.remove()
+            return rows.unlease(connection, now_ms)
+
+    @property
+    def full(self) -> bool:
+        """True while the disk has no room: nothing new may be taken."""
+        return not self._reserve.held
+
+    async def look_for_room(self) -> None:
+        """After the disk was full: take new mail again once there is room."""
+        if self.full:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._reserve.take)
+
     def body_writer(self, queue_id: str, memory_bytes: int) -> BodyWriter:
         """Where a message's bytes go as they arrive."""
-        return BodyWriter(self._paths, self._executor, queue_id, memory_bytes)
+        return BodyWriter(self._paths, self._executor, queue_id, memory_bytes, lambda: not self.full)
 
     async def apply(self, change: Change) -> None:
         """Write a change; when this returns it is on disk. Raises SpoolError if it is not.
@@ -101,7 +123,8 @@ class Spool:
         New messages whose commit failed lose their body files: they were never acknowledged.
         """
         try:
-            await self._writer.run(lambda c: rows.apply(c, change), self._unlink)
+            grows = bool(change.messages and not change.progress)
+            await self._writer.run(lambda c: rows.apply(c, change), self._unlink, grows=grows)
         except SpoolError:
             self._unlink([m.body.file for m in change.messages if m.body.file])
             raise

@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from mailgov.store.spool.model import SpoolError, SpoolFull
+from mailgov.store.spool.reserve import Reserve
 from mailgov.store.spool.schema import connect
 
 log = structlog.get_logger()
@@ -37,15 +38,24 @@ class _Job:
     future: asyncio.Future[Any] | None
     after: Callable[[Any], None] | None = None
     """Called in the writer's thread with the result, once it is on disk."""
+    grows: bool = False
+    """It brings new mail: refused while the disk is full, so that what there is can leave."""
 
 
 class SpoolWriter:
     """Runs operations in order, each exactly once, in shared transactions."""
 
     def __init__(
-        self, path: Path, *, window_s: float, group_limit: int, queue_limit: int, lazy_s: float = 0.05
+        self,
+        path: Path,
+        reserve: Reserve,
+        *,
+        window_s: float,
+        group_limit: int,
+        queue_limit: int,
+        lazy_s: float = 0.05,
     ) -> None:
-        self._path = path
+        self._path, self._reserve = path, reserve
         self._window_s, self._group_limit, self._queue_limit = window_s, group_limit, queue_limit
         self._lazy_s = lazy_s
         self._urgent: deque[_Job] = deque()
@@ -59,8 +69,15 @@ class SpoolWriter:
         self.operations = 0
         self._thread.start()
 
-    async def run(self, operation: Operation, after: Callable[[Any], None] | None = None) -> Any:
-        """The operation's result, once it is on disk. Raises SpoolError or SpoolFull if it is not."""
+    async def run(
+        self, operation: Operation, after: Callable[[Any], None] | None = None, *, grows: bool = False
+    ) -> Any:
+        """The operation's result, once it is on disk. Raises SpoolError or SpoolFull if it is not.
+
+        One that `grows` the spool is refused while the disk is full.
+        """
+        if grows and not self._reserve.held:
+            raise SpoolFull("the disk is full")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         with self._wake:
@@ -68,7 +85,7 @@ class SpoolWriter:
                 raise SpoolError("the spool is closing")
             if len(self._urgent) >= self._queue_limit:
                 raise SpoolFull("too many operations wait for the spool")
-            self._urgent.append(_Job(operation, loop, future, after))
+            self._urgent.append(_Job(operation, loop, future, after, grows))
             self._wake.notify()
         # A session that goes away must not take a commit back: the operation runs either way.
         return await asyncio.shield(future)
@@ -124,6 +141,11 @@ class SpoolWriter:
             results: list[Any] = self._transaction(batch)
         except Exception as error:  # noqa: BLE001 - each operation is answered, whatever it raised
             self._recover(error)
+            if _is_full(error) and self._reserve.give_up():
+                self._answer_full([job for job in batch if job.grows], error)
+                if others := [job for job in batch if not job.grows]:
+                    self._commit(others)
+                return
             if len(batch) > 1 and not _is_disk_trouble(error):
                 # One bad operation must not fail the others: each gets a transaction of its own.
                 for job in batch:
@@ -137,6 +159,9 @@ class SpoolWriter:
                 if job.after is not None:
                     job.after(result)
         self._answer(batch, results)
+
+    def _answer_full(self, batch: list[_Job], error: Exception) -> None:
+        self._answer(batch, [_as_spool_error(error)] * len(batch))
 
     def _transaction(self, batch: list[_Job]) -> list[Any]:
         connection = self._connection
@@ -152,7 +177,7 @@ class SpoolWriter:
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            if not _is_disk_trouble(error):
+            if _is_full(error) or not _is_disk_trouble(error):
                 return
         except sqlite3.Error:
             log.warning("spool rollback failed, reopening")
@@ -194,6 +219,10 @@ def _primary_code(error: Exception) -> int | None:
     return None if code is None else code & 0xFF
 
 
+def _is_full(error: Exception) -> bool:
+    return _primary_code(error) in _FULL_CODES or getattr(error, "errno", None) == errno.ENOSPC
+
+
 def _is_disk_trouble(error: Exception) -> bool:
     if isinstance(error, sqlite3.ProgrammingError):  # a connection that could not be reopened
         return True
@@ -201,5 +230,4 @@ def _is_disk_trouble(error: Exception) -> bool:
 
 
 def _as_spool_error(error: Exception) -> SpoolError:
-    full = _primary_code(error) in _FULL_CODES or getattr(error, "errno", None) == errno.ENOSPC
-    return SpoolFull(str(error)) if full else SpoolError(str(error))
+    return SpoolFull(str(error)) if _is_full(error) else SpoolError(str(error))

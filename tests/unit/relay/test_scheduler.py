@@ -297,6 +297,31 @@ async def test_a_dead_next_hop_defers_and_says_why(tmp_path: Path, dns_server: D
         )
 
 
+@pytest.mark.parametrize("end", [Act.DROP, Act.RESET, "421 4.3.2 enough for one session"])
+async def test_a_session_that_the_next_hop_ends_between_messages_is_replaced(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, end: Act | str
+) -> None:
+    async with running(tmp_path, dns_server, sink, destination_concurrency=1) as (node, scheduler):
+        await put(node, queued("a@example.org", queue_id="Q1"))
+        await eventually(lambda: not scheduler._in_flight and sink.messages)
+        sink.on("mail", end, times=1)
+        await put(node, queued("a@example.org", queue_id="Q2"))
+        await eventually(lambda: len(sink.messages) == 2)
+        await eventually(lambda: not scheduler._in_flight)
+        assert sink.connections == 2
+        assert not node.counters.values["deferred"]
+
+
+async def test_a_next_hop_that_ends_every_session_is_not_asked_again_and_again(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    sink.on("mail", Act.DROP)
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        await put(node, queued("a@example.org"))
+        await eventually(lambda: node.counters.values["deferred"] and not scheduler._in_flight)
+        assert sink.connections == 1
+
+
 async def test_an_attempt_that_breaks_inside_defers_and_the_lane_goes_on(
     tmp_path: Path, dns_server: DnsServer, sink: Sink
 ) -> None:

@@ -244,3 +244,48 @@ async def test_a_finished_body_can_still_be_discarded(spool: Spool, tmp_path: Pa
     await writer.finish()
     await writer.discard()
     assert list((tmp_path / "0").glob("*/Q1")) == []
+
+
+def limit_pages(spool: Spool, more: int | None) -> None:
+    """Let the database grow by so many pages and no further (None: as it likes), as a full disk would."""
+    connection = spool._writer._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count={4_294_967_294 if more is None else pages + more}")
+
+
+async def test_a_full_disk_takes_nothing_new_and_lets_go_of_what_there_is(
+    spool: Spool, tmp_path: Path
+) -> None:
+    assert (tmp_path / "0" / "reserve").stat().st_size > 0
+    limit_pages(spool, 20)
+    kept: list[str] = []
+    with pytest.raises(SpoolFull):  # noqa: PT012 - how many fit is not ours to know
+        for number in range(1000):
+            await spool.apply(Change(messages=[message(f"Q{number}", body=Body(8000, data=b"x" * 8000))]))
+            kept.append(f"Q{number}")
+    assert spool.full
+    assert not (tmp_path / "0" / "reserve").exists(), "its room is for outcomes now"
+    with pytest.raises(SpoolFull):
+        await spool.apply(Change(messages=[message("LATER")]))
+    with pytest.raises(SpoolFull):
+        await spool.body_writer("BODY", memory_bytes=1).write(b"more")
+
+    assert sorted(m.queue_id for m in await spool.claim(NOW, 1000)) == sorted(kept)
+    await spool.apply(Change(progress=[Progress(name, 0, None, 1) for name in kept]))
+    assert await spool.depth() == {"events": 0}
+
+    limit_pages(spool, None)
+    await spool.look_for_room()
+    await spool.apply(Change(messages=[message("AGAIN")]))
+
+
+async def test_a_group_that_does_not_fit_fails_for_new_mail_alone(spool: Spool) -> None:
+    await spool.apply(Change(messages=[message("OLD")]))
+    limit_pages(spool, 1)
+    large = [message(f"Q{n}", body=Body(50_000, data=b"x" * 50_000)) for n in range(3)]
+    outcome = Change(progress=[Progress("OLD", 0, None, 1)])
+    results = await asyncio.gather(
+        *(spool.apply(Change(messages=[one])) for one in large), spool.apply(outcome), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [SpoolFull, SpoolFull, SpoolFull, type(None)]
+    assert await spool.find("OLD") is None
