@@ -88,6 +88,12 @@ class MessageEvent:
     tls: str | None = None
     signatures: tuple[str, ...] = ()
     attachments: int = 0
+    issuer: str | None = None
+    """Who issued what it carries: the code of one of our agencies, or "@" and the author's domain."""
+    thread_id: str | None = None
+    """What it shares with the messages that belong together with it: see `mail.family`."""
+    attachments_hash: str | None = None
+    """Of what is attached, where that tells documents apart: see `relay.documents`."""
     recipients: tuple[RecipientRecord, ...] = ()
     decisions: tuple[DecisionRecord, ...] = ()
     sample: bool = False

@@ -39,6 +39,18 @@ Data = bytes | bytearray | memoryview | mmap.mmap
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """Where an attachment's content lies in the message, still encoded.
+
+    `encoding` is its Content-Transfer-Encoding (RFC 2045 6.1) in small letters, b"" for none.
+    """
+
+    start: int
+    end: int
+    encoding: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class MimeLook:
     """What was seen. Names have no path parts and no control characters, each stands once.
 
@@ -52,6 +64,8 @@ class MimeLook:
     attachments: int = 0
     complete: bool = True
     """False when a limit ended the look: there may be more names."""
+    contents: tuple[Attached, ...] = ()
+    """The attachments themselves, in order; what is attached to an attached message lies inside that."""
 
 
 def look(
@@ -76,6 +90,7 @@ def look(
         tuple(kind for kind in _SIGNATURE_ORDER if kind in walk.signatures),
         walk.attachments,
         walk.complete and header.complete,
+        tuple(walk.contents),
     )
 
 
@@ -90,6 +105,7 @@ class _Walk:
         self.names: dict[str, None] = {}
         self.signatures: set[str] = set()
         self.attachments = 0
+        self.contents: list[Attached] = []
         self.complete = True
 
     def entity(self, header: HeaderBlock, start: int, end: int, depth: int) -> None:
@@ -103,8 +119,9 @@ class _Walk:
             if 0 < len(boundary) <= _BOUNDARY_OCTETS and self._may_descend(depth):
                 self._multipart(b"--" + boundary, start, end, depth + 1)
             return
-        if kind not in _SIGNATURE_TYPES:
-            self._note_attachment(header, type_parameters, depth > 0 and kind.startswith(b"message/rfc822"))
+        message = depth > 0 and kind.startswith(b"message/rfc822")
+        if kind not in _SIGNATURE_TYPES and self._note_attachment(header, type_parameters, message):
+            self._note_content(header, start, end)
         if kind in {b"message/rfc822", b"message/global"} and self._may_descend(depth):
             inner = self._header(start, end, _MESSAGE_HEADER_OCTETS)
             self.entity(inner, start + inner.size, end, depth + 1)
@@ -185,23 +202,31 @@ class _Walk:
         ):
             self.signatures.add("smime")
 
-    def _note_attachment(self, header: HeaderBlock, type_parameters: Parameters, message: bool) -> None:
+    def _note_content(self, header: HeaderBlock, start: int, end: int) -> None:
+        if self.contents and start < self.contents[-1].end:
+            return  # inside an attached message
+        encoding = main_value(header.first(b"content-transfer-encoding") or b"")
+        self.contents.append(Attached(start, end, encoding))
+
+    def _note_attachment(self, header: HeaderBlock, type_parameters: Parameters, message: bool) -> bool:
+        """Note the names; True when this is an attachment."""
         disposition = header.first(b"content-disposition") or b""
         if not disposition and not message and b"name" not in type_parameters:
-            return
+            return False
         names = [
             text(parameters(disposition), b"filename", NAME_CHARACTERS * 4),
             text(type_parameters, b"name", NAME_CHARACTERS * 4),
         ]
         # A mail program may show either name, so both are kept where they differ.
         clean = [name for name in map(_base_name, names) if name]
-        if clean or message or main_value(disposition) == b"attachment":
-            self.attachments += 1
+        attached = bool(clean) or message or main_value(disposition) == b"attachment"
+        self.attachments += attached
         for name in clean:
             if len(self.names) < self._name_limit:
                 self.names[name] = None
             elif name not in self.names:
                 self.complete = False
+        return attached
 
 
 def _base_name(name: str | None) -> str:

@@ -56,6 +56,10 @@ class Incoming:
         """True for mail of our own people and systems: what it lacks is added, and it is signed."""
         return self.source != "mx"
 
+    def new_message_id(self, hostname: str) -> str:
+        """The Message-ID that a submitted message gets where it has none."""
+        return f"<{self.queue_id}@{hostname}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -67,6 +71,8 @@ class Seen:
     subject: str
     authors: tuple[str, ...]
     digest: bytes | None
+    family: str | None = None
+    attachments_hash: str | None = None
 
 
 def header_facts(incoming: Incoming, header: HeaderBlock) -> judge.Known:

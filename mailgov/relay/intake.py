@@ -15,16 +15,19 @@ from mailgov.mail.document import classify
 from mailgov.mail.events import (
     MessageEvent,
 )
+from mailgov.mail.family import family
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.mime import look
 from mailgov.mail.reply import INTERNAL_ERROR, Reply
 from mailgov.mail.secrecy import highest, secrecy_mark
 from mailgov.policy import Decision, Stage, render_reply
 from mailgov.relay import edits, judge
+from mailgov.relay.documents import hash_of_attachments
 from mailgov.relay.incoming import Incoming, Seen, authors_of, header_facts, subject_of
 from mailgov.relay.node import Node
 from mailgov.relay.records import message_event, recipient_record, rejection
 from mailgov.relay.sign import body_hash
+from mailgov.store.calendar import local_date
 from mailgov.store.snapshot import SigningKey
 from mailgov.store.spool import (
     Body,
@@ -121,14 +124,20 @@ def _worth_a_record(node: Node, decision: Decision) -> bool:
 async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> Seen:
     sign = bool(_signing_keys(node, incoming, header))
     vocabulary = node.policy.policy.vocabulary
+    subject, authors = subject_of(header), authors_of(header)
+    author = authors[0] if authors else incoming.reverse_path.lower()
+    day = local_date(node.clock.now_ms(), node.settings.province.timezone)
+    belongs = family(header, subject, author=author, day=day)
+    if belongs is None and incoming.submitted:
+        belongs = incoming.new_message_id(node.settings.hostname)
 
     def work() -> Seen:
         with writer.view() as data:
             mime = look(data, header=header)
             digest = body_hash(data, header.size) if sign else None
-        subject = subject_of(header)
-        document = classify(subject, mime.attachment_names, vocabulary)
-        return Seen(header, mime, document, subject, authors_of(header), digest)
+            document = classify(subject, mime.attachment_names, vocabulary)
+            attached = hash_of_attachments(incoming, document, belongs, data, mime)
+        return Seen(header, mime, document, subject, authors, digest, belongs, attached)
 
     if writer.in_file:
         return await asyncio.get_running_loop().run_in_executor(node.executor, work)
@@ -228,7 +237,7 @@ async def _variant(node: Node, incoming: Incoming, seen: Seen, now_ms: int) -> V
         )
     if incoming.submitted:
         prefix += edits.missing_fields(
-            header, now_ms=now_ms, new_message_id=lambda: f"<{incoming.queue_id}@{hostname}>"
+            header, now_ms=now_ms, new_message_id=lambda: incoming.new_message_id(hostname)
         )
     splices = edits.removals(header, submitted=incoming.submitted, authserv_id=hostname)
     unsigned = Variant(prefix, splices)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from mailgov.mail.events import MessageEvent, RecipientRecord, RecipientState
 from mailgov.mail.headers import decode_text, is_automatic
 from mailgov.policy import Decision
+from mailgov.relay.documents import issuer_of
 from mailgov.relay.incoming import Incoming, Recipient, Seen
 from mailgov.relay.node import Node
 
@@ -73,6 +74,9 @@ def message_event(
         automatic=is_automatic(seen.header, incoming.reverse_path),
         signatures=seen.mime.signatures,
         attachments=seen.mime.attachments,
+        issuer=issuer_of(node.directory.snapshot, account, seen.authors, incoming.reverse_path),
+        thread_id=seen.family,
+        attachments_hash=seen.attachments_hash,
     )
 
 

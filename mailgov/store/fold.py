@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from mailgov.mail.address import Address, AddressError
+from mailgov.mail.document_key import document_key, short_family
 from mailgov.mail.events import (
     FINAL_STATES,
     DecisionRecord,
@@ -26,6 +28,8 @@ from mailgov.store.calendar import local_date
 from mailgov.store.increments import Counts, Key, OutboundKey
 
 STATES: frozenset[str] = frozenset(get_args(RecipientState))
+ID_LIMIT = 200
+"""Characters of what is indexed together with a document's key."""
 AUTHOR_LIMIT = 10
 """From addresses of one message that are remembered as correspondents."""
 
@@ -169,6 +173,11 @@ def message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
     """A row of `message` without its id."""
     if event.verdict not in ("accepted", "rejected"):
         raise EventProblem(f"unknown verdict {event.verdict!r}")
+    row = _message_row(event, spool_id, timezone)
+    return {**row, "document_key": key_of(row)}
+
+
+def _message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
     return {
         "queue_id": text(event.queue_id, 128),
         "spool_id": spool_id,
@@ -184,7 +193,12 @@ def message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
         "subject": text(event.subject, 1000),
         "message_id": text(event.message_id, 1000),
         "document_class": text(event.document_class, 32) or None,
+        "rule_class": None,
+        "class_checked_ms": None,
         "symbol": text(event.symbol, 200),
+        "issuer": _issuer(event),
+        "thread_id": text(short_family(event.thread_id), ID_LIMIT) if event.thread_id else None,
+        "attachments_hash": text(event.attachments_hash, ID_LIMIT) or None,
         "urgency": text(event.urgency, 64),
         "secrecy": text(event.secrecy, 64),
         "reply": flag(event.reply),
@@ -202,6 +216,32 @@ def message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
         "policy_hash": text(event.policy_hash),
         "sample": flag(event.sample),
     }
+
+
+def _issuer(event: MessageEvent) -> str | None:
+    """As told; an event from before it was told names the account's agency or the author's domain."""
+    if event.verdict != "accepted":
+        return None
+    if event.issuer or event.agency:
+        return text(event.issuer or event.agency, ID_LIMIT)
+    author = (event.author or event.reverse_path or "").partition(",")[0]
+    domain = author.rpartition("@")[2].strip().lower()
+    return text(f"@{domain}", ID_LIMIT) if domain else None
+
+
+def key_of(message: Mapping[str, Any]) -> str | None:
+    """What a row of `message` counts as: see `mail.document_key`; None where it names no issuer."""
+    if message["issuer"] is None:
+        return None
+    written = not (message["reply"] or message["forward"] or message["automatic"])
+    return document_key(
+        message["local_date"].year,
+        document_class=message["document_class"],
+        symbol=message["symbol"],
+        family=message["thread_id"] or message["queue_id"],
+        attachments_hash=message["attachments_hash"],
+        counts=written and message["verdict"] == "accepted",
+    )
 
 
 def recipient_row(record: RecipientRecord, at_ms: int, timezone: str) -> Row:
