@@ -115,6 +115,42 @@ def _checked(new: NewAccount) -> NewAccount:
     )
 
 
+async def edit_account(
+    ctx: AdminContext,
+    actor: Actor,
+    address: str,
+    *,
+    display_name: str | None = None,
+    citizen_desk: bool | None = None,
+) -> AccountView:
+    """Another name, or another answer to whether it is a desk for citizens; None leaves it."""
+    require(actor, Act.ACCOUNT_EDIT)
+    if display_name is None and citizen_desk is None:
+        raise invalid("name something to change: the name, or whether it is a desk for citizens")
+    if citizen_desk is not None:
+        require_province(actor, Act.ACCOUNT_EDIT, "make a desk for citizens")
+    name = None if display_name is None else rules.display_name(display_name)
+    async with change(ctx, actor, Act.ACCOUNT_EDIT, rules.any_address(address)) as step:
+        account = await account_of(ctx, step.session, actor, Act.ACCOUNT_EDIT, address)
+        edited = replace(
+            account,
+            display_name=account.display_name if name is None else name,
+            citizen_desk=account.citizen_desk if citizen_desk is None else citizen_desk,
+        )
+        await accounts.edit_account(
+            step.session,
+            account.address,
+            display_name=edited.display_name,
+            citizen_desk=edited.citizen_desk,
+        )
+        step.content.update(before=_named(account), after=_named(edited))
+    return edited
+
+
+def _named(account: AccountView) -> dict[str, object]:
+    return {"display_name": account.display_name, "citizen_desk": account.citizen_desk}
+
+
 async def disable_account(ctx: AdminContext, actor: Actor, address: str) -> None:
     """Suspend an account: no sign-in from the next snapshot on. Its mail is still received."""
     await _set_suspended(ctx, actor, Act.ACCOUNT_DISABLE, address)

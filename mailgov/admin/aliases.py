@@ -18,12 +18,12 @@ WALK_LIMIT = 10_000
 
 
 async def list_aliases(
-    ctx: AdminContext, actor: Actor, *, after: str = "", limit: int = 1000
+    ctx: AdminContext, actor: Actor, *, kind: str | None = None, after: str = "", limit: int = 1000
 ) -> list[AliasView]:
-    """At most `limit` aliases by address, from the first past `after`."""
+    """At most `limit` aliases (of a kind) by address, from the first past `after`."""
     require(actor, Act.ALIAS_READ)
     async with ctx.db.read() as session:
-        return await directory.list_aliases(session, after=after, limit=limit)
+        return await directory.list_aliases(session, kind=kind, after=after, limit=limit)
 
 
 async def show_alias(ctx: AdminContext, actor: Actor, address: str) -> AliasView:

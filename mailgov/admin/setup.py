@@ -9,7 +9,7 @@ import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailgov.admin import accounts, agencies, domains, keys
+from mailgov.admin import accounts, agencies, domains, keys, seats
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.admin.errors import AdminError, conflict
 from mailgov.identity.roles import Role
@@ -84,7 +84,7 @@ async def _refuse_used_ledger(ctx: AdminContext, folder: Path) -> None:
 
 
 async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan = OPERATING_AGENCY) -> Operator:
-    """The ledger's schema, the domain, its operator in `agency`, and an RSA key that signs."""
+    """The ledger's schema, the domain, its operator with that seat in `agency`, an RSA key that signs."""
     await migrate(ctx.db)
     operator = f"{OPERATOR_LOCAL_PART}@{domain}"
     try:
@@ -96,6 +96,8 @@ async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan = OPERATI
     account = await accounts.show_account(ctx, INIT, operator)
     if account.agency_on(ctx.today()) is None:
         await accounts.move_account(ctx, INIT, operator, agency=agency.code)
+    if not account.seats:
+        await seats.add_seat(ctx, INIT, operator, Role.OPERATOR)
     if not await keys.list_keys(ctx, INIT, domain):
         await keys.generate_key(ctx, INIT, domain)
     password = await accounts.set_password(ctx, INIT, operator, None)

@@ -1,9 +1,8 @@
-"""`mailgov account …` and `mailgov alias …`."""
+"""`mailgov account …`."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +14,8 @@ from mailgov.cli.common import AddressArgument, ConfigOption, DayOption, JsonOpt
 if TYPE_CHECKING:
     from mailgov.admin.context import Actor, AdminContext
     from mailgov.store.accounts import AccountView
-    from mailgov.store.directory import AliasView
 
 account = typer.Typer(help="Mailboxes with a sign-in.", rich_markup_mode=None)
-alias = typer.Typer(help="Addresses that stand for others.", rich_markup_mode=None)
 
 PAGE = 1000
 AgencyOption = Annotated[str | None, typer.Option("--agency", metavar="CODE", help="The agency's code.")]
@@ -29,15 +26,11 @@ ClassOption = Annotated[
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input, one line.")
 ]
-ToOption = Annotated[
-    list[str], typer.Option("--to", metavar="ADDRESS", help="Where it leads; may be given again.")
-]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.add_typer(account, name="account")
-    app.add_typer(alias, name="alias")
 
 
 @account.command("add")
@@ -161,8 +154,37 @@ def account_show(address: AddressArgument, config: ConfigOption = None, as_json:
             "posts": posts,
             "writes as": [one.address, *one.grants],
             "registered": list(one.registered),
+            "seats": [" of ".join(filter(None, (seat.role, seat.agency))) for seat in one.seats],
         }
     )
+
+
+@account.command("edit")
+def account_edit(
+    address: AddressArgument,
+    name: Annotated[str | None, typer.Option(help="The holder's name, as it should read.")] = None,
+    citizen_desk: Annotated[
+        bool | None,
+        typer.Option(
+            "--citizen-desk/--no-citizen-desk", help="A one-stop or reception desk.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Correct an account's name, or whether it is a desk for citizens."""
+    from mailgov.admin import accounts
+
+    edited = common.act(
+        config,
+        lambda ctx, actor: accounts.edit_account(
+            ctx, actor, address, display_name=name, citizen_desk=citizen_desk
+        ),
+    )
+    if as_json:
+        common.print_json(edited)
+    else:
+        common.say(f"{edited.address}: {edited.display_name}")
 
 
 @account.command("disable")
@@ -283,111 +305,3 @@ def account_move(
         common.print_json(post)
     else:
         common.say(f"{address} serves in {post.agency_code} from {post.valid_from}")
-
-
-@alias.command("add")
-def alias_add(
-    address: AddressArgument,
-    to: ToOption,
-    kind: Annotated[str, typer.Option(help="alias, list or forward.")] = "alias",
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Add an alias."""
-    from mailgov.admin import aliases
-
-    _widen(config, to, as_json, lambda ctx, actor: aliases.add_alias(ctx, actor, address, to=to, kind=kind))
-
-
-@alias.command("extend")
-def alias_extend(
-    address: AddressArgument, to: ToOption, config: ConfigOption = None, as_json: JsonOption = False
-) -> None:
-    """Let an alias lead to more addresses."""
-    from mailgov.admin import aliases
-
-    _widen(config, to, as_json, lambda ctx, actor: aliases.extend_alias(ctx, actor, address, to=to))
-
-
-def _widen(
-    config: Path | None,
-    to: list[str],
-    as_json: bool,
-    widen: Callable[[AdminContext, Actor], Awaitable[AliasView]],
-) -> None:
-    """Lead an alias to more addresses, and warn of those that the policy will not let mail go to."""
-
-    async def work(ctx: AdminContext, actor: Actor) -> tuple[AliasView, list[str]]:
-        from mailgov.admin import policies
-        from mailgov.admin.errors import AdminError
-
-        made = await widen(ctx, actor)
-        try:
-            free = await policies.list_free_mail(ctx, actor, to)
-        except AdminError as error:  # the alias stands, whatever is the matter with the policy files
-            return made, [error.detail]
-        return made, [f"the policy will reject mail to {one}: rule own-free-mail" for one in free]
-
-    made, warnings = common.act(config, work)
-    _print_alias(made, as_json)
-    for warning in warnings:
-        common.warn(warning)
-
-
-@alias.command("list")
-def alias_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List all aliases."""
-
-    async def work(ctx: AdminContext, actor: Actor) -> list[AliasView]:
-        from mailgov.admin import aliases
-
-        found: list[AliasView] = []
-        after = ""
-        while page := await aliases.list_aliases(ctx, actor, after=after, limit=PAGE):
-            found += page
-            after = page[-1].address
-        return found
-
-    found = common.act(config, work)
-    if as_json:
-        common.print_json(found)
-        return
-    common.print_table(
-        ("address", "kind", "leads to"), [(one.address, one.kind, one.targets) for one in found]
-    )
-
-
-@alias.command("show")
-def alias_show(address: AddressArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show one alias."""
-    from mailgov.admin import aliases
-
-    _print_alias(common.act(config, lambda ctx, actor: aliases.show_alias(ctx, actor, address)), as_json)
-
-
-@alias.command("remove")
-def alias_remove(
-    address: AddressArgument,
-    target: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Take only this target away.", show_default=False)
-    ] = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Remove an alias, or one of its targets."""
-    from mailgov.admin import aliases
-
-    left = common.act(config, lambda ctx, actor: aliases.remove_alias(ctx, actor, address, target=target))
-    if left is not None:
-        _print_alias(left, as_json)
-    elif as_json:
-        common.print_json(None)
-    else:
-        common.say(f"removed {address}")
-
-
-def _print_alias(one: AliasView, as_json: bool) -> None:
-    if as_json:
-        common.print_json(one)
-    else:
-        common.print_fields({"address": one.address, "kind": one.kind, "leads to": list(one.targets)})

@@ -54,6 +54,9 @@ class Act(StrEnum):
     ACCOUNT_GRANT = "account.grant"
     ACCOUNT_REVOKE = "account.revoke"
     ACCOUNT_MOVE = "account.move"
+    ACCOUNT_EDIT = "account.edit"
+    SEAT_ADD = "seat.add"
+    SEAT_REMOVE = "seat.remove"
     ADDRESS_REGISTER = "address.register"
     ADDRESS_UNREGISTER = "address.unregister"
     ALIAS_READ = "alias.read"
@@ -94,6 +97,7 @@ _AGENCY_ADMIN = frozenset(
         Act.ACCOUNT_DISABLE,
         Act.ACCOUNT_ENABLE,
         Act.ACCOUNT_PASSWORD,
+        Act.ACCOUNT_EDIT,
         Act.ADDRESS_REGISTER,
         Act.ADDRESS_UNREGISTER,
         Act.QUEUE_READ,

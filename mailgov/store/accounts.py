@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, delete, exists, or_, select, update
 from sqlmodel import col
 
 from mailgov.store.directory import Session
+from mailgov.store.seats import Seat, seats_of_all
 from mailgov.store.tables import Account, AccountGrant, AccountPost, RegisteredAddress
 
 
@@ -43,6 +44,7 @@ class AccountView:
     posts: tuple[Post, ...]
     grants: tuple[str, ...]
     registered: tuple[str, ...]
+    seats: tuple[Seat, ...] = ()
 
     def post_on(self, day: date) -> Post | None:
         """The post held on `day`."""
@@ -112,6 +114,11 @@ async def list_accounts(
             ]
         query = query.where(exists().where(and_(*served)))
     return await _views(session, query)
+
+
+async def edit_account(session: Session, address: str, *, display_name: str, citizen_desk: bool) -> None:
+    """Another name and desk for an account."""
+    await _change(session, address, display_name=display_name, citizen_desk=citizen_desk)
 
 
 async def set_suspended(session: Session, address: str, suspended_ms: int | None) -> None:
@@ -194,6 +201,7 @@ async def _views(session: Session, query: Select[Account]) -> list[AccountView]:
         posts.setdefault(post.account_id, []).append(view)
     grants = await _addresses(session, AccountGrant, ids)
     registered = await _addresses(session, RegisteredAddress, ids)
+    seats = await seats_of_all(session, ids)
     return [
         AccountView(
             address=row.address,
@@ -208,6 +216,7 @@ async def _views(session: Session, query: Select[Account]) -> list[AccountView]:
             posts=tuple(sorted(posts.get(row.id or 0, ()), key=lambda post: post.valid_from or date.min)),
             grants=tuple(sorted(grants.get(row.id or 0, ()))),
             registered=tuple(sorted(registered.get(row.id or 0, ()))),
+            seats=seats.get(row.id or 0, ()),
         )
         for row in rows
     ]

@@ -147,9 +147,13 @@ async def find_alias(session: Session, address: str) -> AliasView | None:
     return found[0] if found else None
 
 
-async def list_aliases(session: Session, *, after: str = "", limit: int = 1000) -> list[AliasView]:
-    """At most `limit` aliases in the order of their addresses, from the first one past `after`."""
+async def list_aliases(
+    session: Session, *, kind: str | None = None, after: str = "", limit: int = 1000
+) -> list[AliasView]:
+    """At most `limit` aliases (of a kind) by address, from the first one past `after`."""
     query = select(Alias).where(col(Alias.address) > after).order_by(col(Alias.address)).limit(limit)
+    if kind is not None:
+        query = query.where(col(Alias.kind) == kind)
     return await _aliases(session, query)
 
 

@@ -32,7 +32,8 @@ Name = Annotated[str, Path(max_length=255, examples=["caobang.gov.vn"])]
 async def list_domains(call: Reading, asked: Annotated[PageQuery, Query()]) -> DomainPage:
     """All mail domains by name."""
     (after,) = asked.after() or ("",)
-    found = [one for one in await domains.list_domains(call.ctx, call.actor) if one.name > after]
+    found = sorted(await domains.list_domains(call.ctx, call.actor), key=lambda one: one.name)
+    found = [one for one in found if one.name > after]
     page, following = asked.cut(found, lambda one: (one.name,))
     zone = call.ctx.settings.province.timezone
     return DomainPage(items=[domain_body(one, zone) for one in page], next=following)

@@ -17,11 +17,13 @@ from mailgov.admin import (
     aliases,
     domains,
     figures,
+    groups,
     keys,
     messages,
     policies,
     queue,
     registered,
+    seats,
     tokens,
 )
 from mailgov.admin.accounts import NewAccount
@@ -44,6 +46,7 @@ PREPARE: dict[Act, Run] = {
     Act.ADDRESS_UNREGISTER: lambda ctx, actor: registered.register_address(
         ctx, actor, OUTSIDE, account=at("annv")
     ),
+    Act.SEAT_REMOVE: lambda ctx, actor: seats.add_seat(ctx, actor, at("annv"), Role.CLERK, agency="snv"),
 }
 """What has to be done before an act can be."""
 
@@ -67,6 +70,11 @@ RUNS: dict[Act, Run] = {
     Act.ACCOUNT_GRANT: lambda ctx, actor: accounts.grant_address(ctx, actor, at("annv"), at("snv")),
     Act.ACCOUNT_REVOKE: lambda ctx, actor: accounts.revoke_address(ctx, actor, at("annv"), at("snv")),
     Act.ACCOUNT_MOVE: lambda ctx, actor: accounts.move_account(ctx, actor, at("annv"), agency="stc"),
+    Act.ACCOUNT_EDIT: lambda ctx, actor: accounts.edit_account(
+        ctx, actor, at("annv"), display_name="Nguyễn Văn Ân"
+    ),
+    Act.SEAT_ADD: lambda ctx, actor: seats.add_seat(ctx, actor, at("annv"), Role.CLERK, agency="snv"),
+    Act.SEAT_REMOVE: lambda ctx, actor: seats.remove_seat(ctx, actor, at("annv"), Role.CLERK, agency="snv"),
     Act.ADDRESS_REGISTER: lambda ctx, actor: registered.register_address(
         ctx, actor, OUTSIDE, account=at("annv")
     ),
@@ -104,6 +112,7 @@ IN_OWN_AGENCY: dict[Role, set[Act]] = {
         Act.ACCOUNT_DISABLE,
         Act.ACCOUNT_ENABLE,
         Act.ACCOUNT_PASSWORD,
+        Act.ACCOUNT_EDIT,
         Act.ADDRESS_REGISTER,
         Act.ADDRESS_UNREGISTER,
         Act.QUEUE_READ,
@@ -170,6 +179,29 @@ async def test_workers_hear_of_a_change_of_the_directory(
     await RUNS[act](ctx, OPERATOR)
     moved = not act.value.startswith(("queue.", "token.", "policy."))
     assert state(ctx).revisions == (directory + moved, policy + (act is Act.POLICY_LOAD))
+
+
+async def test_acts_on_groups_are_acts_on_lists(ctx: AdminContext) -> None:
+    before = state(ctx)
+    await groups.add_group(ctx, OPERATOR, at("all"), [at("annv")])
+    await groups.add_members(ctx, OPERATOR, at("all"), [at("snv"), at("binhtt")])
+    left = await groups.remove_member(ctx, OPERATOR, at("all"), at("annv"))
+    assert (left.kind, left.targets) == ("list", (at("binhtt"), at("snv")))
+    assert await groups.list_groups(ctx, OPERATOR) == [left]
+    await groups.remove_group(ctx, OPERATOR, at("all"))
+    acts = [row[2] for row in state(ctx).audit[len(before.audit) :]]
+    assert acts == ["alias.add", "alias.extend", "alias.remove", "alias.remove"]
+
+
+async def test_an_alias_is_no_group(ctx: AdminContext) -> None:
+    for missing in (at("ld-snv"), at("nobody")):
+        for ask in (
+            groups.show_group(ctx, OPERATOR, missing),
+            groups.add_members(ctx, OPERATOR, missing, [at("snv")]),
+            groups.remove_group(ctx, OPERATOR, missing),
+        ):
+            with pytest.raises(AdminError, match=f"no such group: {missing}"):
+                await ask
 
 
 @pytest.mark.parametrize("act", [act for act in Act if act.reads])
