@@ -110,6 +110,61 @@ _COUNTS: dict[str, JsonValue] = {
     "outbound_by_provider": {"free": 17, "paid-foreign": 4, "domestic": 166, "gateway": 0, "unknown": 2},
     "rejected_by_rule": {"cold-free-mail": 3},
 }
+_INDICATOR: dict[str, JsonValue] = {
+    "indicator": "pt.officials-using-mail",
+    "directive": "phu-tho",
+    "article": "mục 1",
+    "agency": "snv",
+    "period": {"from": "2026-09-15", "to": "2026-12-15"},
+    "numerator": 22,
+    "denominator": 30,
+    "percent": 73.33,
+    "target_percent": 80.0,
+    "target_count": None,
+    "met": False,
+    "gap": 2,
+    "kind": "target",
+    "status": "due",
+    "observed_days": 91,
+    "days": 91,
+    "definition_hash": "2f6c1d0a7b3e…",
+    "sources": {
+        "measured": {"active_persons": 22},
+        "declared": {"can_bo": 2, "cong_chuc": 26, "vien_chuc": 2},
+    },
+    "beside": {"persons_that_sent": 29, "signed_in": 30, "signed_in_or_sent": 30, "long_leave": 1},
+    "note": None,
+    "notes": [],
+    "sample": False,
+}
+_TARGET: dict[str, JsonValue] = {
+    "indicator": "pt.officials-using-mail",
+    "directive": "phu-tho",
+    "document": "Chỉ thị 16/2009/CT-UBND",
+    "article": "mục 1",
+    "also": [],
+    "kind": "target",
+    "stated_as": "target",
+    "binds": True,
+    "carried_forward": False,
+    "status": "due",
+    "measured": True,
+    "unit": "percent",
+    "target_percent": 80.0,
+    "target_count": None,
+    "levels": ["province", "district", "commune"],
+    "people": ["can_bo", "cong_chuc", "vien_chuc"],
+    "from": "2009-09-23",
+    "until": None,
+    "steps": [{"by": "2010-12-31", "percent": 80.0, "count": None}],
+    "exemptions": [],
+    "summary": {"vi": "Đến hết năm 2010, …", "en": "By the end of 2010, …"},
+    "reason": None,
+}
+TARGETS: dict[str, JsonValue] = {
+    "period": {"from": "2026-11-21", "to": "2026-11-22"},
+    "targets": [_TARGET],
+}
 USAGE: dict[str, JsonValue] = {
     "period": {
         "from": "2026-09-15",
@@ -139,6 +194,8 @@ USAGE: dict[str, JsonValue] = {
             "note": None,
         }
     ],
+    "directive": None,
+    "indicators": [_INDICATOR],
     "definitions": [
         {
             "id": "accounts_that_sent",
@@ -161,5 +218,6 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "MessagePage": MESSAGES,
     "QueueAct": {"position": 0, "reason": "sai người nhận"},
     "QueuePage": {"items": [WAITING], "next": None},
+    "TargetsBody": TARGETS,
     "UsageBody": USAGE,
 }

@@ -157,6 +157,13 @@ def say(text: str) -> None:
     print(text)
 
 
+def say_exactly(text: str) -> None:
+    """A file for programs on standard output: UTF-8 whatever the terminal, line ends as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
 def warn(text: str) -> None:
     """A line for people beside the answer, on standard error: it was done, but."""
     print(f"warning: {cell(text)}", file=sys.stderr)

@@ -13,44 +13,90 @@ if TYPE_CHECKING:
     from mailgov.store.audit import Problem
 
 audit = typer.Typer(help="Who did what.", rich_markup_mode=None)
+FORMATS = ("text", "json", "csv")
+
+
+PeriodOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P",
+        help="2026, 2026-H2, 2026-Q4, 2026-11 or FROM..TO (both days inside).",
+        show_default="the last 30 days",
+    ),
+]
+CalendarOption = Annotated[str, typer.Option(help="civil or administrative.")]
+DirectiveOption = Annotated[
+    str | None, typer.Option(metavar="ID", help="Only what one document asks for, by its key.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command("usage")(usage)
+    app.command("targets")(targets)
     app.add_typer(audit, name="audit")
 
 
 def usage(
-    period: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P",
-            help="2026, 2026-H2, 2026-Q4, 2026-11 or FROM..TO (both days inside).",
-            show_default="the last 30 days",
-        ),
-    ] = None,
-    calendar: Annotated[str, typer.Option(help="civil or administrative.")] = "civil",
+    period: PeriodOption = None,
+    calendar: CalendarOption = "civil",
     agency: Annotated[str | None, typer.Option(metavar="CODE", help="One agency alone.")] = None,
-    directive: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only what one document asks for.", hidden=True)
-    ] = None,
+    directive: DirectiveOption = None,
+    form: Annotated[
+        str, typer.Option("--format", help="text, json, or csv for a spreadsheet.", show_default=True)
+    ] = "text",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print messages and active persons by agency over a period."""
-    if directive is not None:
-        raise common.Refused("targets of directives are not measured yet: leave --directive out")
+    """Print counts, and what the documents ask for, by agency over a period."""
+    if form not in FORMATS:
+        common.usage_error(f"--format {form!r}: expected one of {', '.join(FORMATS)}")
+    if as_json and form == "csv":
+        common.usage_error("--json and --format csv do not go together")
     from mailgov.admin import figures
 
     report = common.act(
         config,
-        lambda ctx, actor: figures.usage(ctx, actor, period=period, calendar=calendar, agency=agency),
+        lambda ctx, actor: figures.usage(
+            ctx, actor, period=period, calendar=calendar, agency=agency, directive=directive
+        ),
+    )
+    if as_json or form == "json":
+        common.print_json(report.to_json())
+    elif form == "csv":
+        common.say_exactly(report.to_csv())
+    else:
+        common.say(report.to_text())
+
+
+def targets(
+    period: Annotated[
+        str | None, typer.Option(metavar="P", help="As of `usage`.", show_default="today")
+    ] = None,
+    calendar: CalendarOption = "civil",
+    directive: DirectiveOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what the documents ask for: each target, baseline and duty, and how it stands here."""
+    from mailgov.admin import figures
+
+    report = common.act(
+        config,
+        lambda ctx, actor: figures.list_targets(ctx, actor, period=period, calendar=calendar, directive=directive),
     )
     if as_json:
         common.print_json(report.to_json())
-    else:
-        common.say(report.to_text())
+        return
+    from mailgov.usage.indicator_text import asked
+
+    common.print_table(
+        ("indicator", "article", "kind", "status", "asked for", "what"),
+        [
+            (one.id, one.article, stands.kind, stands.status, asked(stands.step), one.summary_vi)
+            for one, stands in report.rows()
+        ],
+    )
 
 
 @audit.command("verify")

@@ -37,6 +37,7 @@ def load(
     """
     sources = _sources(files, directory)
     documents = {stem: _directive(source, stem) for stem, source in _directives(sources).items()}
+    _check_obligations(documents, sources)
     documents, warnings = with_numbers(documents, directive_numbers)
     rules_source = sources["rules.toml"]
     rules = read_rules(Reader.of(rules_source), documents)
@@ -84,6 +85,23 @@ def _directives(sources: Mapping[str, Source]) -> dict[str, Source]:
 
 def _directive(source: Source, stem: str) -> Directive:
     return read_directive(Reader.of(source), stem)
+
+
+def _check_obligations(documents: Mapping[str, Directive], sources: Mapping[str, Source]) -> None:
+    """An id names one obligation of all documents; what another document asks too names a known one."""
+    holders: dict[str, str] = {}
+    for key, document in documents.items():
+        source = sources[f"{DIRECTIVES}{key}.toml"]
+        for number, obligation in enumerate(document.obligations):
+            place = ("obligation", number)
+            first = holders.setdefault(obligation.id, key)
+            if first != key:
+                problem = f'"{obligation.id}" stands in {DIRECTIVES}{first}.toml too'
+                raise source.error((*place, "id"), problem)
+            for at, (other, _) in enumerate(obligation.also):
+                if other not in documents:
+                    problem = f'no document "{other}"{suggest(other, documents)}'
+                    raise source.error((*place, "also", at, "directive"), problem)
 
 
 def _vocabulary(source: Source) -> Vocabulary:

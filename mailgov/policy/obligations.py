@@ -65,6 +65,8 @@ class Obligation:
     since: date | None
     until: date | None
     steps: tuple[Step, ...]
+    at_most: bool
+    """True when the number is one not to go above, such as a breach of which 0 are tolerated."""
     exemptions: tuple[str, ...]
     """Words for what may be outside it, such as secret; empty: nothing may."""
     summary_vi: str
@@ -107,6 +109,7 @@ def _obligation(table: Reader, directive: str) -> Obligation:
         since=since,
         until=until,
         steps=_steps(table, unit),
+        at_most=table.flag("at_most", default=False),
         exemptions=table.texts("exemptions"),
         summary_vi=table.text("summary_vi", limit=TEXT_CHARACTERS),
         summary_en=table.text("summary_en", limit=TEXT_CHARACTERS),

@@ -15,6 +15,7 @@ from typing import Any
 
 _DOCUMENTS = {
     "bac-giang": "Chỉ thị 07/CT-UBND (tỉnh Bắc Giang, 04/08/2009)",
+    "bac-ninh": "Chỉ thị 06/CT-UBND (tỉnh Bắc Ninh, 19/04/2019)",
     "binh-dinh": "Quyết định 647/QĐ-UBND (tỉnh Bình Định, 23/11/2012)",
     "phu-tho": "Chỉ thị 16/2009/CT-UBND (tỉnh Phú Thọ, 23/09/2009)",
 }

@@ -22,8 +22,11 @@ from mailgov.store.engine import Database
 from mailgov.store.rollup import ActiveFigures, AgencyFigures
 from mailgov.usage.definitions import COUNTS, DEFINITIONS
 from mailgov.usage.held import HeldLedger
+from mailgov.usage.indicators.report import Indicators, Setting, Yardsticks, indicators
+from mailgov.usage.indicators.row import Activity
 from mailgov.usage.notes import Note, note_on_agency, note_on_people, note_on_period
 from mailgov.usage.periods import Calendar, Period, Span, local_date, parse
+from mailgov.usage.spreadsheet import as_csv
 from mailgov.usage.tables import Tables, tables
 from mailgov.usage.text import as_text
 
@@ -82,6 +85,7 @@ class Row:
 class UsageReport:
     """Counts of a period. `province` is None when the report is about one agency.
 
+    `indicators` are None in a report of counts alone, `directive` the one document that they are of.
     `tables` are the whole report's: the province's, or those of the one agency.
     `observed_days` are the days of the period, today excluded, since the first traffic record.
     """
@@ -98,6 +102,8 @@ class UsageReport:
     note: Note | None
     document_numbers: dict[str, str]
     timezone: str
+    indicators: Indicators | None = None
+    directive: str | None = None
 
     @property
     def generated_at(self) -> datetime:
@@ -130,7 +136,10 @@ class UsageReport:
             "observed_days": self.observed_days,
             "province": province,
             "agencies": [row.to_json() for row in self.rows],
-            "definitions": [definition.to_json(self.document_numbers) for definition in DEFINITIONS],
+            "directive": self.directive,
+            "indicators": [] if self.indicators is None else [row.to_json() for row in self.indicators.rows],
+            "definitions": [definition.to_json(self.document_numbers) for definition in DEFINITIONS]
+            + ([] if self.indicators is None else self.indicators.definitions_json()),
             "sample": self.sample,
             "note": None if self.note is None else self.note.to_json(),
             "generated_at": self.generated_at.isoformat(),
@@ -139,6 +148,10 @@ class UsageReport:
     def to_text(self, lang: str = "both") -> str:
         """The report as an aligned table for a terminal; `lang` is vi, en or both."""
         return as_text(self, lang)
+
+    def to_csv(self) -> str:
+        """The report as one flat table for a spreadsheet; see docs/usage.md for its columns."""
+        return as_csv(self)
 
 
 async def usage_report(
@@ -149,19 +162,27 @@ async def usage_report(
     agency: str | None = None,
     settings: Settings,
     now_ms: int,
+    yardsticks: Yardsticks | None = None,
 ) -> UsageReport:
     """Counts of a period for every agency and the province, or for one agency.
 
+    With `yardsticks`, the indicators that the documents ask for stand beside them.
+
     `period` and `calendar` as `periods.parse` takes them (a Period is taken as it is); `now_ms`
     says what is over. Read in one transaction, from the rollups and the dated directory.
-    Raises PeriodError, UnknownAgency, LedgerUnavailable.
+    Raises PeriodError, UnknownAgency, targets.UnknownDirective, LedgerUnavailable.
     """
     province = settings.province
     if isinstance(period, str):
         period = parse(period, calendar, province.cut_off_day)
     today = local_date(now_ms, province.timezone)
     async with db.read() as session:
-        facts = await _gather(HeldLedger(db, session), session, period, agency, today)
+        held = HeldLedger(db, session)
+        facts = await _gather(held, session, period, agency, today)
+        beside = None
+        if yardsticks is not None:
+            setting = Setting(held, session, province, period, today, facts.observed, agency, facts.activity)
+            beside = await indicators(setting, yardsticks)
     rows = tuple(_rows(facts))
     return UsageReport(
         period=period,
@@ -172,10 +193,12 @@ async def usage_report(
         tables=_tables(facts, _codes(facts)) if agency is None else rows[0].tables,
         rows=rows,
         observed_days=facts.observed.overlap_days(period.span),
-        sample=facts.sample,
+        sample=facts.sample or (beside is not None and beside.sample),
         note=note_on_period(period, today, facts.observed),
         document_numbers=dict(province.directive_numbers),
         timezone=province.timezone,
+        indicators=beside,
+        directive=None if yardsticks is None else yardsticks.directive,
     )
 
 
@@ -197,6 +220,7 @@ class _Facts:
     senders: int
     active: Counter[str] | None
     some: Counter[str]
+    activity: Activity
     sample: bool
 
 
@@ -234,6 +258,7 @@ async def _gather(
         senders=await rollup.accounts_that_sent(db, *days) if agency is None else 0,
         active=_count(everybody.each, served) if measured else None,
         some=_count(everybody.some, served),
+        activity=Activity(everybody.each if measured else None, everybody.some, everybody.sample),
         sample=sample or (agency is None and everybody.sample),
     )
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from mailgov.usage import indicator_text
 from mailgov.usage.definitions import COUNTS, DEFINITIONS, OUTBOUND, REJECTED, Definition, document
 from mailgov.usage.notes import Note
 from mailgov.usage.periods import Calendar, dmy
@@ -51,7 +52,7 @@ def as_text(report: UsageReport, lang: str = "both") -> str:
     tongues = [0, 1] if lang == "both" else [LANGUAGES.index(lang)]
     lines = [*_head(report, tongues), "", *_table(report, tongues), ""]
     lines += [*_outbound(report, tongues), "", *_rejected(report, tongues), ""]
-    lines += [*_notes(report, tongues), *_definitions(report, tongues)]
+    lines += [*_indicators(report, tongues), *_notes(report, tongues), *_definitions(report, tongues)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
@@ -96,6 +97,21 @@ def _table(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
         name = ("Toàn tỉnh", "Province")[tongues[0]]
         rows.append([name, *(number(value) for _, value in report.province.items())])
     yield from _aligned(headings, rows, total=report.province is not None)
+
+
+def _indicators(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
+    """The province's, or those of the one agency; with one document alone, every agency's."""
+    found = report.indicators
+    if found is None:
+        return
+    agencies = report.province is None or report.directive is not None
+    rows = indicator_text.table(found, tongues[0], agencies=agencies)
+    if rows:
+        yield from _aligned(indicator_text.headings(tongues), rows, total=False)
+        yield ""
+    for line in indicator_text.notes(found, tongues, agencies=agencies):
+        yield from textwrap.wrap(line, TEXT_CHARACTERS, subsequent_indent="  ", break_on_hyphens=False)
+    yield ""
 
 
 def _outbound(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
@@ -167,7 +183,8 @@ def _notes(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
 
 def _definitions(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
     yield " / ".join(("Định nghĩa", "Definitions")[tongue] for tongue in tongues)
-    for definition in DEFINITIONS:
+    computed = [] if report.indicators is None else report.indicators.computed()
+    for definition in (*DEFINITIONS, *computed):
         for tongue in tongues:
             heading = (definition.heading_vi, definition.heading_en)[tongue]
             text = f"{heading}: {(definition.text_vi, definition.text_en)[tongue]}"

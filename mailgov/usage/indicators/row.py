@@ -26,6 +26,19 @@ Parts = Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """Addresses of personal accounts that wrote to somebody else in the period, not automatically.
+
+    `each`: in each of its months (of those begun, in a running one); None where nothing of some
+    month was observed. `some`: in any of them.
+    """
+
+    each: frozenset[str] | None
+    some: frozenset[str]
+    sample: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What a counter is asked: one obligation over one period, in one open transaction.
 
@@ -44,6 +57,7 @@ class Question:
     agency: str | None
     directory: Mapping[str, tuple[AgencySpan, ...]]
     """Every agency's dated spans by code, the oldest first; of those asked for alone."""
+    activity: Activity
     exempt: frozenset[str]
     """Agencies outside the obligation on the period's last day; they are in no province figure."""
     committee: str
@@ -55,6 +69,13 @@ class Question:
     def day(self) -> date:
         """The day that states are told for: the period's last, in a running period today."""
         return min(self.period.span.last, self.today)
+
+    def existing(self) -> list[str]:
+        """Codes of the agencies that exist on `day`, in order."""
+        day = self.day
+        return sorted(
+            code for code, spans in self.directory.items() if any(span.holds(day) for span in spans)
+        )
 
     def covered(self, day: date | None = None) -> list[str]:
         """Codes of the agencies that the province's figure is made of, in order: those that exist on

@@ -157,6 +157,7 @@ async def test_metrics_answer_with_the_ledger_away(api_away: httpx2.AsyncClient)
         f"/api/v1/messages/{SNV_SENT}",
         "/api/v1/queue",
         "/api/v1/usage",
+        "/api/v1/targets",
         "/api/v1/me",
         "/openapi.json",
     ],
@@ -278,7 +279,7 @@ async def test_the_description_is_whole_and_has_examples(filled: Api) -> None:
     schemas = description["components"]["schemas"]
     assert {ref.rpartition("/")[2] for ref in _refs(description)} <= schemas.keys()
     assert "HTTPValidationError" not in json.dumps(description["paths"])
-    for name in ("MessageBody", "MessagePage", "CommandBody", "Me", "UsageBody"):
+    for name in ("MessageBody", "MessagePage", "CommandBody", "Me", "UsageBody", "TargetsBody"):
         assert schemas[name]["example"], name
     for path, operations in description["paths"].items():
         for operation in operations.values():
@@ -295,6 +296,7 @@ async def test_examples_have_the_shape_that_they_illustrate(filled: Api) -> None
         "Me": (await filled.get("/api/v1/me")).json(),
         "QueuePage": (await filled.get("/api/v1/queue")).json(),
         "UsageBody": (await filled.get("/api/v1/usage", period="2026-11")).json(),
+        "TargetsBody": (await filled.get("/api/v1/targets")).json(),
     }
     for name, answer in real.items():
         assert shape(schemas[name]["example"]) <= shape(answer), name
@@ -363,6 +365,7 @@ async def test_a_seat_of_a_service_without_a_policy_still_answers(filled: Api) -
         f"/api/v1/messages/{SNV_SENT}",
         "/api/v1/queue",
         "/api/v1/usage",
+        "/api/v1/targets",
         "/api/v1/me",
         "/docs",
         f"/why/{DECISION}",

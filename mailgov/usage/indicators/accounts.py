@@ -1,0 +1,95 @@
+"""Accounts issued: to persons, and to agencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from mailgov.store import people
+from mailgov.store.people import Serving
+from mailgov.usage.declared import Headcount
+from mailgov.usage.indicators import remarks
+from mailgov.usage.indicators.definitions import BN_ACCOUNTS, BN_AGENCIES
+from mailgov.usage.indicators.people import counted_of, denominator, headcounts
+from mailgov.usage.indicators.row import Figure, Indicator, Question
+from mailgov.usage.notes import Note
+
+
+@dataclass(frozen=True, slots=True)
+class _Issued:
+    """Accounts open at the end of the day; None with a note before there was any account at all."""
+
+    accounts: list[Serving] | None
+    notes: tuple[Note, ...]
+
+
+async def _issued(question: Question) -> _Issued:
+    end_ms = _midnight_after(question.day, question.timezone)
+    first = await people.first_account_ms(question.session)
+    if first is None or first >= end_ms:
+        return _Issued(None, (remarks.before_the_service(question.day),))
+    found = await people.serving_on(question.session, question.day, question.agency)
+    return _Issued([one for one in found if one.open_at(end_ms)], ())
+
+
+def _midnight_after(day: date, timezone: str) -> int:
+    after = day + timedelta(days=1)
+    local = datetime(after.year, after.month, after.day, tzinfo=ZoneInfo(timezone))
+    return int(local.astimezone(UTC).timestamp()) * 1000
+
+
+async def _count_persons(question: Question) -> list[Figure]:
+    issued = await _issued(question)
+    heads = await headcounts(question)
+    codes = list(question.directory) if question.agency is None else [question.agency]
+    figures = [_persons(question, code, issued, heads) for code in codes]
+    if question.agency is None:
+        figures.append(_persons(question, None, issued, heads))
+    return figures
+
+
+def _persons(
+    question: Question, agency: str | None, issued: _Issued, heads: Mapping[str, Headcount]
+) -> Figure:
+    inside = frozenset(question.covered()) if agency is None else frozenset([agency])
+    mine = [
+        one
+        for one in issued.accounts or ()
+        if one.agency in inside and one.kind == "personal" and one.person_class in question.obligation.people
+    ]
+    number = None if issued.accounts is None else len(mine)
+    all_of_them, told, notes = denominator(question, agency, heads)
+    return Figure(
+        agency=agency,
+        numerator=number,
+        denominator=all_of_them,
+        measured={"accounts": number},
+        declared=counted_of(question, told if all_of_them is not None else []),
+        notes=(*issued.notes, *notes),
+        sample=any(one.sample for one in mine) or any(head.origin.sample for head in told),
+    )
+
+
+async def _count_agencies(question: Question) -> list[Figure]:
+    issued = await _issued(question)
+    holding = None if issued.accounts is None else {one.agency for one in issued.accounts}
+    sample = any(one.sample for one in issued.accounts or ())
+
+    def figure(agency: str | None, codes: list[str]) -> Figure:
+        number = None if holding is None else sum(code in holding for code in codes)
+        parts = {"agencies_with_an_account": number, "agencies": len(codes)}
+        return Figure(agency, number, len(codes), parts, notes=issued.notes, sample=sample)
+
+    there = question.existing()
+    figures = [figure(code, [code]) for code in there if question.agency in (None, code)]
+    if question.agency is None:
+        figures.append(figure(None, question.covered()))
+    return figures
+
+
+INDICATORS = (
+    Indicator(BN_ACCOUNTS.id, BN_ACCOUNTS, _count_persons),
+    Indicator(BN_AGENCIES.id, BN_AGENCIES, _count_agencies),
+)
