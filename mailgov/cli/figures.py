@@ -83,7 +83,9 @@ def targets(
 
     report = common.act(
         config,
-        lambda ctx, actor: figures.list_targets(ctx, actor, period=period, calendar=calendar, directive=directive),
+        lambda ctx, actor: figures.list_targets(
+            ctx, actor, period=period, calendar=calendar, directive=directive
+        ),
     )
     if as_json:
         common.print_json(report.to_json())
