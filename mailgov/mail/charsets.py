@@ -71,10 +71,25 @@ def decode_charset(octets: bytes, charset: str) -> str:
 
 
 def decode_unlabelled(octets: bytes, otherwise: str = "cp1258") -> str:
-    """Raw 8-bit text: UTF-8 when it is valid, else `otherwise`, else Latin-1."""
-    for codec in ("utf-8", otherwise):
-        try:
-            return octets.decode(codec)
-        except UnicodeDecodeError:
-            continue
-    return octets.decode("latin-1")
+    """Raw 8-bit text: UTF-8 when it is that, a stray byte or two apart, else `otherwise`, else Latin-1."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        lenient = octets.decode("utf-8", "replace")
+    if _mostly_sound(lenient):
+        return lenient
+    try:
+        return octets.decode(otherwise)
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+def _mostly_sound(text: str) -> bool:
+    """Whether a lenient reading of UTF-8 found more letters than faults.
+
+    One stray byte among good letters leaves them what they are, as every reader shows them; of
+    single-byte text hardly two octets in a row make a letter, so it has a fault for nearly each.
+    """
+    faults = text.count("\ufffd")
+    letters = len(text.encode()) - 3 * faults - sum(character < "\x80" for character in text)
+    return letters > 2 * faults

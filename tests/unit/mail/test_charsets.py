@@ -32,3 +32,9 @@ def test_unlabelled_text_is_utf8_then_windows_1258_then_latin_1() -> None:
     assert decode_unlabelled("đ".encode()) == "đ"
     assert decode_unlabelled(b"\xf0") == "đ"
     assert decode_unlabelled(b"\xe9\xd2\x9d") == "é\xd2\x9d"
+
+
+def test_a_stray_byte_does_not_turn_utf8_into_something_else() -> None:
+    assert decode_unlabelled(b"\xff" + "Kính gửi Sở".encode() + b"\xe1") == "\ufffdKính gửi Sở\ufffd"
+    assert decode_unlabelled("TUYỆT MẬT".encode() + b"\xff") == "TUYỆT MẬT\ufffd"
+    assert decode_unlabelled("Ệ".encode()[:2] + "Kính gửi Sở".encode()) == "\ufffdKính gửi Sở"

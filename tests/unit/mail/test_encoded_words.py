@@ -8,7 +8,8 @@ from typing import Literal
 
 import pytest
 
-from mailgov.mail.encoded_words import TEXT_CHARACTERS, decode_text, encode_text
+from mailgov.mail.encoded_words import TEXT_CHARACTERS, decode_text, encode_text, readings
+from mailgov.mail.text import one_line
 from tests.support.messages import encoded_word
 
 SUBJECT = "Giấy mời họp giao ban tháng 11 – Sở Khoa học và Công nghệ, tỉnh Cao Bằng"
@@ -76,3 +77,38 @@ def test_encoding_comes_back(text: str) -> None:
 def test_encoding_lets_no_field_in() -> None:
     assert encode_text("a\r\nBcc: x@y") == "a Bcc: x@y"
     assert "\n" not in encode_text("đ\r\nBcc: x@y")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"plain",
+        "Giấy mời".encode(),
+        b"=?utf-8?B?xJE=?=",
+        b"=?utf-8?B?xA==?= =?UTF-8?B?kQ==?=",
+        b"=?iso-8859-1?Q?a?=",
+    ],
+)
+def test_what_every_reader_shows_alike_has_one_reading(value: bytes) -> None:
+    assert len(readings(value)) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Mật".encode() + b"\xff",
+        b"\xc3" + "Mật".encode(),
+        b"M\xe2\xf2t",  # windows-1258
+        b"\xd2M\xe2\xf2t\xd2",
+        b"=?utf-8?B?TeG?= =?utf-8?B?rrXQ?= " + "Mật".encode() + b"\xff",
+        b"=?utf-8?B?TeG6rX?=\r\n =?UTF-8?B?Q?=",  # cut inside a quantum
+        b"=?utf-8?B?TeG6r?= =?utf-8?B?XQ?=",
+        b"=?utf-8?B?TeG6r?= =?utf-8?B?XQ==?=",
+        b"=?iso-8859-1?B?TeG6rXQ=?=",  # not what it is said to be
+        b"=?windows-1258?B?TeG6rXQ=?=",
+        b"=?utf-8?B?TeG6rXT/?=",
+    ],
+)
+def test_every_plausible_reading_is_told(value: bytes) -> None:
+    assert any("Mật" in unicodedata.normalize("NFC", text) for text in readings(value))
+    assert one_line(readings(value)[0], TEXT_CHARACTERS) == decode_text(value)

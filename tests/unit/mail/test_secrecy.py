@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from mailgov.mail.secrecy import highest, secrecy_mark
+from mailgov.mail.secrecy import field_mark, highest, secrecy_mark
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,63 @@ def test_marks_in_either_normal_form(text: str, mark: str) -> None:
 def test_innocent_words_in_either_normal_form(text: str) -> None:
     assert secrecy_mark(text) is None
     assert secrecy_mark(unicodedata.normalize("NFD", text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("ＴＵＹỆＴ ＭẬＴ", "TUYỆT MẬT"),
+        ("TUYỆT МẬТ", "TUYỆT MẬT"),  # Cyrillic M, T
+        ("ΤUYỆΤ ΜẬΤ", "TUYỆT MẬT"),  # Greek
+        ("МА\u0302\u0323Т: danh sách", "MẬT"),  # nothing Latin in it
+        ("𝐓Ố𝐈 𝐌Ậ𝐓", "TỐI MẬT"),
+        ("𝘮ậ𝘵 - 𝘁𝘂𝘆ệ𝘁 𝗺ậ𝘁", "TUYỆT MẬT"),
+        ("ⓂẬⓉ", "MẬT"),
+        ("M\u0336Ậ\u0336T\u0336", "MẬT"),
+        ("MẬ\u0308T", "MẬT"),
+        ("ᴛᴜʏệᴛ ᴍậᴛ", "TUYỆT MẬT"),
+        ("MẬT và ＴＵＹỆＴ ＭẬＴ", "TUYỆT MẬT"),
+        ("\u200b" * 12_300 + "MẬT: x", "MẬT"),
+        ("T" + "\u200d\u2060" * 5_000 + "UYỆT MẬT", "TUYỆT MẬT"),
+        ("a " * 20_000 + "TUYỆT MẬT", "TUYỆT MẬT"),
+    ],
+)  # fmt: skip
+def test_a_mark_is_what_a_person_sees(text: str, mark: str) -> None:
+    assert secrecy_mark(text) == mark
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "M.Ậ.T",
+        "M Ậ T",
+        "МАТЬ",
+        "МАТ",
+        "Математика для всех",
+        "ΜΑΤΙ",
+        "ＢẢＯ ＭẬＴ",
+        "ｍậｔ ｋｈẩｕ",
+        "Мậт khẩu: 12",
+        "密 / 機密",
+    ],
+)
+def test_other_scripts_are_innocent(text: str) -> None:
+    assert secrecy_mark(text) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "TUYỆT MẬT".encode() + b"\xff",
+        b"\xe1 " + "TUYỆT MẬT v/v x".encode(),
+        "TUYÊ\u0323T MÂ\u0323T".encode("cp1258"),
+        b"=?utf-8?B?VFVZ4b?= =?utf-8?B?uGVCBN4bqsVA==?=",
+        b"=?iso-8859-1?B?VFVZ4buGVCBN4bqsVA==?=",
+        (b"a\r\n " * 10_000) + "TUYỆT MẬT".encode(),
+    ],
+)
+def test_a_field_is_judged_on_every_reading(value: bytes) -> None:
+    assert field_mark(value) == "TUYỆT MẬT"
 
 
 def test_highest() -> None:
