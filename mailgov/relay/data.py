@@ -12,6 +12,7 @@ from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, Reply
 from mailgov.relay import accept, intake
 from mailgov.relay.incoming import Incoming
+from mailgov.relay.legible import illegible_header
 from mailgov.relay.node import Node
 from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
 
@@ -153,6 +154,9 @@ class DataSink:
         """Before a byte of it may reach the disk: is the message to be stopped by its header?"""
         if header.count(b"received") > self._node.settings.smtp.hop_limit:
             await self._refuse(LOOP, "hops")
+            return
+        if illegible := illegible_header(header, submitted=self._incoming.submitted):
+            await self._refuse(illegible.reply, illegible.reason)
             return
         self._header = header
         decision = await intake.judge_header(self._node, self._incoming, header)

@@ -8,7 +8,7 @@ from mailgov.mail.document import Document
 from mailgov.mail.events import DecisionRecord, Direction, Source
 from mailgov.mail.headers import HeaderBlock, author_addresses, decode_text
 from mailgov.mail.mime import MimeLook
-from mailgov.mail.secrecy import highest, secrecy_mark
+from mailgov.mail.secrecy import field_mark, highest
 from mailgov.policy import Decision
 from mailgov.relay import edits, judge
 from mailgov.relay.expand import Target
@@ -50,6 +50,8 @@ class Incoming:
     eight_bit: bool = False
     recipients: list[Recipient] = field(default_factory=list)
     decisions: list[DecisionRecord] = field(default_factory=list)
+    reading: HeaderReading | None = None
+    """What the header says, once it was read: see `reading`."""
 
     @property
     def submitted(self) -> bool:
@@ -75,27 +77,45 @@ class Seen:
     attachments_hash: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderReading:
+    """What the header says, read once: a stranger chooses how much there is to read."""
+
+    subject: str
+    authors: tuple[str, ...]
+    secrecy: str | None
+    """The highest mark that any reader may see in the subject."""
+    hops: int
+
+
+def reading(incoming: Incoming, header: HeaderBlock) -> HeaderReading:
+    """What the header says. Every Subject and every From counts: a reader may be shown any of them."""
+    if incoming.reading is None:
+        subjects = header.all(b"subject")
+        incoming.reading = HeaderReading(
+            subject=" ".join(decode_text(value) for value in subjects),
+            authors=_authors(header),
+            secrecy=highest([field_mark(value) for value in subjects]),
+            hops=header.count(b"received"),
+        )
+    return incoming.reading
+
+
 def header_facts(incoming: Incoming, header: HeaderBlock) -> judge.Known:
     """What the policy may know once the header has ended."""
-    subject = subject_of(header)
-    authors = authors_of(header)
+    read = reading(incoming, header)
     addresses = incoming.account.addresses if incoming.account else frozenset[str]()
-    itself = incoming.source == "own" or (bool(authors) and all(a in addresses for a in authors))
+    itself = incoming.source == "own" or (bool(read.authors) and all(a in addresses for a in read.authors))
     return {
-        "message.author": authors,
+        "message.author": read.authors,
         "message.author_is_account": itself,
-        "message.subject": subject,
-        "message.secrecy": highest([secrecy_mark(decode_text(value)) for value in header.all(b"subject")]),
-        "message.hops": header.count(b"received"),
+        "message.subject": read.subject,
+        "message.secrecy": read.secrecy,
+        "message.hops": read.hops,
     }
 
 
-def subject_of(header: HeaderBlock) -> str:
-    """All Subject fields, decoded: a second one must not hide a mark from us that a reader sees."""
-    return " ".join(decode_text(value) for value in header.all(b"subject"))
-
-
-def authors_of(header: HeaderBlock) -> tuple[str, ...]:
+def _authors(header: HeaderBlock) -> tuple[str, ...]:
     """The addresses of every From field, in look-up form; () when one of the fields is malformed.
 
     What cannot be read as addresses must not hide behind a field that can.

@@ -23,7 +23,7 @@ from mailgov.mail.secrecy import highest, secrecy_mark
 from mailgov.policy import Decision, Stage, render_reply
 from mailgov.relay import edits, judge
 from mailgov.relay.documents import hash_of_attachments
-from mailgov.relay.incoming import Incoming, Seen, authors_of, header_facts, subject_of
+from mailgov.relay.incoming import Incoming, Seen, header_facts, reading
 from mailgov.relay.node import Node
 from mailgov.relay.records import message_event, recipient_record, rejection
 from mailgov.relay.sign import body_hash
@@ -124,7 +124,8 @@ def _worth_a_record(node: Node, decision: Decision) -> bool:
 async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> Seen:
     sign = bool(_signing_keys(node, incoming, header))
     vocabulary = node.policy.policy.vocabulary
-    subject, authors = subject_of(header), authors_of(header)
+    read = reading(incoming, header)
+    subject, authors = read.subject, read.authors
     author = authors[0] if authors else incoming.reverse_path.lower()
     day = local_date(node.clock.now_ms(), node.settings.province.timezone)
     belongs = family(header, subject, author=author, day=day)
@@ -154,7 +155,7 @@ def _body_facts(seen: Seen, writer: BodyWriter) -> judge.Known:
 
 def _signing_keys(node: Node, incoming: Incoming, header: HeaderBlock) -> Sequence[SigningKey]:
     """The keys of the author's domain, for what our own accounts and we ourselves send."""
-    authors = authors_of(header)
+    authors = reading(incoming, header).authors
     if not incoming.submitted or not authors:
         return ()
     return node.directory.snapshot.signing_keys.get(authors[0].rpartition("@")[2], ())

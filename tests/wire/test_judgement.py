@@ -62,6 +62,11 @@ SUBJECTS = [
     "Subject: To\u0302\u0301i ma\u0323\u0302t: phương án 12".encode(),  # decomposed
     b"Subject: " + words("TUYỆT".encode()) + b"\r\n " + words(" MẬT: 1".encode()),
     b"Comments: x\r\n" * 500 + b"Subject: " + SECRET.encode(),
+    b"Subject: " + SECRET.encode() + b"\xff",  # one stray byte
+    b"Subject: \xe1" + SECRET.encode(),
+    b"Subject: " + "ＴỐＩ ＭẬＴ".encode(),
+    b"Subject: " + b"a\r\n " * 5_000 + SECRET.encode(),
+    b"Subject: " + "\u200b".encode() * 12_300 + "MẬT".encode(),
 ]
 
 
@@ -180,6 +185,34 @@ async def test_every_author_is_the_account(world: World, fields: list[bytes], fi
     assert (event.verdict, event.account) == ("rejected", AN)
     assert [r.state for r in event.recipients] == ["rejected"]
     assert await world.kept() == []
+
+
+@pytest.mark.parametrize("kind", ["inside", "outside"])
+async def test_a_header_that_cannot_be_seen_whole_is_refused(world: World, kind: str) -> None:
+    """What decides may stand behind the last field that is told apart: From, Subject, Bcc."""
+    inside = kind == "inside"
+    wire = await (world.inside() if inside else world.outside())
+    author = FROM_AN if inside else b"From: <khach@example.org>"
+    hidden = (f"From: <{BINH}>".encode(), b"Subject: " + SECRET.encode(), b"Bcc: <x@example.org>")
+    data = message(author, *[b"A:"] * 10_000, *hidden)
+    said = await wire.mail(AN if inside else STRANGER, BINH, message=data)
+    assert (said.short, said.lines) == ("550 5.6.0", ("The message header has too many fields",))
+    assert world.count("refused_header_fields") == 1
+    assert (world.files(), await world.kept(), await world.events()) == ([], [], [])
+    assert await wire.alive()
+
+
+async def test_a_long_header_of_everyday_mail_passes(world: World) -> None:
+    data = message(b"From: <khach@example.org>", *[b"X-Trace: a"] * 1_000, b"Subject: x")
+    assert (await (await world.outside()).mail(STRANGER, BINH, message=data)).code == 250
+
+
+async def test_a_subject_longer_than_what_is_read_is_refused_to_our_own_people(world: World) -> None:
+    subject = b"Subject: " + b"a\r\n " * 40_000 + SECRET.encode()
+    said = await (await world.inside()).mail(AN, BINH, message=message(FROM_AN, subject))
+    assert (said.short, said.lines) == ("550 5.6.0", ("The Subject is too long to be read",))
+    outside = message(b"From: <khach@example.org>", subject)
+    assert (await (await world.outside()).mail(STRANGER, BINH, message=outside)).code == 250
 
 
 async def test_outside_mail_may_name_whom_it_likes(world: World) -> None:

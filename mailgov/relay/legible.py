@@ -1,0 +1,38 @@
+"""What cannot be looked through is not let through: see docs/policy.md, "What cannot be read".
+
+These are refusals at the door, counted by reason; a message that is only malformed leaves no record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailgov.mail.encoded_words import VALUE_OCTETS
+from mailgov.mail.headers import HeaderBlock
+from mailgov.mail.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Illegible:
+    """Why a message is refused, and the reason that it is counted under."""
+
+    reply: Reply
+    reason: str
+
+
+TOO_MANY_FIELDS = Illegible(Reply(550, "5.6.0", "The message header has too many fields"), "header_fields")
+LONG_SUBJECT = Illegible(Reply(550, "5.6.0", "The Subject is too long to be read"), "long_subject")
+
+
+def illegible_header(header: HeaderBlock, *, submitted: bool) -> Illegible | None:
+    """Why the header cannot be judged, or None.
+
+    Past the last field that was told apart lies what decides: a second From, a Subject, a Bcc.
+    That holds for mail from outside too, where no mail program writes so many. A Subject longer
+    than what is read of it is refused to our own people only; from outside its beginning tells.
+    """
+    if not header.complete:
+        return TOO_MANY_FIELDS
+    if submitted and any(len(value) > VALUE_OCTETS for value in header.all(b"subject")):
+        return LONG_SUBJECT
+    return None
