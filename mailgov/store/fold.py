@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, get_args
 
 from mailgov.mail.address import Address, AddressError
@@ -25,7 +26,7 @@ from mailgov.mail.events import (
 )
 from mailgov.store import increments
 from mailgov.store.calendar import local_date
-from mailgov.store.increments import Counts, Key, OutboundKey
+from mailgov.store.increments import Counts, DocumentKey, Key, OutboundKey
 
 STATES: frozenset[str] = frozenset(get_args(RecipientState))
 ID_LIMIT = 200
@@ -55,6 +56,8 @@ class Fold:
     decisions: dict[str, Row] = field(default_factory=dict)
     rollup: dict[Key, Counts] = field(default_factory=dict)
     outbound: Counter[OutboundKey] = field(default_factory=Counter)
+    documents: dict[DocumentKey, tuple[date, bool]] = field(default_factory=dict)
+    """First day, and whether it is sample traffic."""
     correspondents: dict[str, int] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
@@ -79,9 +82,11 @@ class Fold:
         for position, row in rows.items():
             self.recipients[event.queue_id, position] = row
             self._count(increments.received(message, row))
+            self._document(increments.document_received(message, row), message)
         for decision in event.decisions:
             self._decide(decision, event.queue_id, event.at_ms, decision.position)
         self._count(increments.sent(message, (row["direction"] for row in rows.values())))
+        self._document(increments.document_sent(message), message)
         self.outbound.update(
             increments.outbound(message, (row["accepted_provider"] for row in rows.values()))
         )
@@ -115,6 +120,7 @@ class Fold:
         if event.state == "delivered":
             row.update(delivered_ms=at_ms, delivered_date=local_date(at_ms, self.timezone))
             self._count(increments.received(message, row))
+            self._document(increments.document_received(message, row), message)
         if "id" in row:
             self.changed.add((event.queue_id, event.position))
 
@@ -129,6 +135,12 @@ class Fold:
             self.rollup[key] = (
                 counts if stands is None else Counts(*map(sum, zip(stands, counts, strict=True)))
             )
+
+    def _document(self, found: tuple[DocumentKey, date] | None, message: Row) -> None:
+        if found is not None:
+            key, day = found
+            stands, sample = self.documents.get(key, (day, False))
+            self.documents[key] = min(day, stands), sample or message["sample"]
 
     def _remember(self, event: MessageEvent) -> None:
         """Whoever wrote to us from outside has written: answering them is no cold mail."""

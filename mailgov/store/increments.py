@@ -6,6 +6,9 @@ the message, on the local day of its first delivery; its kind (class, automatic,
 is the message's, its account and agency the mailbox's, and `personal` is always False there
 because the event does not say whose mailbox it is. `outbound` counts the accepted recipients
 outside the province, on the local day of acceptance, for the agency of the account that sent.
+
+A document counts once a year for its issuer, on the local day that it was first sent, and once
+for each other agency, on the local day that it first reached one of its mailboxes.
 """
 
 from __future__ import annotations
@@ -56,6 +59,18 @@ class OutboundKey(NamedTuple):
     sample: bool
 
 
+class DocumentKey(NamedTuple):
+    """The primary key of `rollup_document`, in its order."""
+
+    document_key: str
+    issuer: str
+    flow: str
+    agency_code: str
+
+
+OUTSIDE = "@"
+"""Begins an issuer that is none of our agencies: what follows is a domain."""
+
 Row = Mapping[str, Any]
 
 
@@ -103,6 +118,23 @@ def outbound(message: Row, providers: Iterable[str | None]) -> Counter[OutboundK
         return Counter()
     day, agency, sample = message["local_date"], message["agency_code"] or "", message["sample"]
     return Counter(OutboundKey(day, agency, one, sample) for one in providers if one is not None)
+
+
+def document_sent(message: Row) -> tuple[DocumentKey, date] | None:
+    """The document that an accepted message of ours carries, and its day."""
+    key, issuer = message["document_key"], message["issuer"]
+    if key is None or issuer is None or issuer.startswith(OUTSIDE):
+        return None
+    return DocumentKey(key, issuer, SENT, issuer), message["local_date"]
+
+
+def document_received(message: Row, recipient: Row) -> tuple[DocumentKey, date] | None:
+    """The document that a recipient row which is delivered brought to its mailbox's agency."""
+    key, issuer, agency = message["document_key"], message["issuer"], recipient["agency_code"]
+    day = recipient["delivered_date"]
+    if key is None or issuer is None or day is None or recipient["account"] is None:
+        return None
+    return (DocumentKey(key, issuer, RECEIVED, agency), day) if agency not in (None, issuer) else None
 
 
 def _key(message: Row, flow: str, day: date, owner: Row, *, personal: bool) -> Key:

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, exc, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.mail.events import Event, decode, encode
+from mailgov.store import documents
 from mailgov.store.calendar import TIMEZONE
 from mailgov.store.correspondents import remember
 from mailgov.store.engine import Conflict, Database, LedgerUnavailable
@@ -166,7 +167,10 @@ async def _standing(
 ) -> tuple[dict[str, Row], dict[tuple[str, int], Row]]:
     """The rows of these messages and their recipients that the ledger has already."""
     m, r = columns(Message), columns(MessageRecipient)
-    wanted = (m.id, m.queue_id, m.at_ms, m.verdict, m.document_class, m.automatic, m.size_bytes, m.sample)
+    wanted = (
+        m.id, m.queue_id, m.at_ms, m.verdict, m.document_class, m.automatic, m.size_bytes, m.sample,
+        m.document_key, m.issuer,
+    )  # fmt: skip
     messages: dict[str, Row] = {}
     recipients: dict[tuple[str, int], Row] = {}
     for some in chunks(queue_ids):
@@ -196,6 +200,7 @@ async def _write(session: AsyncSession, fold: Fold, now_ms: int) -> None:
     await upsert(session, RollupDaily, counts, dict.fromkeys(Counts._fields, add))
     outbound = [{**key._asdict(), "recipients": count} for key, count in fold.outbound.items()]
     await upsert(session, RollupOutbound, outbound, {"recipients": add})
+    await documents.add(session, fold.documents)
     await remember(session, fold.correspondents, now_ms)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, delete, func, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mailgov.store import documents
 from mailgov.store.engine import Database
 from mailgov.store.increments import OWN, RECEIVED, SENT, Counts, Key, OutboundKey
 from mailgov.store.sql import columns, table
@@ -170,6 +171,7 @@ async def rebuild(db: Database, from_date: date, until_date: date) -> int:
 
     One transaction per day, so that the forwarders wait for a day's work at most. The result is
     what folding the events gave, unless records were corrected since: then it is the better one.
+    Documents are made anew by the whole years of these days, for each counts on its first day in a year.
     """
     rows = 0
     for number in range((until_date - from_date).days):
@@ -185,6 +187,16 @@ async def rebuild(db: Database, from_date: date, until_date: date) -> int:
                 rows += await _insert(session, table(RollupDaily), daily, query)
             outbound = [*OutboundKey._fields, "recipients"]
             rows += await _insert(session, table(RollupOutbound), outbound, _outbound_of(day))
+    return rows + await _rebuild_documents(db, from_date, until_date)
+
+
+async def _rebuild_documents(db: Database, from_date: date, until_date: date) -> int:
+    rows = 0
+    for year in range(from_date.year, until_date.year + 1) if from_date < until_date else ():
+        async with db.write() as session:
+            if db.dialect == "postgresql":
+                await session.execute(text("LOCK TABLE rollup_document IN EXCLUSIVE MODE"))
+            rows += await documents.remake_year(session, year)
     return rows
 
 

@@ -8,7 +8,14 @@ Addresses are stored in their look-up form (`Address.key`). Codes of agencies re
 
 from __future__ import annotations
 
-from mailgov.store.tables.declared import ClassSample, Declaration, Exemption, RegisterEntry, SignIn
+from mailgov.store.tables.declared import (
+    ClassChange,
+    ClassSample,
+    Declaration,
+    Exemption,
+    RegisterEntry,
+    SignIn,
+)
 from mailgov.store.tables.directory import (
     Account,
     AccountGrant,
@@ -28,7 +35,7 @@ from mailgov.store.tables.directory import (
 )
 from mailgov.store.tables.log import Audit, AuditDigest
 from mailgov.store.tables.records import Correspondent, DecisionRow, Message, MessageRecipient
-from mailgov.store.tables.rollups import RollupDaily, RollupOutbound
+from mailgov.store.tables.rollups import RollupDaily, RollupDocument, RollupOutbound
 from mailgov.store.tables.work import (
     Command,
     DoorCounter,
@@ -50,6 +57,7 @@ __all__ = [
     "AliasTarget",
     "Audit",
     "AuditDigest",
+    "ClassChange",
     "ClassSample",
     "Command",
     "Correspondent",
@@ -68,6 +76,7 @@ __all__ = [
     "RegisterEntry",
     "RegisteredAddress",
     "RollupDaily",
+    "RollupDocument",
     "RollupOutbound",
     "SignIn",
     "SpoolPosition",

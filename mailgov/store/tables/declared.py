@@ -85,6 +85,21 @@ class ClassSample(SQLModel, table=True):
     actor: str | None = None
 
 
+class ClassChange(SQLModel, table=True):
+    """A correction of a message's class by a person; the first one's `class_before` is the rule's."""
+
+    __tablename__ = "class_change"
+    id: int | None = row_id()
+    queue_id: str = Field(index=True)
+    at_ms: int = ms()
+    actor: str
+    class_before: str | None = None
+    class_after: str | None = None
+    symbol_before: str | None = None
+    symbol_after: str | None = None
+    reason: str
+
+
 class SignIn(SQLModel, table=True):
     """Sign-ins of an account on one day by one protocol; shown beside figures, never part of them."""
 

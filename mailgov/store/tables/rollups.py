@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from mailgov.store.tables.base import ms
@@ -47,3 +48,23 @@ class RollupOutbound(SQLModel, table=True):
     provider: str = Field(primary_key=True)
     sample: bool = Field(primary_key=True)
     recipients: int = ms()
+
+
+class RollupDocument(SQLModel, table=True):
+    """A document of an issuer in one calendar year, by who sent or received it, and since when.
+
+    `flow` sent: `agency_code` is the issuer itself. `flow` received: the agency whose mailboxes
+    it was delivered to, unless that is the issuer.
+    """
+
+    __tablename__ = "rollup_document"
+    __table_args__ = (Index("ix_rollup_document_first", "first_date", "flow", "agency_code"),)
+    document_key: str = Field(primary_key=True)
+    """As `message.document_key`: the year is a part of it."""
+    issuer: str = Field(primary_key=True)
+    flow: str = Field(primary_key=True)
+    agency_code: str = Field(primary_key=True)
+    first_date: date
+    """The first local day in that year; figures count it there, and nowhere else."""
+    sample: bool = False
+    """True when any of its messages is generated sample traffic."""

@@ -108,6 +108,7 @@ def _random_message(chance: random.Random, number: int, at_ms: int) -> MessageEv
         replace(one, mx_provider=chance.choice(PROVIDERS)) if one.direction == "outbound" else one
         for one in recipients
     )
+    more = random.Random(number)
     return replace(
         message(number, at_ms),
         recipients=recipients,
@@ -117,6 +118,10 @@ def _random_message(chance: random.Random, number: int, at_ms: int) -> MessageEv
         agency=chance.choice([None, "H14.01", "H14.02"]),
         personal=chance.random() < 0.7,
         document_class=chance.choice([None, "GM", "CV", "TLH"]),
+        symbol=more.choice([None, None, *(f"{number}/GM-UBND" for number in range(8))]),
+        issuer=more.choice([None, None, "H14.02"]) if account else None,
+        thread_id=more.choice([None, "<1@a>", "<2@a>"]),
+        reply=more.random() < 0.1,
         automatic=chance.random() < 0.2,
         to_others=chance.random() < 0.8,
         size_bytes=chance.choice([None, 1, 4096, 41_000_000]),

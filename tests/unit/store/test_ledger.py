@@ -17,7 +17,7 @@ from mailgov.store.calendar import TIMEZONE
 from mailgov.store.correspondents import changed_since, last_written
 from mailgov.store.engine import Database, LedgerUnavailable
 from mailgov.store.fold import Fold
-from mailgov.store.increments import Counts, Key, OutboundKey
+from mailgov.store.increments import Counts, DocumentKey, Key, OutboundKey
 from mailgov.store.ledger import applied_sequence, apply_events, unapplied_count
 from mailgov.store.sql import columns, table
 from mailgov.store.tables import (
@@ -26,6 +26,7 @@ from mailgov.store.tables import (
     Message,
     MessageRecipient,
     RollupDaily,
+    RollupDocument,
     RollupOutbound,
     SpoolPosition,
     UnappliedEvent,
@@ -130,6 +131,12 @@ async def test_how_the_stream_is_cut_does_not_matter(database: Database, size: i
     }
     assert outbound == fold.outbound
     assert len({key.provider for key in outbound}) == 5
+    documents = {
+        DocumentKey(*list(row.values())[:4]): (row["first_date"], row["sample"])
+        for row in await rows(database, RollupDocument)
+    }
+    assert documents == fold.documents
+    assert len({key.flow for key in documents}) == 2
     assert await unapplied_count(database) == 0
 
 

@@ -22,10 +22,11 @@ from mailgov.store.rollup import (
     rebuild,
 )
 from mailgov.store.sql import columns, table
-from mailgov.store.tables import RollupDaily, RollupOutbound
+from mailgov.store.tables import RollupDaily, RollupDocument, RollupOutbound
 from tests.unit.store.events import DAY_MS, START_MS, message, numbered, outcome, recipient, stream
 
 FIRST, AFTER = date(2025, 11, 29), date(2025, 12, 9)
+ROLLUPS = (RollupDaily, RollupOutbound, RollupDocument)
 DECEMBER = (date(2025, 12, 1), date(2026, 1, 1))
 NOVEMBER = (date(2025, 11, 1), date(2025, 12, 1))
 
@@ -46,19 +47,23 @@ async def test_rebuilding_gives_exactly_what_folding_gave(database: Database, se
     events = stream(seed)
     for start in range(0, len(events), 50):
         await apply_events(database, "5f00", "node-1", events[start : start + 50], START_MS)
-    folded, outbound = await rollup(database), await rollup(database, RollupOutbound)
+    made = [await rollup(database, model) for model in ROLLUPS]
+    folded, outbound, documents = made
     assert {row["flow"] for row in folded} == {"sent", "received"}
     assert {row["provider"] for row in outbound} == set(PROVIDERS)
-    assert await rebuild(database, FIRST, AFTER) == len(folded) + len(outbound)
-    assert (await rollup(database), await rollup(database, RollupOutbound)) == (folded, outbound)
+    assert {row["flow"] for row in documents} == {"sent", "received"}
+    assert await rebuild(database, FIRST, AFTER) == sum(map(len, made))
+    assert [await rollup(database, model) for model in ROLLUPS] == made
 
     async with database.write() as session:
         await session.execute(update(RollupDaily).values(messages=999))
         await session.execute(delete(RollupDaily).where(columns(RollupDaily).account < "c"))
         await session.execute(update(RollupOutbound).values(recipients=999))
         await session.execute(delete(RollupOutbound).where(columns(RollupOutbound).provider == "free"))
+        await session.execute(update(RollupDocument).values(first_date=FIRST))
+        await session.execute(delete(RollupDocument).where(columns(RollupDocument).flow == "sent"))
     await rebuild(database, FIRST, AFTER)
-    assert (await rollup(database), await rollup(database, RollupOutbound)) == (folded, outbound)
+    assert [await rollup(database, model) for model in ROLLUPS] == made
 
 
 async def test_rebuilding_leaves_other_days_alone(database: Database) -> None:

@@ -13,6 +13,35 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "rollup_document",
+        sa.Column("document_key", sa.String(), nullable=False),
+        sa.Column("issuer", sa.String(), nullable=False),
+        sa.Column("flow", sa.String(), nullable=False),
+        sa.Column("agency_code", sa.String(), nullable=False),
+        sa.Column("first_date", sa.Date(), nullable=False),
+        sa.Column("sample", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("document_key", "issuer", "flow", "agency_code"),
+    )
+    with op.batch_alter_table("rollup_document", schema=None) as batch_op:
+        batch_op.create_index("ix_rollup_document_first", ["first_date", "flow", "agency_code"], unique=False)
+
+    op.create_table(
+        "class_change",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("queue_id", sa.String(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("class_before", sa.String(), nullable=True),
+        sa.Column("class_after", sa.String(), nullable=True),
+        sa.Column("symbol_before", sa.String(), nullable=True),
+        sa.Column("symbol_after", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("class_change", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_class_change_queue_id"), ["queue_id"], unique=False)
+
+    op.create_table(
         "class_sample",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("month", sa.Date(), nullable=False),
@@ -153,6 +182,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("class_change", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_class_change_queue_id"))
+
+    op.drop_table("class_change")
+    with op.batch_alter_table("rollup_document", schema=None) as batch_op:
+        batch_op.drop_index("ix_rollup_document_first")
+
+    op.drop_table("rollup_document")
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.drop_index("ix_message_document")
         batch_op.drop_column("document_key")
