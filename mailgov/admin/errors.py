@@ -41,3 +41,8 @@ def not_found(kind: str, name: str) -> AdminError:
 def unfinished(detail: str) -> AdminError:
     """Accepted but not yet applied; it may still happen."""
     return AdminError("unfinished", "Not yet applied", detail, 504)
+
+
+def needs_reason(detail: str) -> AdminError:
+    """It can be, but is unlikely: the same with a reason is accepted."""
+    return AdminError("needs-reason", "A reason is needed", detail, 409)

@@ -19,6 +19,7 @@ REQUIRED_LOCAL_PARTS = ("postmaster", "abuse")
 RESERVED_LOCAL_PARTS = frozenset({*REQUIRED_LOCAL_PARTS, "mailer-daemon"})
 
 NAME_CHARACTERS = 200
+REASON_CHARACTERS = 500
 CODE_CHARACTERS = 35
 PASSWORD_CHARACTERS_MIN = 8
 """The floor for what a person chooses; passwords made by the service have 100 bits."""
@@ -86,6 +87,14 @@ def display_name(text: str, what: str = "name") -> str:
     if not 1 <= len(name) <= NAME_CHARACTERS or not all(_visible(sign) for sign in name):
         raise invalid(f"the {what} must be one line of 1 to {NAME_CHARACTERS} visible characters")
     return name
+
+
+def reason(text: str) -> str:
+    """Why something was done, for whoever reads it years later: NFC, one line, 1 to 500 characters."""
+    plain = unicodedata.normalize("NFC", " ".join(text.split()))
+    if not 1 <= len(plain) <= REASON_CHARACTERS or not all(_visible(sign) for sign in plain):
+        raise invalid(f"the reason must be one line of 1 to {REASON_CHARACTERS} visible characters")
+    return plain
 
 
 def _visible(sign: str) -> bool:

@@ -11,7 +11,7 @@ from mailgov.api import problem
 from mailgov.api.deps import each_once
 from mailgov.api.examples import EXAMPLES
 from mailgov.api.limits import Guard
-from mailgov.api.routes import DIRECTORY, docs, health, me, messages, queue, usage
+from mailgov.api.routes import DECLARED, DIRECTORY, docs, health, me, messages, queue, usage
 from mailgov.api.schemas import ProblemBody
 from mailgov.api.services import ApiServices
 
@@ -42,7 +42,7 @@ def create_app(services: ApiServices) -> FastAPI:
     problem.install(app)
     for router in (health.router, docs.router):
         app.include_router(router)
-    for router in (messages.router, queue.router, usage.router, me.router, *DIRECTORY):
+    for router in (messages.router, queue.router, usage.router, me.router, *DIRECTORY, *DECLARED):
         app.include_router(router, prefix="/api/v1")
     _describe(app)
     app.add_middleware(Guard)

@@ -12,7 +12,20 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from mailgov.cli import accounts, aliases, common, directory, figures, keys, policy, queue, seats, service
+from mailgov.cli import (
+    accounts,
+    aliases,
+    common,
+    declare,
+    directory,
+    exemptions,
+    figures,
+    keys,
+    policy,
+    queue,
+    seats,
+    service,
+)
 
 OK, REFUSED, USAGE = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -31,7 +44,8 @@ def _root(config: common.ConfigOption = None) -> None:
     common.given_before_command(config)
 
 
-for _module in (service, directory, accounts, seats, aliases, keys, policy, queue, figures):
+_ROOMS = (service, directory, accounts, seats, aliases, keys, policy, queue, figures, declare, exemptions)
+for _module in _ROOMS:
     _module.register(app)
 
 

@@ -78,6 +78,12 @@ class Act(StrEnum):
     POLICY_READ = "policy.read"
     POLICY_LOAD = "policy.load"
     AUDIT_VERIFY = "audit.verify"
+    DECLARATION_READ = "declaration.read"
+    DECLARATION_ADD = "declaration.add"
+    DECLARATION_CORRECT = "declaration.correct"
+    EXEMPTION_READ = "exemption.read"
+    EXEMPTION_ADD = "exemption.add"
+    EXEMPTION_END = "exemption.end"
 
     @property
     def reads(self) -> bool:
@@ -88,7 +94,9 @@ class Act(StrEnum):
 _PUBLIC = frozenset({Act.DOMAIN_READ, Act.AGENCY_READ, Act.POLICY_READ})
 """What any seat may know: it stands in the public directory or in the law."""
 
-_AUDITOR = frozenset({Act.USAGE_READ, Act.DKIM_READ, Act.AUDIT_VERIFY})
+_AUDITOR = frozenset(
+    {Act.USAGE_READ, Act.DKIM_READ, Act.AUDIT_VERIFY, Act.DECLARATION_READ, Act.EXEMPTION_READ}
+)
 """Figures and the log, nothing that names people: an auditor sees names only by a reveal, which is logged."""
 _AGENCY_ADMIN = frozenset(
     {
@@ -104,10 +112,22 @@ _AGENCY_ADMIN = frozenset(
         Act.QUEUE_RETRY,
         Act.MESSAGE_READ,
         Act.USAGE_READ,
+        Act.DECLARATION_READ,
+        Act.EXEMPTION_READ,
     }
 )
-_CLERK = frozenset({Act.ACCOUNT_READ, Act.MESSAGE_READ, Act.USAGE_READ})
-_HEAD = frozenset({Act.ACCOUNT_READ, Act.USAGE_READ})
+_CLERK = frozenset(
+    {
+        Act.ACCOUNT_READ,
+        Act.MESSAGE_READ,
+        Act.USAGE_READ,
+        Act.DECLARATION_READ,
+        Act.DECLARATION_ADD,
+        Act.DECLARATION_CORRECT,
+        Act.EXEMPTION_READ,
+    }
+)
+_HEAD = frozenset({Act.ACCOUNT_READ, Act.USAGE_READ, Act.DECLARATION_READ, Act.EXEMPTION_READ})
 
 _ALL: dict[Role, frozenset[Act]] = {
     Role.OPERATOR: frozenset(Act),

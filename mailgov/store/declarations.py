@@ -6,18 +6,18 @@ revision counts; the others are history. Spans are half-open, codes as they are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, insert, select
+from sqlalchemy import ColumnElement, Select, exists, insert, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from mailgov.store.directory import Session
 from mailgov.store.sql import chunks
-from mailgov.store.tables import Declaration, RegisterEntry
+from mailgov.store.tables import Declaration, Message, RegisterEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,21 @@ async def with_registers(session: Session, views: Sequence[DeclarationView]) -> 
             line = RegisterLine(**{name: getattr(row, name) for name in RegisterLine.__slots__})
             lines[row.declaration_id].append(line)
     return [replace(view, register=tuple(lines[view.id])) for view in views]
+
+
+async def issued_by(session: Session, agency: str, queue_ids: Iterable[str]) -> set[str]:
+    """Of these queue ids, those of accepted messages that the agency issued or its account sent."""
+    issued: set[str] = set()
+    for part in chunks(queue_ids):
+        theirs = or_(
+            col(Message.issuer) == agency,
+            col(Message.issuer).is_(None) & (col(Message.agency_code) == agency),
+        )
+        query = select(col(Message.queue_id)).where(
+            col(Message.queue_id).in_(part), col(Message.verdict) == "accepted", theirs
+        )
+        issued.update((await session.execute(query)).scalars())
+    return issued
 
 
 def _of(series: Series) -> tuple[ColumnElement[bool], ...]:
