@@ -25,6 +25,15 @@ async def list_keys(ctx: AdminContext, actor: Actor, domain: str | None = None) 
         return await dkim_keys.list_keys(session, domain)
 
 
+async def show_key(ctx: AdminContext, actor: Actor, domain: str, selector: str) -> DkimKeyView:
+    """One key, or AdminError `not-found`."""
+    selector = rules.selector(selector)
+    for key in await list_keys(ctx, actor, domain):
+        if key.selector == selector:
+            return key
+    raise not_found("DKIM key", f"{selector} of {rules.domain_name(domain)}")
+
+
 async def generate_key(
     ctx: AdminContext, actor: Actor, domain: str, *, algorithm: str = "rsa", selector: str | None = None
 ) -> DkimKeyView:

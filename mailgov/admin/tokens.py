@@ -34,6 +34,16 @@ async def list_tokens(ctx: AdminContext, actor: Actor) -> list[TokenView]:
         return await tokens.list_tokens(session)
 
 
+async def show_token(ctx: AdminContext, actor: Actor, token_id: int) -> TokenView:
+    """One token, or AdminError `not-found`."""
+    require(actor, Act.TOKEN_READ)
+    async with ctx.db.read() as session:
+        found = await tokens.get_token(session, token_id)
+    if found is None:
+        raise not_found("token", str(token_id))
+    return found
+
+
 async def create_token(
     ctx: AdminContext, actor: Actor, name: str, *, role: Role, agency: str | None = None, days: int | None
 ) -> CreatedToken:

@@ -14,15 +14,15 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from mailgov.admin.context import Actor, AdminContext, require
-from mailgov.api.idempotency import Answered, Write, once
+from mailgov.api.idempotency import GONE, Answered, Write, once
 from mailgov.api.problem import Problem
 from mailgov.identity.roles import Act
 from mailgov.store.directory import hold_directory
 
 Load = Callable[[AdminContext, Actor], Awaitable[BaseModel]]
 """Reads the object as its `GET` answers it, or raises AdminError `not-found`."""
-Do = Callable[[AdminContext, Actor], Awaitable[BaseModel | None]]
-"""The change; None to answer with the object as it is then."""
+Do = Callable[[AdminContext, Actor], Awaitable[object]]
+"""The change. A body or `Answered` is the answer; with anything else it is the object as it is then."""
 
 
 def etag_of(body: BaseModel, *, ignore: Collection[str] = ()) -> str:
@@ -40,6 +40,16 @@ def shown(request: Request, body: BaseModel, *, ignore: Collection[str] = ()) ->
     return Answered(body, headers={"ETag": etag}).response()
 
 
+async def removed(write: Write, act: Act, load: Load, do: Do) -> Response:
+    """As `changed`, for an act after which the object is no more: 204."""
+
+    async def then_gone(ctx: AdminContext, actor: Actor) -> Answered:
+        await do(ctx, actor)
+        return GONE
+
+    return await changed(write, act, load, then_gone)
+
+
 async def changed(write: Write, act: Act, load: Load, do: Do, *, ignore: Collection[str] = ()) -> Response:
     """Do an act on the object that `load` reads, if it is in the state that the caller names.
 
@@ -53,8 +63,8 @@ async def changed(write: Write, act: Act, load: Load, do: Do, *, ignore: Collect
         before = await load(ctx, actor)
         check(write.if_match, etag_of(before, ignore=ignore))
         told = await do(ctx, actor)
-        if told is not None:
-            return Answered(told)
+        if isinstance(told, (BaseModel, Answered)):
+            return told if isinstance(told, Answered) else Answered(told)
         after = await load(ctx, actor)
         return Answered(after, headers={"ETag": etag_of(after, ignore=ignore)})
 

@@ -43,15 +43,19 @@ REPLAYED = "Idempotency-Replayed"
 class Answered:
     """What an act is answered with."""
 
-    body: BaseModel
+    body: BaseModel | None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
-        return Response(self.content(), self.status, self.headers, "application/json")
+        return _response(self.content(), self.status, self.headers)
 
     def content(self) -> bytes:
-        return self.body.model_dump_json(by_alias=True).encode()
+        return b"" if self.body is None else self.body.model_dump_json(by_alias=True).encode()
+
+
+GONE = Answered(None, 204)
+"""The object is no more; there is nothing to show."""
 
 
 def created(body: BaseModel, location: str, etag: str | None = None) -> Answered:
@@ -158,7 +162,11 @@ def _again(write: Write, key: str, request_hash: str, kept: idempotency.Kept) ->
         raise Problem(409, "already-done", "It was done; its answer was too large to keep. Look it up.")
     answer = json.loads(zlib.decompress(opened))
     headers = {**answer["headers"], REPLAYED: "true"}
-    return Response(answer["body"], kept.status, headers, "application/json")
+    return _response(answer["body"].encode(), kept.status, headers)
+
+
+def _response(content: bytes, status: int, headers: dict[str, str]) -> Response:
+    return Response(content, status, headers, "application/json" if content else None)
 
 
 def _sealed(write: Write, key: str, answered: Answered, random: Callable[[int], bytes]) -> bytes:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mailgov.admin.domains import DomainDetail
 from mailgov.api.deps import Text
+from mailgov.api.paging import PageQuery
 from mailgov.api.schemas import Answer, Asked
 from mailgov.api.times import iso
 from mailgov.ops import dns
@@ -59,6 +60,12 @@ class DkimKeyBody(Answer):
 class DkimKeyPage(Answer):
     items: list[DkimKeyBody]
     next: str | None
+
+
+class DkimKeyQuery(PageQuery):
+    """Which keys."""
+
+    domain: Text | None = Field(None, description="Of this domain alone.")
 
 
 class NewDkimKey(Asked):

@@ -1,8 +1,20 @@
 """One file per resource."""
 
-from mailgov.api.routes import declarations, domains, exemptions
+from mailgov.api.routes import (
+    accounts,
+    agencies,
+    aliases,
+    declarations,
+    dkim_keys,
+    domains,
+    exemptions,
+    groups,
+    tokens,
+)
 
-DIRECTORY = (domains.router,)
+DIRECTORY = tuple(
+    module.router for module in (domains, agencies, accounts, aliases, groups, dkim_keys, tokens)
+)
 """What the directory holds."""
 DECLARED = (declarations.router, exemptions.router)
 """What people say, because no server can count it."""

@@ -71,8 +71,10 @@ def policy() -> Policy:
     return load(read_directory(POLICY))
 
 
-def services_on(db: Database, clock: Clock, policy: Policy | None) -> ApiServices:
-    settings = Settings()
+def services_on(
+    db: Database, clock: Clock, policy: Policy | None, data_dir: Path = Path("nowhere")
+) -> ApiServices:
+    settings = Settings(data_dir=data_dir)
     return ApiServices(
         db=db,
         settings=settings,
@@ -142,7 +144,7 @@ async def _api_on(world: World, folder: Path, policy: Policy) -> AsyncIterator[A
     shutil.copyfile(world.path, folder / "ledger.sqlite")
     db = Database.open(f"sqlite:///{folder / 'ledger.sqlite'}", timeout_s=2, create=True)
     clock = Clock(NOW_MS)
-    services = services_on(db, clock, policy)
+    services = services_on(db, clock, policy, folder)
     async with client_of(services) as ask:
         yield Api(services, ask, clock, dict(world.tokens))
     await db.dispose()
