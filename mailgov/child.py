@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -53,8 +54,16 @@ class ChildSpec:
 def main(argument: str) -> int:
     """Run one worker until it is told to stop; 0 after a clean stop."""
     configure_logs()
+    _raise_descriptor_limit()
     spec = ChildSpec(**json.loads(argument))
     return uvloop.run(_run(spec))
+
+
+def _raise_descriptor_limit() -> None:
+    """To what the system allows: the common default of 1024 is less than the sessions of three listeners."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(spec: ChildSpec) -> int:

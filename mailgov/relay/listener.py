@@ -54,7 +54,11 @@ class Listener:
 
 def address_of(transport: asyncio.BaseTransport) -> str:
     """The client's IP address; a client of IPv4 on a socket of both has its own, not `::ffff:…`."""
-    peer = transport.get_extra_info("peername")
+    return address_from(transport.get_extra_info("peername"))
+
+
+def address_from(peer: object) -> str:
+    """The same from what the socket says of its peer."""
     if not isinstance(peer, tuple):
         return "local"
     address = str(peer[0])

@@ -13,6 +13,7 @@ from mailgov.identity.passwords import PasswordChecker
 from mailgov.policy import Policy
 from mailgov.relay.clock import Clock
 from mailgov.relay.dns import Resolver
+from mailgov.relay.door import Door
 from mailgov.relay.sign import Signer
 from mailgov.settings import Settings
 from mailgov.store.guard import Guard
@@ -134,13 +135,22 @@ class Node:
     """Whether a new message of this size may be attempted from memory; reserves the room."""
     offer: Callable[[QueuedMessage | None, int], None] = _nowhere
     """Hands a stored message to the scheduler, or None to give the reserved room back."""
-    sessions: int = 0
+    door: Door = field(init=False)
+    """The places for sessions."""
     connections: set[Any] = field(default_factory=set)
     """The open sessions themselves, to be told when the worker drains."""
     draining: bool = False
     """Set on SIGTERM: open sessions finish their message and are told 421."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     """Work that must end although its session may go away; see `keep`."""
+
+    def __post_init__(self) -> None:
+        self.door = Door(self.settings.smtp)
+
+    @property
+    def sessions(self) -> int:
+        """Open sessions, and TLS handshakes that may become ones."""
+        return self.door.sessions
 
     def keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run work that a lost connection must not cancel; await it through `asyncio.shield`."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import Any, NoReturn, cast
+from collections.abc import Callable
+from typing import NoReturn, cast
 
 import structlog
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -17,6 +18,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.relay import auth
 from mailgov.relay.data import DataSink, receive
+from mailgov.relay.door import Full, Place
 from mailgov.relay.edits import Trace
 from mailgov.relay.listener import COMMAND_LENGTHS, Commands, Listener, address_of, inside
 from mailgov.relay.node import Node
@@ -29,8 +31,8 @@ log = structlog.get_logger()
 CLOSING_S = 5.0
 """How long a client may take to read the last reply before the connection is cut."""
 SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
-TOO_MANY_SESSIONS = Reply(421, "4.3.2", "Too many sessions, please try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
+TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
 TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")
 NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
 _ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
@@ -54,7 +56,9 @@ class RelayServer(SMTP):
     line_length_limit = 65_536
     """The reader's bound, beyond which the transport pauses; commands have their own."""
 
-    def __init__(self, node: Node, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, node: Node, listener: Listener, loop: asyncio.AbstractEventLoop, place: Place | None = None
+    ) -> None:
         smtp = node.settings.smtp
         super().__init__(
             _NO_HANDLER,
@@ -72,7 +76,8 @@ class RelayServer(SMTP):
         self._node, self._listener = node, listener
         self._account: AccountEntry | None = None
         self._transaction: Transaction | None = None
-        self._errors = 0
+        self._place = place
+        self._errors = self._junk = 0
         self._turned_away = False
         self._in_data = False
         self._over = False
@@ -89,37 +94,37 @@ class RelayServer(SMTP):
             self._account = None
             super().connection_made(transport)
             return
-        reply = self._door(transport)
+        reply = self._turn_away(transport)
         if reply is not None:
             self._turned_away = True
             cast(asyncio.WriteTransport, transport).write(reply.line().encode() + b"\r\n")
             transport.close()
             return
-        self._node.sessions += 1
         self._node.connections.add(self)
         super().connection_made(transport)
 
-    def _door(self, transport: asyncio.BaseTransport) -> Reply | None:
-        """Why this connection gets no session, or None."""
-        node = self._node
+    def _turn_away(self, transport: asyncio.BaseTransport) -> Reply | None:
+        """Take a place. What this connection is told instead of a greeting, or None."""
+        node, listener = self._node, self._listener
         if node.draining:
             return SERVICE_CLOSING
         address = address_of(transport)
-        if node.sessions >= node.settings.smtp.session_limit:
-            node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, "sessions")
-            return TOO_MANY_SESSIONS
-        if self._listener.kind == "trusted" and not inside(address, self._listener.trusted_networks):
-            node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, "not_trusted")
+        if listener.kind == "trusted" and not inside(address, listener.trusted_networks):
+            node.counters.refuse(node.clock.now_ms(), listener.kind, address, "not_trusted")
             return NO_TRUST
+        try:
+            self._place = self._place or node.door.enter(listener.kind, address)
+        except Full as full:
+            node.counters.refuse(node.clock.now_ms(), listener.kind, address, full.reason)
+            return full.reply
         return None
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._turned_away:
-            return
-        if self in self._node.connections:
-            self._node.connections.discard(self)
-            self._node.sessions -= 1
-        super().connection_lost(error)
+        self._node.connections.discard(self)
+        if self._place is not None:
+            self._place.leave()
+        if self.session is not None:  # there was a session
+            super().connection_lost(error)
 
     def eof_received(self) -> bool | None:
         """The end of input. What came before it is still answered; then the session ends."""
@@ -189,6 +194,8 @@ class RelayServer(SMTP):
     async def _send(self, lines: bytes) -> None:
         self._writer.write(lines)
         await self._writer.drain()
+        # Neither this nor reading waits while commands are pipelined: the other sessions would stand still.
+        await asyncio.sleep(0)
 
     async def _reply(self, reply: Reply) -> None:
         await self.push(reply.line())
@@ -198,6 +205,14 @@ class RelayServer(SMTP):
         if self._errors >= self._node.settings.smtp.error_limit:
             self._refused("errors")
             await self._send(TOO_MANY_ERRORS.line().encode() + b"\r\n")
+            self._end()
+
+    async def _count_junk(self) -> None:
+        """Count a command that brings no message nearer."""
+        self._junk += 1
+        if self._junk > self._node.settings.smtp.junk_command_limit:
+            self._refused("junk_commands")
+            await self._send(TOO_MUCH_JUNK.line().encode() + b"\r\n")
             self._end()
 
     async def handle_exception(self, error: Exception) -> str:
@@ -230,6 +245,7 @@ class RelayServer(SMTP):
         self._transaction = None
 
     async def smtp_EHLO(self, hostname: str) -> None:
+        await self._count_junk()
         if not hostname:
             await self.push("501 5.5.4 Syntax: EHLO hostname")
             return
@@ -246,6 +262,7 @@ class RelayServer(SMTP):
         await self._send(reply.encode())
 
     async def smtp_HELO(self, hostname: str) -> None:
+        await self._count_junk()
         if not hostname:
             await self.push("501 5.5.4 Syntax: HELO hostname")
             return
@@ -262,10 +279,20 @@ class RelayServer(SMTP):
         else:
             await super().smtp_STARTTLS(arg)
 
+    async def smtp_NOOP(self, arg: str) -> None:
+        await self._count_junk()
+        await self.push("250 2.0.0 OK")
+
+    async def smtp_RSET(self, arg: str) -> None:
+        await self._count_junk()
+        await super().smtp_RSET(arg)
+
     async def smtp_VRFY(self, arg: str) -> None:
+        await self._count_junk()
         await self.push("252 2.5.0 Send some mail and see" if arg else "501 5.5.4 Syntax: VRFY <address>")
 
     async def smtp_HELP(self, arg: str) -> None:
+        await self._count_junk()
         await self.push("214 2.0.0 See RFC 5321")
 
     async def _unknown(self, arg: str | None) -> None:
@@ -312,6 +339,13 @@ class RelayServer(SMTP):
             log.warning("sign-in refused", name=credentials.name, client=peer, reason=judged.refusal)
             await self._reply(auth.WRONG)
             return
+        try:
+            if self._place is not None:
+                self._place.sign_in(account.address)
+        except Full as full:
+            self._refused(full.reason)
+            await self._send(full.reply.line().encode() + b"\r\n")
+            self._end()
         self._account = account
         self._node.counters.add("sign_ins")
         self._node.sign_ins.note(account.address, "submission", self._node.clock.now_ms())
@@ -395,7 +429,11 @@ class RelayServer(SMTP):
         address = parse_mailbox(path)
         if not address.ascii and not self._transaction.incoming.smtputf8:
             raise MailError(Reply(553, "5.6.7", "Address needs SMTPUTF8"))
-        await self._reply(await self._transaction.rcpt(address))
+        before = len(self._transaction.incoming.recipients)
+        reply = await self._transaction.rcpt(address)
+        if reply.positive and len(self._transaction.incoming.recipients) == before:
+            await self._count_junk()
+        await self._reply(reply)
 
     async def smtp_DATA(self, arg: str | None) -> None:
         transaction = self._transaction
@@ -414,6 +452,7 @@ class RelayServer(SMTP):
             # A client that leaves after the end of data does not take its message along.
             received = await asyncio.shield(self._node.keep(work))
             if received.reply is not None:
+                self._junk = 0 if received.reply.positive else self._junk
                 await self._reply(received.reply)
         finally:
             self._in_data = False
@@ -430,7 +469,7 @@ class RelayServer(SMTP):
 _COMMANDS = [name for name in dir(RelayServer) if name.startswith("smtp_")]
 
 
-def factory(node: Node, listener: Listener) -> Any:
-    """What `loop.create_server` calls for each connection."""
+def factory(node: Node, listener: Listener, place: Place | None = None) -> Callable[[], RelayServer]:
+    """What makes the session of a connection; `place` is one that it has been given already."""
     loop = asyncio.get_running_loop()
-    return lambda: RelayServer(node, listener, loop)
+    return lambda: RelayServer(node, listener, loop, place)

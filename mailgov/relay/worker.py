@@ -16,7 +16,7 @@ from mailgov.relay.listener import Listener
 from mailgov.relay.node import Node
 from mailgov.relay.report import Reporter
 from mailgov.relay.scheduler import Scheduler
-from mailgov.relay.server import factory
+from mailgov.relay.serving import Serving, serve
 from mailgov.relay.tls import CertificateError, reload_certificate
 from mailgov.store.engine import Database
 from mailgov.store.spool import Spool
@@ -26,7 +26,6 @@ log = structlog.get_logger()
 SESSION_DRAIN_S = 15.0
 ATTEMPT_DRAIN_S = 8.0
 """With the sessions' drain and the last words to the ledger, within systemd's and our 30 s."""
-BACKLOG = 1024
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class RelayWorker:
     follower: Follower
     reporter: Reporter
     acts: Acts
-    _servers: list[asyncio.Server] = field(default_factory=list)
+    _servers: list[Serving] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _forwarding: asyncio.Task[None] | None = None
 
@@ -55,16 +54,9 @@ class RelayWorker:
         for loop_of in (self.scheduler.run, self.follower.run, self.reporter.run, self.acts.run):
             self._tasks.append(asyncio.ensure_future(_forever(loop_of)))
         self._forwarding = asyncio.ensure_future(self.forwarder.run())
-        loop = asyncio.get_running_loop()
         for name, listener in self.listeners.items():
             for listening in sockets.get(name, ()):
-                server = await loop.create_server(
-                    factory(node, listener),
-                    sock=listening,
-                    backlog=BACKLOG,
-                    ssl=listener.tls_context if listener.kind == "submissions" else None,
-                )
-                self._servers.append(server)
+                self._servers.append(await serve(node, listener, listening))
         log.info("relay worker ready", spools=len(self.spools), listeners=sorted(self.listeners))
 
     async def reload(self) -> None:

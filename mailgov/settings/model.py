@@ -76,7 +76,18 @@ class SmtpSettings(Room):
     hop_limit: int = Field(50, ge=10)
     """Received fields after which a message loops (RFC 5321 6.3 asks for 100 at most, 50 is common)."""
     session_limit: int = Field(500, ge=1)
-    """Sessions in one worker: at 8 MB each at the worst, bounded by memory."""
+    """Sessions on one listener in one worker, TLS handshakes under way included. Each has its own room, so
+    that strangers on MX cannot shut submission; a session takes 1 MB at the worst."""
+    client_session_limit: int = Field(50, ge=1)
+    """Of these, sessions of one client (an address, or a /64 of IPv6), and once signed in of one account:
+    ten clients are needed to fill a listener. Postfix's smtpd_client_connection_count_limit is 50 too."""
+    unlimited_networks: list[Network] = []
+    """Networks without a limit for each client: a gateway in front, through which everybody comes."""
+    tls_handshake_timeout_s: float = Field(30.0, gt=0)
+    """For the handshake on submissions; a slow mobile network needs a few seconds."""
+    junk_command_limit: int = Field(100, ge=1)
+    """Commands of a session that bring no message nearer (NOOP, RSET, EHLO, a recipient named again), after
+    which it is closed; a message taken in starts anew. Postfix's smtpd_junk_command_limit is 100 too."""
     idle_timeout_s: float = Field(300.0, gt=0)
     """RFC 5321 4.5.3.2.7: at least 5 minutes for a command."""
     error_limit: int = Field(20, ge=1)

@@ -48,10 +48,12 @@ class Wire:
         self.sent = 0
 
     @classmethod
-    async def connect(cls, port: int, *, tls: ssl.SSLContext | None = None, greeted: bool = True) -> Wire:
-        """Connect on loopback; `greeted` reads the greeting, which must be a 220."""
+    async def connect(
+        cls, port: int, *, tls: ssl.SSLContext | None = None, greeted: bool = True, source: str = "127.0.0.1"
+    ) -> Wire:
+        """Connect on loopback, from `source`; `greeted` reads the greeting, which must be a 220."""
         reader, writer = await asyncio.open_connection(
-            "127.0.0.1", port, ssl=tls, server_hostname="localhost" if tls else None
+            "127.0.0.1", port, ssl=tls, server_hostname="localhost" if tls else None, local_addr=(source, 0)
         )
         wire = cls(reader, writer)
         if greeted:

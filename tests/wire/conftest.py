@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -19,7 +20,8 @@ from mailgov.identity.passwords import PasswordChecker
 from mailgov.mail.events import MessageEvent
 from mailgov.relay.listener import Listener
 from mailgov.relay.node import Node
-from mailgov.relay.server import RelayServer, factory
+from mailgov.relay.server import RelayServer
+from mailgov.relay.serving import BACKLOG, Serving, serve
 from mailgov.relay.tls import server_context
 from mailgov.settings import TlsSettings
 from mailgov.store.snapshot import Snapshot
@@ -52,16 +54,21 @@ class World:
     """Octets that sessions have been given."""
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
-    async def connect(self, kind: str, *, greeted: bool = True) -> Wire:
-        """A connection to a listener; TLS from the start on submissions. The world closes it."""
-        tls = self.client_tls if kind == "submissions" else None
-        wire = await Wire.connect(self.ports[kind], tls=tls, greeted=greeted)
+    async def connect(
+        self, kind: str, *, greeted: bool = True, source: str = "127.0.0.1", silent: bool = False
+    ) -> Wire:
+        """A connection to a listener; TLS from the start on submissions. The world closes it.
+
+        A `silent` one does not begin its handshake.
+        """
+        tls = self.client_tls if kind == "submissions" and not silent else None
+        wire = await Wire.connect(self.ports[kind], tls=tls, greeted=greeted and not silent, source=source)
         self._stack.push_async_callback(wire.close)
         return wire
 
-    async def outside(self) -> Wire:
+    async def outside(self, source: str = "127.0.0.1") -> Wire:
         """A stranger's session on mx, after EHLO."""
-        wire = await self.connect("mx")
+        wire = await self.connect("mx", source=source)
         await wire.ehlo()
         return wire
 
@@ -169,16 +176,11 @@ async def open_world(
                 node, {}, ssl.create_default_context(cafile=str(server_tls[1])), tmp_path, _stack=stack
             )
             _watch(world, monkeypatch)
-            loop = asyncio.get_running_loop()
             for listener in listeners:
-                server = await loop.create_server(
-                    factory(node, listener),
-                    "127.0.0.1",
-                    0,
-                    ssl=context if listener.kind == "submissions" else None,
-                )
-                stack.push_async_callback(_shut, world, server)
-                world.ports[listener.kind] = server.sockets[0].getsockname()[1]
+                listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=BACKLOG))
+                listening.setblocking(False)
+                stack.push_async_callback(_shut, world, await serve(node, listener, listening))
+                world.ports[listener.kind] = listening.getsockname()[1]
             return world
 
         yield opened
@@ -206,7 +208,7 @@ def _watch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.node.admit, world.node.offer = admit, offer
 
 
-async def _shut(world: World, server: asyncio.Server) -> None:
+async def _shut(world: World, server: Serving) -> None:
     """Close a listener and its sessions, and see that they leave nothing behind."""
     server.close()
     for session in list(world.node.connections):
