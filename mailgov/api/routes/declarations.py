@@ -11,7 +11,7 @@ from mailgov.admin import declarations
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.admin.declaring import NewDeclaration, days_of
 from mailgov.api import cursor
-from mailgov.api.declared import (
+from mailgov.api.declared.declarations import (
     CorrectionAsked,
     DeclarationAsked,
     DeclarationBody,

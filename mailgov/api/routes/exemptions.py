@@ -10,7 +10,7 @@ from starlette.responses import Response
 from mailgov.admin import exemptions
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.api import cursor
-from mailgov.api.declared import (
+from mailgov.api.declared.exemptions import (
     EndAsked,
     ExemptionAsked,
     ExemptionBody,

@@ -1,0 +1,1 @@
+"""Bodies of what people say, because no server can count it."""
