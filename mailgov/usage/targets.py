@@ -67,7 +67,8 @@ def _step(obligation: Obligation, span: Span) -> tuple[Status, Step | None]:
     begun = obligation.since is None or obligation.since <= span.start
     reached = [step for step in steps if step.by is None or step.by <= span.last]
     coming = next((step for step in steps if step not in reached), None)
-    if begun and coming is not None and not coming.stated and obligation.kind == "target":
+    past = bool(reached) and reached[-1].by != span.last
+    if begun and past and coming is not None and not coming.stated and obligation.kind == "target":
         return "due", coming  # the whole year of a blank cell is blank
     if begun and (reached or not steps):
         return "due", reached[-1] if reached else None
