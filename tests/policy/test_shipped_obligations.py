@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_targets_by_a_date_stay_open(name: str) -> None:
     one = OBLIGATIONS[name]
     percent, by = OPEN_TARGETS[name]
     assert (one.kind, one.until) == ("target", None)
-    assert [(step.percent, step.by) for step in one.steps] == [(percent, by)]
+    assert [(step.percent, step.by) for step in one.steps] == [(Decimal(percent), by)]
 
 
 def test_nothing_else_is_a_target_or_a_baseline() -> None:
