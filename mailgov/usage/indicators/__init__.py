@@ -10,10 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mailgov.usage.indicators import accounts, mailboxes, people
+from mailgov.usage.indicators import accounts, documents, mailboxes, meeting_documents, people
 from mailgov.usage.indicators.row import Activity, Counter, Figure, Indicator, IndicatorRow, Parts, Question
 
-_PARTS: tuple[tuple[Indicator, ...], ...] = (people.INDICATORS, accounts.INDICATORS, mailboxes.INDICATORS)
+_PARTS: tuple[tuple[Indicator, ...], ...] = (
+    people.INDICATORS,
+    accounts.INDICATORS,
+    mailboxes.INDICATORS,
+    documents.INDICATORS,
+    meeting_documents.INDICATORS,
+)
 
 REGISTRY: Mapping[str, Indicator] = MappingProxyType({one.id: one for part in _PARTS for one in part})
 """By obligation id. An obligation that is not here gets a row that says why it has no figure."""

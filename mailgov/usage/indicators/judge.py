@@ -103,7 +103,8 @@ def _met(case: Case, percent: float | None) -> bool | None:
         return None if figure.numerator is None else figure.numerator >= step.count
     if percent is None or step.percent is None or figure.numerator is None or figure.denominator is None:
         return None
-    return 100 * figure.numerator >= step.percent * figure.denominator
+    met = 100 * figure.numerator >= step.percent * figure.denominator
+    return None if met and figure.incomplete else met
 
 
 def _gap(case: Case, percent: float | None) -> int | None:

@@ -110,6 +110,8 @@ class Figure:
     notes: tuple[Note, ...] = ()
     sample: bool = False
     """True when generated sample data is among it."""
+    incomplete: bool = False
+    """True when the denominator is known to lack something: a target can be missed then, not met."""
 
 
 Counter = Callable[[Question], Awaitable[Sequence[Figure]]]
