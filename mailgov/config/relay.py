@@ -109,7 +109,9 @@ def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:
         guard=Guard.open(settings.data_dir / "guard.sqlite"),
         spool=spools[0],
         signer=Signer(settings.data_dir),
-        passwords=PasswordChecker(os.urandom(32), clock.monotonic),
+        passwords=PasswordChecker(
+            os.urandom(32), clock.monotonic, queue_limit=settings.sign_in.waiting_limit
+        ),
         executor=executor,
         sign_ins=SignInTally(settings.province.timezone),
     )

@@ -13,9 +13,10 @@ import hmac
 import os
 import threading
 import unicodedata
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -99,8 +100,47 @@ def _dummy_hash() -> str:
     return f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${digest}"
 
 
+class _Job(NamedTuple):
+    """A check that waits; `answer` is whether the password matches."""
+
+    stored_hash: str
+    octets: bytes
+    client: str
+    answer: Future[bool]
+
+
+class _Line:
+    """Checks that wait, each client's in turn: who sends many waits for himself."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._clients: OrderedDict[str, deque[_Job]] = OrderedDict()
+        self._length = 0
+
+    def put(self, job: _Job) -> bool:
+        """False where the line is full."""
+        if self._length >= self._limit:
+            return False
+        self._clients.setdefault(job.client, deque()).append(job)
+        self._length += 1
+        return True
+
+    def take(self) -> _Job | None:
+        if not self._clients:
+            return None
+        client, jobs = self._clients.popitem(last=False)
+        job = jobs.popleft()
+        if jobs:
+            self._clients[client] = jobs
+        self._length -= 1
+        return job
+
+
 class PasswordChecker:
-    """Checks passwords in threads of its own, with a bounded queue in front of them.
+    """Checks passwords in threads of its own, with bounded lines in front of them.
+
+    Clients that are known have a line of their own, which is served first: a flood of strangers
+    keeps nobody out who has signed in before. In each line the clients take turns.
 
     `key` (any secret octets of this process) keys a cache of recent successes: an ordinary
     client signs in for every message. An entry is bound to the stored hash, so a changed
@@ -112,33 +152,48 @@ class PasswordChecker:
         key: bytes,
         monotonic: Callable[[], float],
         threads: int = 2,
-        queue_limit: int = 32,
+        queue_limit: int = 250,
         cache_size: int = 1000,
         cache_ttl_s: float = 60.0,
     ) -> None:
         self._key = key
         self._monotonic = monotonic
-        self._places = threads + queue_limit
+        self._threads = threads
         self._cache_size = cache_size
         self._cache_ttl_s = cache_ttl_s
         self._cache: OrderedDict[bytes, float] = OrderedDict()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
         self._lock = threading.Lock()
-        self._taken = 0
+        self._known, self._strangers = _Line(queue_limit), _Line(queue_limit)
+        self._working = 0
+        self._closed = False
         self._dummy = _dummy_hash()
 
-    async def verify(self, stored_hash: str | None, account: str, password: str) -> bool:
+    def remembers(self, stored_hash: str | None, account: str, password: str) -> bool:
+        """True when this password was found right a moment ago: `verify` would say so without work."""
+        entry = self._entry(stored_hash, account, _octets(password))
+        return entry is not None and self._cached(entry)
+
+    async def verify(
+        self, stored_hash: str | None, account: str, password: str, *, client: str = "", known: bool = False
+    ) -> bool:
         """True when the password is the account's.
 
         `stored_hash` None stands for an account that is unknown, suspended or without a
-        password: False after the same work. Raises Busy when the queue is full.
+        password: False after the same work. `client` is who asks, and `known` whether somebody
+        has signed in from there before. Raises Busy when the line is full.
         """
         octets = _octets(password)
         entry = self._entry(stored_hash, account, octets)
         if entry is not None and self._cached(entry):
             return True
         usable = stored_hash is not None and octets is not None
-        matches = await self._work(stored_hash if usable and stored_hash else self._dummy, octets or b"")
+        hashed = stored_hash if usable and stored_hash else self._dummy
+        job = _Job(hashed, octets or b"", client, Future())
+        self._begin(job, self._known if known else self._strangers)
+        # The work is done though the caller stops waiting: a client that hangs up early must not
+        # make room for the next one.
+        matches = await asyncio.shield(asyncio.wrap_future(job.answer))
         if not (matches and usable):
             return False
         if entry is not None:
@@ -147,7 +202,12 @@ class PasswordChecker:
 
     def close(self) -> None:
         """Lets running checks end and drops the queued ones."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            self._closed = True
+            for line in (self._known, self._strangers):
+                while job := line.take():
+                    job.answer.cancel()
+        self._pool.shutdown(wait=True)
 
     def _entry(self, stored_hash: str | None, account: str, octets: bytes | None) -> bytes | None:
         if stored_hash is None or octets is None:
@@ -172,20 +232,30 @@ class PasswordChecker:
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
 
-    async def _work(self, stored_hash: str, octets: bytes) -> bool:
+    def _begin(self, job: _Job, line: _Line) -> None:
+        """Work on it where a thread is free; let it wait otherwise. Raises Busy."""
         with self._lock:
-            if self._taken >= self._places:
+            if self._closed:
                 raise Busy
-            self._taken += 1
-        # The place is given back when the work ends, not when the caller stops waiting:
-        # a client that hangs up early must not make room for the next one.
-        future = self._pool.submit(_matches, stored_hash, octets, self._dummy)
-        future.add_done_callback(self._leave)
-        return await asyncio.wrap_future(future)
+            if self._working >= self._threads:
+                if not line.put(job):
+                    raise Busy
+                return
+            self._working += 1
+            self._pool.submit(self._work, job)
 
-    def _leave(self, _future: Future[bool]) -> None:
-        with self._lock:
-            self._taken -= 1
+    def _work(self, job: _Job) -> None:
+        """Answer it, then whoever is next."""
+        following: _Job | None = job
+        while following is not None:
+            try:
+                following.answer.set_result(_matches(following.stored_hash, following.octets, self._dummy))
+            except Exception as error:  # noqa: BLE001 - the caller's to handle; the thread goes on
+                following.answer.set_exception(error)
+            with self._lock:
+                following = self._known.take() or self._strangers.take()
+                if following is None:
+                    self._working -= 1
 
 
 def _matches(stored_hash: str, octets: bytes, dummy: str) -> bool:

@@ -99,8 +99,10 @@ class Judged:
     refusal: str | None = None
 
 
-async def sign_in(door: Door, credentials: Credentials) -> Judged:
+async def sign_in(door: Door, credentials: Credentials, client: str = "") -> Judged:
     """Who signs in, by submission or IMAP. Whatever it is refused for costs the same (one argon2id).
+
+    `client` is whom the sign-in counts for (`door.client_of`): clients take turns.
 
     A first password opens no mailbox: it leads to the page where it is changed, and nowhere else.
     Raises MailError 454 when too many sign-ins wait, or when there is no directory to ask yet.
@@ -111,7 +113,9 @@ async def sign_in(door: Door, credentials: Credentials) -> Judged:
     account = _account(snapshot, credentials.name)
     closed = closed_to(snapshot, account)
     stored = account.password_hash if account is not None and closed is None else None
-    verified = await door.passwords.verify(stored, credentials.name.lower(), credentials.password)
+    verified = await door.passwords.verify(
+        stored, credentials.name.lower(), credentials.password, client=client
+    )
     if verified and closed is None:
         return Judged(account)
     return Judged(None, closed or "wrong password")

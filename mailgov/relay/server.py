@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.relay import auth
 from mailgov.relay.data import DataSink, receive
-from mailgov.relay.door import Full, Place
+from mailgov.relay.door import Full, Place, client_of
 from mailgov.relay.edits import Trace
 from mailgov.relay.listener import COMMAND_LENGTHS, Commands, Listener, address_of, inside
 from mailgov.relay.node import Node
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 CLOSING_S = 5.0
 """How long a client may take to read the last reply before the connection is cut."""
+REFUSED_SIGN_INS_LOGGED = 60
+"""In a minute; a flood of guesses must not fill the log: the door's counters have them all."""
 SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
@@ -331,12 +333,14 @@ class RelayServer(SMTP):
             return auth.decode_base64(line.rstrip(b"\r\n").decode("ascii", "replace"))
 
     async def _sign_in(self, credentials: auth.Credentials) -> None:
-        judged = await auth.sign_in(self._node, credentials)
+        node = self._node
+        peer = address_of(self.transport) if self.transport is not None else "unknown"
+        judged = await auth.sign_in(node, credentials, client_of(peer))
         account = judged.account
         if account is None:
             self._refused("bad_sign_in")
-            peer = address_of(self.transport) if self.transport is not None else "unknown"
-            log.warning("sign-in refused", name=credentials.name, client=peer, reason=judged.refusal)
+            if node.counters.within(node.clock.now_ms(), "sign-in refused", REFUSED_SIGN_INS_LOGGED):
+                log.warning("sign-in refused", name=credentials.name, client=peer, reason=judged.refusal)
             await self._reply(auth.WRONG)
             return
         try:
@@ -347,8 +351,8 @@ class RelayServer(SMTP):
             await self._send(full.reply.line().encode() + b"\r\n")
             self._end()
         self._account = account
-        self._node.counters.add("sign_ins")
-        self._node.sign_ins.note(account.address, "submission", self._node.clock.now_ms())
+        node.counters.add("sign_ins")
+        node.sign_ins.note(account.address, "submission", node.clock.now_ms())
         log.info("signed in", account=account.address, listener=self._listener.kind)
         await self._reply(auth.SIGNED_IN)
 

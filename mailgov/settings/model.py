@@ -127,6 +127,8 @@ class SignInSettings(Room):
     """By one account from everywhere; networks that it signed in from lately are let through."""
     known_days: int = Field(30, ge=1)
     """How long a network counts as one that the account signs in from."""
+    waiting_limit: int = Field(250, ge=1)
+    """Sign-ins that wait for their turn in one process, from known networks and others each: 4 s of work."""
 
 
 class DnsSettings(Room):

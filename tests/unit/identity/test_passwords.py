@@ -147,19 +147,62 @@ async def test_full_queue_is_a_temporary_refusal(clock: Clock) -> None:
     checker.close()
 
 
-async def test_a_caller_that_leaves_keeps_its_place_until_the_work_ends(clock: Clock) -> None:
-    checker = PasswordChecker(os.urandom(32), clock, threads=1, queue_limit=0)
-    task = asyncio.create_task(checker.verify(STORED, ACCOUNT, "wrong"))
+async def test_a_caller_that_leaves_keeps_its_place_until_the_work_ends(
+    clock: Clock, work: list[str]
+) -> None:
+    checker = PasswordChecker(os.urandom(32), clock, threads=1)
+    tasks = [asyncio.create_task(checker.verify(STORED, ACCOUNT, f"wrong {n}")) for n in range(3)]
     await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    try:
-        await checker.verify(STORED, ACCOUNT, PASSWORD)
-    except Busy:
-        pass  # the thread still works; a machine fast enough has given the place back
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD)
+    assert len(work) == 4
     checker.close()
-    assert checker._taken == 0
+
+
+async def test_clients_take_turns(clock: Clock) -> None:
+    checker = PasswordChecker(os.urandom(32), clock, threads=1)
+    ended: list[str] = []
+
+    async def check(client: str, known: bool) -> None:
+        assert not await checker.verify(STORED, ACCOUNT, "wrong", client=client, known=known)
+        ended.append(client)
+
+    asked = [("flood", False)] * 4 + [("stranger", False), ("office", True), ("office", True), ("home", True)]
+    await asyncio.gather(*(check(*one) for one in asked))
+    assert ended == ["flood", "office", "home", "office", "flood", "stranger", "flood", "flood"]
+    checker.close()
+
+
+async def test_a_flood_of_strangers_leaves_known_clients_their_line(clock: Clock) -> None:
+    checker = PasswordChecker(os.urandom(32), clock, threads=1, queue_limit=2)
+    tasks = [asyncio.create_task(checker.verify(None, ACCOUNT, "x", client=f"{n}")) for n in range(9)]
+    await asyncio.sleep(0)
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD, client="office", known=True)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(result, Busy) for result in results) == 6
+    checker.close()
+
+
+async def test_what_waits_when_the_checker_closes_is_dropped(clock: Clock, work: list[str]) -> None:
+    checker = PasswordChecker(os.urandom(32), clock, threads=1)
+    tasks = [asyncio.create_task(checker.verify(STORED, ACCOUNT, f"wrong {n}")) for n in range(5)]
+    await asyncio.sleep(0)
+    checker.close()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(result, asyncio.CancelledError) for result in results) == 4
+    with pytest.raises(Busy):
+        await checker.verify(STORED, ACCOUNT, PASSWORD)
+
+
+async def test_what_is_remembered_needs_no_work(checker: PasswordChecker, work: list[str]) -> None:
+    assert not checker.remembers(STORED, ACCOUNT, PASSWORD)
+    assert await checker.verify(STORED, ACCOUNT, PASSWORD)
+    assert checker.remembers(STORED, ACCOUNT, PASSWORD)
+    assert not checker.remembers(STORED, ACCOUNT, PASSWORD + "x")
+    assert not checker.remembers(None, ACCOUNT, PASSWORD)
+    assert len(work) == 1
 
 
 def test_over_long_password_is_not_hashed() -> None:
