@@ -1,32 +1,56 @@
 """A look into a message for what policy and records ask: names of attachments, kinds of signature.
 
-Boundaries are found by byte search; no part is decoded, no tree is built, nothing is copied
-but part headers. Everything is bounded, and `MimeLook.complete` says when a bound was met.
+Boundaries are found by byte search; no tree is built, nothing is copied but part headers, and
+nothing is decoded but a message or multipart that is itself encoded. Everything is bounded, and
+`MimeLook.complete` says when a bound was met.
+
+Readers differ in how they take what is malformed, so for secrecy each reading counts: every field
+and parameter of one name, every boundary, the content as it stands and decoded. The record keeps
+the likeliest reading alone.
 """
 
 from __future__ import annotations
 
-import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mailgov.mail.headers import HeaderBlock
-from mailgov.mail.parameters import Parameters, main_value, parameters, text, token
+from mailgov.mail.comments import without_comments
+from mailgov.mail.encoded_words import VALUE_OCTETS
+from mailgov.mail.headers import FIELD_LIMIT, HeaderBlock
+from mailgov.mail.parameters import (
+    Parameters,
+    main_value,
+    parameters,
+    text,
+    texts,
+    token,
+    tokens,
+    within_bounds,
+)
+from mailgov.mail.secrecy import field_mark, highest, secrecy_mark
+from mailgov.mail.transfer import ENCODED, Data, decoded
 
 PART_LIMIT = 1000
-DEPTH_LIMIT = 20
+DEPTH_LIMIT = 50
 NAME_LIMIT = 200
 
 NAME_CHARACTERS = 255
 """Characters kept of one name; no file system takes more."""
 
-_PART_HEADER_OCTETS = 16_384
-_MESSAGE_HEADER_OCTETS = 65_536
-_FIELDS = 200  # fields read of one part's header
+# No bound is one that everyday mail comes near: our own people's mail is refused where one is met.
+_PART_HEADER_OCTETS = 65_536
+_MESSAGE_HEADER_OCTETS = 262_144  # as the setting header_limit_bytes for a message of its own
+_SMALL_HEADER_OCTETS = 4096  # what is copied of a part at first
+_FIELDS = 1000  # fields read of one part's header
+_ALL_FIELDS = 200_000  # fields of all parts together
+_MARKED_OCTETS = 1 << 20  # of fields that may name something, in all parts together, read for marks
+_DECODED_OCTETS = 1 << 24  # of messages and multiparts that are encoded, decoded at all
 _FALSE_BOUNDARIES = 20_000  # lines that only begin like a boundary, in the whole message
-_BOUNDARY_OCTETS = 200  # RFC 2046 5.1.1 allows 70
-_LINE_OCTETS = 1000  # how far the end of a boundary line is looked for
+_BOUNDARY_OCTETS = 1000  # RFC 2046 5.1.1 allows 70
+_LINE_OCTETS = 2000  # how far the end of a boundary line is looked for
 _SMALLEST_WINDOW, _LARGEST_WINDOW = 1 << 12, 1 << 20
-_SEARCHES = 6  # times the whole message may be searched; each level of nesting searches its part once
+_SEARCHES = 12  # times the whole message may be searched; each level of nesting searches its part once
 
 _SIGNATURE_TYPES = {
     b"application/pkcs7-signature": "smime",
@@ -35,7 +59,11 @@ _SIGNATURE_TYPES = {
 }
 _SIGNATURE_ORDER = ("dkim", "smime", "pgp")
 
-Data = bytes | bytearray | memoryview | mmap.mmap
+_MESSAGES = frozenset({b"message/rfc822", b"message/global"})
+_NAMES = frozenset({b"filename", b"name"})
+_NAMING = frozenset({b"content-disposition", b"content-type", b"content-description"})
+
+__all__ = ["Attached", "Data", "MimeLook", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +91,10 @@ class MimeLook:
     signatures: tuple[str, ...] = ()
     attachments: int = 0
     complete: bool = True
-    """False when a limit ended the look: there may be more names."""
+    """False when a limit ended the look, or no boundary could be told: there may be more."""
+    secrecy: str | None = None
+    """The highest mark of any name that something attached may be shown under: file names, the
+    description, an attached message's subject, each in every reading."""
     contents: tuple[Attached, ...] = ()
     """The attachments themselves, in order; what is attached to an attached message lies inside that."""
 
@@ -79,7 +110,7 @@ def look(
     """Look through a whole message of which `header` is the top header; never raises.
 
     `part_limit` bounds the parts entered, `depth_limit` how deep they nest, `name_limit` the
-    number of names. Nested message/rfc822 parts are entered.
+    names that are kept. Nested message/rfc822 parts are entered.
     """
     walk = _Walk(data, part_limit, depth_limit, name_limit)
     if header.count(b"dkim-signature"):
@@ -90,6 +121,7 @@ def look(
         tuple(kind for kind in _SIGNATURE_ORDER if kind in walk.signatures),
         walk.attachments,
         walk.complete and header.complete,
+        highest(list(walk.marks)),
         tuple(walk.contents),
     )
 
@@ -106,25 +138,104 @@ class _Walk:
         self.signatures: set[str] = set()
         self.attachments = 0
         self.contents: list[Attached] = []
+        self.marks: set[str | None] = set()
         self.complete = True
+        self._fields_left = _ALL_FIELDS
+        self._marked_left = _MARKED_OCTETS
+        self._decoded_left = _DECODED_OCTETS
+        self._inside_encoded = False
 
-    def entity(self, header: HeaderBlock, start: int, end: int, depth: int) -> None:
+    def entity(
+        self, header: HeaderBlock, start: int, end: int, depth: int, default: bytes = b"text/plain"
+    ) -> None:
         """One message or part: its header, and its body in data[start:end]."""
-        content_type = header.first(b"content-type") or b""
-        kind = main_value(content_type)
+        self._judge(header)
+        content_types = header.all(b"content-type")
+        content_type = content_types[0] if content_types else b""
+        kind = main_value(content_type) or default
         type_parameters = parameters(content_type)
         self._note_signature(kind, type_parameters)
-        if kind.startswith(b"multipart/"):
-            boundary = token(type_parameters, b"boundary").rstrip()
-            if 0 < len(boundary) <= _BOUNDARY_OCTETS and self._may_descend(depth):
-                self._multipart(b"--" + boundary, start, end, depth + 1)
-            return
         message = depth > 0 and kind.startswith(b"message/rfc822")
-        if kind not in _SIGNATURE_TYPES and self._note_attachment(header, type_parameters, message):
+        leaf = not kind.startswith(b"multipart/") and kind not in _SIGNATURE_TYPES
+        if leaf and self._note_attachment(header, type_parameters, message):
             self._note_content(header, start, end)
-        if kind in {b"message/rfc822", b"message/global"} and self._may_descend(depth):
-            inner = self._header(start, end, _MESSAGE_HEADER_OCTETS)
-            self.entity(inner, start + inner.size, end, depth + 1)
+        kinds = {kind, *(_kind(value) for value in content_types)}
+        multipart = any(kind.startswith(b"multipart/") for kind in kinds)
+        if (multipart or kinds & _MESSAGES) and self._may_descend(depth):
+            self._descend(header, kinds, start, end, depth + 1)
+            # RFC 2045 6.4 forbids it, some clients do it for messages, and readers undo it. Once:
+            # what is encoded inside what is encoded no reader unpacks.
+            encodings = {_kind(value) for value in header.all(b"content-transfer-encoding")}
+            for encoding in sorted(encodings & ENCODED)[: 0 if self._inside_encoded else 1]:
+                with self._content(start, end, encoding) as size:
+                    self._descend(header, kinds, 1, size, depth + 1)
+
+    def _descend(self, header: HeaderBlock, kinds: set[bytes], start: int, end: int, depth: int) -> None:
+        """Into a multipart by every boundary that it may have, and into an attached message."""
+        if any(kind.startswith(b"multipart/") for kind in kinds):
+            default = b"message/rfc822" if b"multipart/digest" in kinds else b"text/plain"
+            boundaries = dict.fromkeys(
+                boundary.rstrip()
+                for value in header.all(b"content-type")
+                for boundary in tokens(value, b"boundary")
+            )
+            if not boundaries or not all(0 < len(boundary) <= _BOUNDARY_OCTETS for boundary in boundaries):
+                self.complete = False
+            for boundary in boundaries:
+                if 0 < len(boundary) <= _BOUNDARY_OCTETS:
+                    self._multipart(b"--" + boundary, start, end, depth, default)
+        if kinds & _MESSAGES and self._may_enter():
+            inner = self._header(start, end, _MESSAGE_HEADER_OCTETS, FIELD_LIMIT)
+            for subject in inner.all(b"subject"):  # mail programs show it as the attachment's name
+                self._judge_text(subject)
+            self.entity(inner, start + inner.size, end, depth)
+
+    @contextmanager
+    def _content(self, start: int, end: int, encoding: bytes) -> Iterator[int]:
+        """Within, the walk is over the decoded content, whose size this gives."""
+        content = bytearray(b"\n")  # a boundary is looked for behind a line's end
+        for piece in decoded(self._data, start, end, encoding):
+            content += piece
+            self._decoded_left -= len(piece)
+            if self._decoded_left <= 0:
+                self.complete = False
+                break
+        outer, self._data = self._data, content
+        was_inside, self._inside_encoded = self._inside_encoded, True
+        self._search_left += _SEARCHES * len(content)
+        try:
+            yield len(content)
+        finally:
+            self._data, self._inside_encoded = outer, was_inside
+
+    def _judge(self, header: HeaderBlock) -> None:
+        """The marks of every name that the fields give, in every reading."""
+        for field in header.fields:
+            if field.name not in _NAMING:
+                continue
+            value = header.value(field)
+            if field.name == b"content-description":
+                self._judge_text(value)
+                continue
+            if not within_bounds(value):
+                self.complete = False
+            if self._may_bear_a_mark(value):
+                self.marks |= {secrecy_mark(name) for name in texts(value, _NAMES)}
+
+    def _judge_text(self, value: bytes) -> None:
+        if len(value) > VALUE_OCTETS:
+            self.complete = False
+        if self._may_bear_a_mark(value):
+            self.marks.add(field_mark(value))
+
+    def _may_bear_a_mark(self, value: bytes) -> bool:
+        """False for what holds none in any reading; the rest is read only so far."""
+        if value.isascii() and b"=?" not in value and b"%" not in value and b"*" not in value:
+            return False
+        self._marked_left -= len(value)
+        if self._marked_left < 0:
+            self.complete = False
+        return self._marked_left >= 0
 
     def _may_descend(self, depth: int) -> bool:
         if depth < self._depth_limit:
@@ -132,24 +243,34 @@ class _Walk:
         self.complete = False
         return False
 
-    def _multipart(self, delimiter: bytes, start: int, end: int, depth: int) -> None:
+    def _may_enter(self) -> bool:
+        self._parts_left -= 1
+        if self._parts_left < 0:
+            self.complete = False
+        return self._parts_left >= 0
+
+    def _multipart(self, delimiter: bytes, start: int, end: int, depth: int, default: bytes) -> None:
         found = self._delimiter(delimiter, start, end)
         while found is not None:
             _, body, closing = found
             if closing:
                 return
-            if self._parts_left <= 0:
-                self.complete = False
+            if not self._may_enter():
                 return
-            self._parts_left -= 1
             found = self._delimiter(delimiter, body, end)
             stop = found[0] if found else end
-            header = self._header(body, stop, _PART_HEADER_OCTETS)
-            self.entity(header, body + header.size, stop, depth)
+            header = self._header(body, stop, _PART_HEADER_OCTETS, _FIELDS)
+            self.entity(header, body + header.size, stop, depth, default)
 
-    def _header(self, start: int, end: int, limit: int) -> HeaderBlock:
-        header = HeaderBlock.scan(self._data[start : min(end, start + limit)], field_limit=_FIELDS)
-        if not header.complete or (header.size == limit and start + limit < end):
+    def _header(self, start: int, end: int, limit: int, fields: int) -> HeaderBlock:
+        fields = max(0, min(fields, self._fields_left))
+        for size in (_SMALL_HEADER_OCTETS, limit):
+            header = HeaderBlock.scan(self._data[start : min(end, start + size)], field_limit=fields)
+            whole = header.size < size or start + size >= end
+            if whole or not header.complete:
+                break
+        self._fields_left -= len(header.fields)
+        if not (whole and header.complete):
             self.complete = False
         return header
 
@@ -203,7 +324,7 @@ class _Walk:
             self.signatures.add("smime")
 
     def _note_content(self, header: HeaderBlock, start: int, end: int) -> None:
-        if self.contents and start < self.contents[-1].end:
+        if self._inside_encoded or (self.contents and start < self.contents[-1].end):
             return  # inside an attached message
         encoding = main_value(header.first(b"content-transfer-encoding") or b"")
         self.contents.append(Attached(start, end, encoding))
@@ -224,9 +345,12 @@ class _Walk:
         for name in clean:
             if len(self.names) < self._name_limit:
                 self.names[name] = None
-            elif name not in self.names:
-                self.complete = False
         return attached
+
+
+def _kind(value: bytes) -> bytes:
+    """A type or an encoding as lenient readers take it: without comments and spaces."""
+    return b"".join(main_value(without_comments(value[:_PART_HEADER_OCTETS])).split())
 
 
 def _base_name(name: str | None) -> str:

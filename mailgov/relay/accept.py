@@ -11,6 +11,7 @@ from mailgov.policy import render_reply
 from mailgov.relay.bounce import Failure, bounce
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.intake import Prepared, prepare, reject_message
+from mailgov.relay.legible import NotLegible
 from mailgov.relay.node import Node
 from mailgov.relay.sign import SigningError
 from mailgov.store.spool import BodyWriter, Change, QueuedRecipient, SpoolError, SpoolFull
@@ -34,6 +35,11 @@ async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: He
             return await reject_message(node, incoming, prepared.rejection, prepared.event)
         await node.spool.apply(await _change(node, incoming, prepared))
         offered = prepared.message if leased else None
+    except NotLegible as error:
+        await writer.discard()
+        listener, client = str(incoming.facts["session.listener"]), incoming.trace.client_address
+        node.counters.refuse(node.clock.now_ms(), listener, client, error.why.reason)
+        return error.why.reply
     except (SpoolError, SigningError, MailError) as error:
         await writer.discard()
         log.error("message not kept", queue_id=incoming.queue_id, cause=str(error))

@@ -8,6 +8,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
+from mailgov.mail.comments import without_comments
 from mailgov.mail.headers import HeaderBlock
 
 AUTHSERV_ID_OCTETS = 1000
@@ -82,27 +83,5 @@ def removals(header: HeaderBlock, *, submitted: bool, authserv_id: str) -> tuple
 
 def _claims(value: bytes, authserv_id: bytes) -> bool:
     """Whether the value's authserv-id, behind comments and in quotes or not (RFC 8601 2.2), is ours."""
-    words = _without_comments(value[:AUTHSERV_ID_OCTETS]).split(b";", 1)[0].replace(b"\\", b"").split()
+    words = without_comments(value[:AUTHSERV_ID_OCTETS]).split(b";", 1)[0].replace(b"\\", b"").split()
     return bool(words) and words[0].strip(b'"').rstrip(b".").lower() == authserv_id
-
-
-def _without_comments(value: bytes) -> bytes:
-    """The value with a blank for each comment (RFC 5322 3.2.2); one that never ends takes the rest."""
-    kept, depth, at, quoted = bytearray(), 0, 0, False
-    while at < len(value):
-        octet = value[at : at + 1]
-        if octet == b"\\":
-            kept += b"" if depth else value[at : at + 2]
-            at += 2
-            continue
-        if octet == b'"' and not depth:
-            quoted = not quoted
-        if octet == b"(" and not quoted:
-            depth += 1
-        elif octet == b")" and depth:
-            depth -= 1
-            kept += b" "
-        elif not depth:
-            kept += octet
-        at += 1
-    return bytes(kept)

@@ -19,11 +19,11 @@ from mailgov.mail.family import family
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.mime import look
 from mailgov.mail.reply import INTERNAL_ERROR, Reply
-from mailgov.mail.secrecy import highest, secrecy_mark
 from mailgov.policy import Decision, Stage, render_reply
 from mailgov.relay import edits, judge
 from mailgov.relay.documents import hash_of_attachments
 from mailgov.relay.incoming import Incoming, Seen, header_facts, reading
+from mailgov.relay.legible import PARTS, NotLegible
 from mailgov.relay.node import Node
 from mailgov.relay.records import message_event, recipient_record, rejection
 from mailgov.relay.sign import body_hash
@@ -44,6 +44,9 @@ log = structlog.get_logger()
 
 SECRECY_RECORDS_PER_MINUTE = 60
 """From outside, by worker: a province's mail has none; a flood of them is an attack."""
+
+INLINE_LOOK_BYTES = 32_768
+"""Larger messages are looked at in a thread: a hostile one holds up no other's session."""
 
 
 async def judge_header(node: Node, incoming: Incoming, header: HeaderBlock) -> Decision | None:
@@ -70,14 +73,16 @@ async def prepare(
 ) -> Prepared:
     """Look at a complete message, decide, edit and sign it; nothing is stored yet but its body.
 
-    `leased`: the scheduler will attempt it from memory. Raises SpoolError, SigningError or
-    MailError; the caller discards the body then.
+    `leased`: the scheduler will attempt it from memory. Raises NotLegible, SpoolError, SigningError
+    or MailError; the caller discards the body then.
     """
     seen = await _look(node, incoming, writer, header)
     facts = {**incoming.facts, **header_facts(incoming, header), **_body_facts(seen, writer)}
     decision = await judge.decide(node, Stage.DATA, facts)
     if decision is not None and decision.rejected:
         return Prepared(rejection(node, incoming, decision, seen), rejection=decision)
+    if not seen.mime.complete:
+        _look_cut_short(node, incoming)
     if decision is not None and (decision.rule or decision.watched):
         incoming.decisions.append(decision.record())
     now_ms = node.clock.now_ms()
@@ -140,14 +145,25 @@ async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: Head
             attached = hash_of_attachments(incoming, document, belongs, data, mime)
         return Seen(header, mime, document, subject, authors, digest, belongs, attached)
 
-    if writer.in_file:
+    if writer.in_file or writer.size_bytes > INLINE_LOOK_BYTES:
         return await asyncio.get_running_loop().run_in_executor(node.executor, work)
     return work()
 
 
+def _look_cut_short(node: Node, incoming: Incoming) -> None:
+    """Behind the part that was seen, a mark may stand. Raises NotLegible for our own accounts' mail.
+
+    From outside it is taken: see docs/policy.md, "What cannot be read".
+    """
+    if incoming.account is not None:
+        raise NotLegible(PARTS)
+    node.counters.add("looks_cut_short")
+    log.warning("parts not seen whole", queue_id=incoming.queue_id, source=incoming.source)
+
+
 def _body_facts(seen: Seen, writer: BodyWriter) -> judge.Known:
     return {
-        "message.attachment_secrecy": highest([secrecy_mark(name) for name in seen.mime.attachment_names]),
+        "message.attachment_secrecy": seen.mime.secrecy,
         "message.document_class": seen.document.document_class,
         "message.size_bytes": writer.size_bytes,
     }

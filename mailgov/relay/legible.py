@@ -22,6 +22,18 @@ class Illegible:
 
 TOO_MANY_FIELDS = Illegible(Reply(550, "5.6.0", "The message header has too many fields"), "header_fields")
 LONG_SUBJECT = Illegible(Reply(550, "5.6.0", "The Subject is too long to be read"), "long_subject")
+PARTS = Illegible(
+    Reply(550, "5.6.0", "The message's parts cannot be read whole: malformed, too many or too deep"),
+    "mime_parts",
+)
+
+
+class NotLegible(Exception):
+    """A message is not to be taken in, for what `why` tells."""
+
+    def __init__(self, why: Illegible) -> None:
+        super().__init__(why.reason)
+        self.why = why
 
 
 def illegible_header(header: HeaderBlock, *, submitted: bool) -> Illegible | None:

@@ -187,6 +187,49 @@ async def test_every_author_is_the_account(world: World, fields: list[bytes], fi
     assert await world.kept() == []
 
 
+DEEP = b"".join(
+    b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level) for level in range(60)
+)
+
+
+@pytest.mark.parametrize("size", [10, 400_000])
+@pytest.mark.parametrize("kind", ["submissions", "trusted", "mx"])
+async def test_parts_that_cannot_be_seen_whole_are_refused_to_our_own(
+    world: World, kind: str, size: int
+) -> None:
+    wire = await (world.inside() if kind == "submissions" else world.connect(kind))
+    if kind != "submissions":
+        await wire.ehlo()
+    path = {"submissions": AN, "trusted": f"scanner@{DOMAIN}", "mx": STRANGER}[kind]
+    data = f"From: <{path}>\r\nSubject: x\r\n".encode() + DEEP + b"data\r\n" * (size // 6)
+    said = await wire.mail(path, BINH, message=data)
+    if kind == "mx":
+        assert said.code == 250
+        assert world.count("looks_cut_short") == 1
+        return
+    assert said.short == "550 5.6.0"
+    assert said.lines[0].startswith("The message's parts cannot be read whole")
+    assert world.count("refused_mime_parts") == 1
+    assert (world.files(), await world.kept(), await world.events()) == ([], [], [])
+
+
+async def test_a_mark_that_was_seen_counts_where_the_rest_was_not(world: World) -> None:
+    marked = "--b\r\nContent-Disposition: attachment; filename=MẬT.pdf\r\n\r\nx\r\n".encode()
+    many = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + marked + b"--b\r\n\r\n" * 1001
+    for inside in (True, False):
+        wire = await (world.inside() if inside else world.outside())
+        author = AN if inside else STRANGER
+        assert_stopped(await wire.mail(author, BINH, message=f"From: <{author}>\r\n".encode() + many))
+
+
+async def test_an_attached_message_is_stopped_by_its_own_subject(world: World) -> None:
+    inner = (
+        b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: " + words(SECRET.encode()) + b"\r\n\r\nx\r\n"
+    )
+    data = message(FROM_AN, b"Subject: x", b'Content-Type: multipart/mixed; boundary="b"', body=inner)
+    assert_stopped(await (await world.inside()).mail(AN, BINH, message=data))
+
+
 @pytest.mark.parametrize("kind", ["inside", "outside"])
 async def test_a_header_that_cannot_be_seen_whole_is_refused(world: World, kind: str) -> None:
     """What decides may stand behind the last field that is told apart: From, Subject, Bcc."""

@@ -100,7 +100,7 @@ def test_boundary_lines_may_end_in_white_space_and_lines_in_lf() -> None:
 def test_a_cut_message_shows_what_is_there() -> None:
     assert look_at(MIXED + b"--b\r\n" + PDF % b"a.pdf").attachment_names == ("a.pdf",)
     assert look_at(MIXED + b"--b") == MimeLook()
-    assert look_at(b"Content-Type: multipart/mixed\r\n\r\n--\r\n") == MimeLook()
+    assert look_at(b"Content-Type: multipart/mixed\r\n\r\n--\r\n") == MimeLook(complete=False)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_limits_are_said() -> None:
     assert look_at(MIXED + mixed(*parts), part_limit=3).attachments == 3
     assert not look_at(MIXED + mixed(*parts), part_limit=3).complete
     few = look_at(MIXED + mixed(*parts), name_limit=2)
-    assert (len(few.attachment_names), few.attachments, few.complete) == (2, 5, False)
+    assert (len(few.attachment_names), few.attachments, few.complete) == (2, 5, True), "nothing unseen"
 
 
 def nested(depth: int) -> bytes:
@@ -167,7 +167,7 @@ def nested(depth: int) -> bytes:
 
 
 def test_depth_is_bounded() -> None:
-    assert look_at(nested(20)).attachment_names == ("deep.pdf",)
+    assert look_at(nested(50)).attachment_names == ("deep.pdf",)
     seen = look_at(nested(1000))
     assert (seen.attachment_names, seen.complete) == ((), False)
 
@@ -200,3 +200,142 @@ def test_a_large_attachment_is_passed_at_the_speed_of_a_search() -> None:
     started = time.process_time()
     assert look(message, header=header).attachment_names == ("big.pdf", "a.pdf")
     assert time.process_time() - started < 1
+
+
+# Marks of secrecy, under whatever name a reader may show what is attached
+
+MARKED = "TUYỆT MẬT.docx".encode()
+PERCENT = b"".join(b"%%%02X" % octet for octet in MARKED)
+PLAIN = b'attachment; filename="' + MARKED + b'"'
+
+
+def part(disposition: bytes = PLAIN, before: bytes = b"") -> bytes:
+    return (
+        before
+        + b"Content-Type: application/octet-stream\r\nContent-Disposition: "
+        + disposition
+        + (b"\r\n\r\nx\r\n")
+    )
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        PLAIN,
+        b'attachment; filename="' + MARKED + b'\xff"',
+        b"attachment; filename=\"ok.docx\"; filename*=utf-8''" + PERCENT,
+        PLAIN + b"; filename*=utf-8''ok.docx",
+        PLAIN + b'; filename*0="ok.docx"',
+        b'attachment; filename="ok.docx"; filename="' + MARKED + b'"',
+        b"attachment; filename*0*=utf-8''ok.docx; filename*0*=utf-8''" + PERCENT,
+        b"attachment; filename*0*=utf-8''a%20; filename*1000*=" + PERCENT,
+        b"attachment; filename*1*=" + PERCENT,
+        b"attachment; filename*=iso-8859-1''" + PERCENT,
+        b'attachment; filename="' + PERCENT + b'"',
+        b"attachment; filename=\"UTF-8''" + PERCENT + b'"',
+        b'attachment (c); filename="' + MARKED + b'"',
+        b'attachment; (c) filename="' + MARKED + b'"',
+        b'attachment; filename (c) = "' + MARKED + b'"',
+        b'attachment; filename=(c)"' + MARKED + b'"',
+        b'attachment; x="(; filename="' + MARKED + b'"',
+        b'attachment filename="' + MARKED + b'"',
+        b'attachment; x="a; filename="' + MARKED + b'"',
+        b'attachment; x="a\\"; filename="' + MARKED + b'"',
+        b"attachment; " + b"".join(b"p%d=1; " % n for n in range(250)) + b'filename="' + MARKED + b'"',
+        b'attachment; x="' + b"a" * 17_000 + b'"; filename="' + MARKED + b'"',
+        b'attachment; filename="' + b"a" * 300 + b" " + MARKED + b'"',
+        'attachment; filename="TUYỆT MẬT/12.docx"'.encode(),
+        'attachment; filename="ＴＵＹỆＴ ＭẬＴ.docx"'.encode(),
+        b"attachment; filename==?utf-8?B?VFVZ4b?= =?utf-8?B?uGVCBN4bqsVA==?=",
+        b"attachment\r\nContent-Disposition: " + PLAIN,
+        b"attachment\r\nContent-Type: x/y; name=" + MARKED,
+        b"attachment\r\nContent-Description: =?utf-8?B?" + base64.b64encode(MARKED) + b"?=",
+    ],
+)
+def test_every_name_of_an_attachment_is_judged(disposition: bytes) -> None:
+    seen = look_at(MIXED + mixed(part(disposition)))
+    assert (seen.secrecy, seen.complete) == ("TUYỆT MẬT", True)
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        b"attachment; filename=a.docx",
+        'attachment; filename="Đổi MẬT KHẨU.docx"'.encode(),
+        # Cut by the client between the two syllables of an innocent word.
+        'attachment; filename*0="ĐỔI MẬT"; filename*1=" KHẨU.docx"'.encode(),
+        b"attachment; filename*0*=utf-8''%C4%90%E1%BB%94I%20M%E1%BA%ACT; filename*1*=%20KH%E1%BA%A8U.docx",
+        'attachment; filename="BẢO MẬT (1).docx"'.encode(),
+        "attachment; filename=BẢO MẬT (1).docx".encode(),
+    ],
+)
+def test_innocent_names_stay_innocent(disposition: bytes) -> None:
+    seen = look_at(MIXED + mixed(part(disposition)))
+    assert (seen.secrecy, seen.complete) == (None, True)
+
+
+def typed(content_type: bytes, body: bytes) -> bytes:
+    return b"From: a@b\r\nContent-Type: " + content_type + b"\r\n\r\n" + body
+
+
+def in_base64(content: bytes) -> bytes:
+    return b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(content).replace(b"\n", b"\r\n")
+
+
+ATTACHED = b"From: a@b\r\nSubject: " + MARKED + b"\r\n\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        typed(b"multipart/mixed (hi); boundary=b", mixed(part())),
+        typed(b"(hi) multipart/mixed; boundary=b", mixed(part())),
+        typed(b"multipart / mixed; boundary=b", mixed(part())),
+        typed(b"multipart/mixed; boundary=b (c)", mixed(part())),
+        typed(b"multipart/mixed; boundary=(c) b", mixed(part())),
+        typed(b"multipart/mixed; boundary=z; boundary=b", mixed(part())),
+        typed(b"multipart/mixed; boundary=" + b"b" * 400, mixed(part(), boundary=b"b" * 400)),
+        typed(b"text/plain\r\nContent-Type: multipart/mixed; boundary=b", mixed(part())),
+        typed(b"multipart/digest; boundary=b", mixed(b"\r\n" + ATTACHED)),
+        typed(b"multipart/digest; boundary=b", mixed(b"\r\nFrom: x\r\n" + part())),
+        MIXED + mixed(b"Content-Type: message/rfc822\r\n\r\n" + ATTACHED),
+        MIXED + mixed(b"Content-Type: message/rfc822 (c)\r\n\r\n" + ATTACHED),
+        MIXED + mixed(b"Content-Type: message/global\r\n\r\nSubject: x\r\n" + ATTACHED),
+        MIXED + mixed(b"Content-Type: message/rfc822\r\n" + in_base64(ATTACHED)),
+        MIXED + mixed(b"Content-Type: message/rfc822\r\n" + in_base64(b"Subject: x\r\n" + part())),
+        MIXED + mixed(typed(b"multipart/mixed; boundary=c", b"").strip() + b"\r\n"
+                      + in_base64(mixed(part(), boundary=b"c"))),
+        MIXED + mixed(b"Content-Type: application/pkcs7-signature\r\n" + part()),
+        MIXED + mixed(part(before=b"X:\r\n" * 900)),
+        MIXED + mixed(part(before=b"X: " + b"y" * 60_000 + b"\r\n")),
+        MIXED + mixed(*[PDF % b"%d.pdf" % number for number in range(900)], part()),
+        nested(49).removesuffix(PDF % b"deep.pdf") + part(),
+    ],
+    ids=range(21),
+)  # fmt: skip
+def test_a_mark_is_found_where_lenient_readers_find_it(message: bytes) -> None:
+    seen = look_at(message)
+    assert (seen.secrecy, seen.complete) == ("TUYỆT MẬT", True)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        MIXED + mixed(part(before=b"X:\r\n" * 1001)),
+        MIXED + mixed(part(before=b"X: " + b"y" * 70_000 + b"\r\n")),
+        MIXED + mixed(part(b"attachment; " + b"p=1; " * 301 + b'filename="' + MARKED + b'"')),
+        MIXED + mixed(*[b"\r\n\r\n"] * 1001, part()),
+        MIXED + b"--bx\r\n" * 20_001 + mixed(part()),
+        typed(b'multipart/mixed; boundary=""', b"--\r\n" + part()),
+        typed(b"multipart/mixed; boundary=" + b"b" * 2000, mixed(part(), boundary=b"b" * 2000)),
+        nested(60),
+        MIXED + mixed(b"Content-Type: message/rfc822\r\n\r\nSubject: " + b"a\r\n " * 50_000 + ATTACHED),
+        MIXED + mixed(b"Content-Type: message/rfc822\r\n" + in_base64(b"x" * (1 << 24) + ATTACHED)),
+        MIXED + mixed(*[part(b"attachment; filename*=utf-8''" + b"%C3" * 2000)] * 200, part()),
+        MIXED + mixed(*[part(before=b"X:\r\n" * 990)] * 210),
+    ],
+    ids=["fields", "header", "parameters", "parts", "false boundaries", "no boundary", "long boundary",
+         "depth", "subject", "decoded", "names", "all fields"],
+)  # fmt: skip
+def test_every_bound_that_may_hide_a_name_is_told(message: bytes) -> None:
+    assert not look_at(message).complete
