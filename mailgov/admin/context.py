@@ -79,14 +79,14 @@ async def change(
         raise conflict(f"{target}: the directory was changed by someone else meanwhile") from error
 
 
-async def record(ctx: AdminContext, actor: Actor, act: Act, target: str, step: Change) -> None:
-    """The audit row of an act, in its transaction."""
+async def record(ctx: AdminContext, actor: Actor, act: str, target: str, step: Change) -> None:
+    """The audit row of an act (an `Act`, or a restore, which no seat grants), in its transaction."""
     await audit.record(
         step.session,
         writer=ctx.writer,
         actor=actor.name,
         role=actor.role.value,
-        act=act.value,
+        act=str(act),
         object=target,
         content=step.content or None,
         now_ms=step.now_ms,

@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from mailgov.cli import (
     accounts,
     aliases,
+    backup,
     common,
     declare,
     directory,
@@ -44,7 +45,20 @@ def _root(config: common.ConfigOption = None) -> None:
     common.given_before_command(config)
 
 
-_ROOMS = (service, directory, accounts, seats, aliases, keys, policy, queue, figures, declare, exemptions)
+_ROOMS = (
+    service,
+    directory,
+    accounts,
+    seats,
+    aliases,
+    keys,
+    policy,
+    queue,
+    figures,
+    declare,
+    exemptions,
+    backup,
+)
 for _module in _ROOMS:
     _module.register(app)
 

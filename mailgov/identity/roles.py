@@ -84,6 +84,8 @@ class Act(StrEnum):
     EXEMPTION_READ = "exemption.read"
     EXEMPTION_ADD = "exemption.add"
     EXEMPTION_END = "exemption.end"
+    BACKUP_MAKE = "backup.make"
+    DATA_VERIFY = "data.verify"
 
     @property
     def reads(self) -> bool:

@@ -56,8 +56,15 @@ def keep(data_dir: Path, key_file: str, key: PrivateKey) -> PrivateKey:
         write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return key
     except FileExistsError:
-        there = load_pem_private_key(path.read_bytes(), password=None)
+        there = load(path)
     if type(there) is not type(key):
         raise ValueError(f"{path} holds a key of another algorithm")
-    assert isinstance(there, (RSAPrivateKey, Ed25519PrivateKey)), "of the same type as `key`"
     return there
+
+
+def load(path: Path) -> PrivateKey:
+    """The private key in a file. Raises OSError, and ValueError for what is no such key."""
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, (RSAPrivateKey, Ed25519PrivateKey)):
+        raise ValueError(f"{path} holds a key of another algorithm")
+    return key

@@ -29,14 +29,14 @@ def write_new(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
         os.link(aside, path)  # unlike rename, refuses to replace
     finally:
         aside.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def replace(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
     """Write a file in the place of the one that is there, if any; readers see the old or the new one."""
     private_folder(path.parent)
     _aside(path, content, mode).replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _aside(path: Path, content: bytes, mode: int) -> Path:
@@ -51,7 +51,8 @@ def _aside(path: Path, content: bytes, mode: int) -> Path:
     return aside
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

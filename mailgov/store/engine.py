@@ -153,6 +153,19 @@ async def current_revision(database: Database) -> str | None:
         return await connection.run_sync(schema.revision_of)
 
 
+async def damage(database: Database) -> list[str]:
+    """What a SQLite ledger's own checks find, a line each; a PostgreSQL server has its own tools."""
+    if database.dialect != "sqlite":
+        return []
+    async with database.read() as session:
+        connection = await session.connection()
+        pages = (await connection.exec_driver_sql("PRAGMA integrity_check(10)")).all()
+        orphans = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).mappings().all()
+    found = [str(row[0]) for row in pages if row[0] != "ok"]
+    lost = [f"row {row['rowid']} of {row['table']} has lost its {row['parent']}" for row in orphans[:10]]
+    return found + lost
+
+
 def head_revision() -> str | None:
     """The newest revision of the schema that this version knows."""
     from mailgov.store import schema  # noqa: PLC0415 - as above

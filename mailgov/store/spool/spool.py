@@ -189,7 +189,7 @@ class Spool:
         """Outbox entries with a sequence above `after`, in order; raw bytes where unreadable."""
         query = "SELECT sequence, payload FROM event WHERE sequence>? ORDER BY sequence LIMIT ?"
         found = await self._read(lambda c: c.execute(query, (after, limit)).fetchall())
-        return [(row[0], _decoded(row[1])) for row in found]
+        return [(row[0], decoded(row[1])) for row in found]
 
     def forget_events(self, up_to: int) -> None:
         """Empty the outbox up to a sequence that the ledger has committed."""
@@ -230,7 +230,8 @@ class Spool:
         os.close(self._lock)
 
 
-def _decoded(payload: bytes) -> Event | bytes:
+def decoded(payload: bytes) -> Event | bytes:
+    """An event of the outbox; the bytes as they are where this version cannot read them."""
     try:
         return decode(payload)
     except (ValueError, TypeError, KeyError):
