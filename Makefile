@@ -21,7 +21,8 @@ help: ## what there is
 
 run: .venv/.installed ## start everything on loopback ports; a demo province on first use; Ctrl-C stops it
 	@[ -f mailgov.toml ] || $(BIN)/mailgov init --demo --domain caobang.gov.vn --config mailgov.toml
-	@exec $(BIN)/mailgov serve --config mailgov.toml
+	@imap=--imap; $(BIN)/python -m mailgov.imap.programs || imap=; \
+	  exec $(BIN)/mailgov serve --config mailgov.toml $$imap
 
 test: .venv/.installed-dev system-packages ## the tests, in at most 10 minutes
 	@$(BIN)/python -m pytest $(UNIT) $(PYTEST_ARGS) </dev/null

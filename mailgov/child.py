@@ -74,7 +74,7 @@ async def _run(spec: ChildSpec) -> int:
     for group in sockets.values():
         for listening in group:
             listening.setblocking(False)
-    start = {"relay": _relay, "web": _web, "sink": _sink}[spec.role]
+    start = {"relay": _relay, "web": _web, "imap": _imap, "sink": _sink}[spec.role]
     stopper, reloader = await start(spec, settings, sockets)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -141,6 +141,14 @@ async def _web(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn sets a flag, not an event
         await asyncio.sleep(0.01)
     return stop, web.reload
+
+
+async def _imap(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[Stopper, Reloader]:
+    from mailgov.config.imap import build_imap
+
+    service = build_imap(settings)
+    await service.start(sockets)
+    return service.stop, service.reload
 
 
 async def _sink(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[Stopper, Reloader]:

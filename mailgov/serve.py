@@ -22,6 +22,7 @@ import structlog
 
 from mailgov.child import ChildSpec
 from mailgov.config import ConfigError
+from mailgov.config.imap import GATE, check_imap, imap_listener_names
 from mailgov.config.parts import open_database
 from mailgov.config.relay import check_relay, listener_names
 from mailgov.logs import configure_logs
@@ -32,6 +33,8 @@ from mailgov.store.engine import LedgerUnavailable, current_revision, head_revis
 log = structlog.get_logger()
 
 ROLES = ("relay", "web")
+"""What runs unless roles are named."""
+ALL_ROLES = (*ROLES, "imap")
 BACKLOG = 1024
 READY_S = 60.0
 STOP_S = 30.0
@@ -51,18 +54,20 @@ def serve(settings: Settings, config_path: Path, roles: Sequence[str] = ROLES, w
     certificate, a port that is taken.
     """
     configure_logs()
-    unknown = sorted(set(roles) - set(ROLES))
+    unknown = sorted(set(roles) - set(ALL_ROLES))
     if unknown:
-        raise ServeError(f"unknown role {unknown[0]!r}: there are {', '.join(ROLES)}")
+        raise ServeError(f"unknown role {unknown[0]!r}: there are {', '.join(ALL_ROLES)}")
     if workers < 1:
         raise ServeError("--workers takes a number from 1 on")
-    _check(settings)
+    _check(settings, roles)
     return asyncio.run(Supervisor(settings, config_path, tuple(roles), workers).run())
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, roles: Sequence[str]) -> None:
     try:
         warnings = check_relay(settings)
+        if "imap" in roles:
+            check_imap(settings)
     except (PolicyError, ConfigError, OSError) as error:
         raise ServeError(str(error)) from None
     for warning in warnings:
@@ -120,6 +125,8 @@ class Supervisor:
                 wanted["sink"] = (self._settings.demo.sink.host, self._settings.demo.sink.port)
         if "web" in self._roles:
             wanted["http"] = (self._settings.http.listen.host, self._settings.http.listen.port)
+        if "imap" in self._roles:
+            wanted |= imap_listener_names(self._settings)
         inherited = _inherited()
         for name, (host, port) in wanted.items():
             self._sockets[name] = inherited.get(name) or [_listen(name, host, port)]
@@ -169,6 +176,9 @@ class Supervisor:
                 specs.append(ChildSpec(role="sink", sockets=fds("sink"), **common))  # type: ignore[arg-type]  # as above
         if "web" in self._roles:
             specs.append(ChildSpec(role="web", sockets=fds("http"), **common))  # type: ignore[arg-type]  # as above
+        if "imap" in self._roles:
+            names = tuple(imap_listener_names(self._settings))
+            specs.append(ChildSpec(role="imap", sockets=fds(*names), **common))  # type: ignore[arg-type]  # as above
         return specs
 
     async def _keep(self, child: _Child) -> None:
@@ -271,6 +281,8 @@ def _inherited() -> Mapping[str, list[socket.socket]]:
 def _banner(settings: Settings, sockets: Mapping[str, list[socket.socket]]) -> str:
     lines = [f"mailgov is ready: {settings.hostname}"]
     for name, group in sockets.items():
+        if name == GATE:
+            continue  # nobody's but Dovecot's
         host, port = group[0].getsockname()[:2]
         lines.append(f"  {name:<12} {host}:{port}")
     notes = settings.data_dir / "demo-credentials.txt"

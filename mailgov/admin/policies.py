@@ -73,9 +73,10 @@ async def load_policy(ctx: AdminContext, actor: Actor) -> Policy:
 
 
 async def list_workers(ctx: AdminContext, actor: Actor) -> list[Worker]:
-    """Workers that run now: those that spoke within 10 s (each does so every few seconds)."""
+    """Relay workers that run now: those that spoke within 10 s (each does so every few seconds)."""
     require(actor, Act.POLICY_READ)
-    return await status.workers(ctx.db, since_ms=ctx.now_ms() - WORKER_SILENT_MS)
+    found = await status.workers(ctx.db, since_ms=ctx.now_ms() - WORKER_SILENT_MS)
+    return [worker for worker in found if worker.relays]
 
 
 async def list_free_mail(ctx: AdminContext, actor: Actor, addresses: Sequence[str]) -> list[str]:

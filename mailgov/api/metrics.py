@@ -99,7 +99,8 @@ def _of_workers(seen: Seen) -> Iterator[Metric]:
     for worker in seen.workers:
         labels = [worker.node, worker.worker]
         up.add_metric(labels, float(seen.now_ms - worker.at_ms <= FRESH_MS))
-        policy.add_metric(labels, float(worker.policy_error is None))
+        if worker.relays:
+            policy.add_metric(labels, float(worker.policy_error is None))
         started.add_metric(labels, worker.started_ms / 1000)
         revision.add_metric(labels, worker.directory_revision)
         for name, value in sorted(worker.counters.items())[:NAMES_LIMIT]:

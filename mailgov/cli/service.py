@@ -153,8 +153,9 @@ def _say_whose_rules(path: Path, plan: Plan) -> None:
 def serve(
     role: Annotated[
         list[str] | None,
-        typer.Option(help="relay or web; may be given again.", show_default="all of them"),
+        typer.Option(help="relay, web or imap; may be given again.", show_default="relay and web"),
     ] = None,
+    imap: Annotated[bool, typer.Option("--imap", help="Let people read their mail too (Dovecot).")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Relay workers.")] = 1,
     config: ConfigOption = None,
 ) -> None:
@@ -165,8 +166,9 @@ def serve(
 
     path = find_settings_file(common.config_path(config))
     settings = common.read_settings(path)
+    roles = (*(role or ROLES), *(["imap"] if imap else []))
     try:
-        code = run(settings, path, tuple(role) if role else ROLES, workers)
+        code = run(settings, path, tuple(dict.fromkeys(roles)), workers)
     except ServeError as error:
         raise common.Refused(str(error)) from error
     raise typer.Exit(code)

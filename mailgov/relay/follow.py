@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from mailgov.policy import Policy, PolicyError
-from mailgov.relay.node import Node
+from mailgov.relay.node import DirectoryView, Node
 from mailgov.store import status
 from mailgov.store.correspondents import changed_since
 from mailgov.store.engine import Database, LedgerUnavailable
@@ -22,6 +22,34 @@ INTERVAL_S = 1.0
 DAY_CHANGE_MS = 3_600_000
 """A snapshot knows today's posts; it is read anew at least this often, so that a day's turn counts."""
 STEP_BACK_MS = 60_000
+
+
+class DirectoryFollower:
+    """Keeps a view of the directory current; `now_ms` is the wall clock."""
+
+    def __init__(self, view: DirectoryView, db: Database, now_ms: Callable[[], int]) -> None:
+        self._view, self._db, self._now_ms = view, db, now_ms
+        self.policy_revision = view.snapshot.policy_revision
+        """As the ledger last said."""
+
+    async def round(self) -> Snapshot | None:
+        """One look at the ledger: the new snapshot, in the view already, or None.
+
+        Raises LedgerUnavailable.
+        """
+        current, now_ms = self._view.snapshot, self._now_ms()
+        directory, self.policy_revision = await revisions(self._db)
+        stale = now_ms - current.loaded_ms > DAY_CHANGE_MS
+        if (directory, self.policy_revision) == (current.revision, current.policy_revision) and not stale:
+            self._view.confirm()
+            return None
+        snapshot = await load_snapshot(self._db, now_ms)
+        if current.domains and not snapshot.domains:
+            log.error("the ledger knows no domain: the directory at hand stays", revision=directory)
+            return None
+        self._view.confirm(snapshot)
+        log.info("directory changed", revision=snapshot.revision, accounts=len(snapshot.accounts))
+        return snapshot
 
 
 class Follower:
@@ -40,6 +68,7 @@ class Follower:
         policy_files: dict[str, str],
     ) -> None:
         self._node, self._db, self._file = node, db, snapshot_file
+        self._directory = DirectoryFollower(node.directory, db, node.clock.now_ms)
         self._load_policy = load_policy
         self._unnoted: dict[str, str] | None = policy_files
         self._policy_revision = node.directory.snapshot.policy_revision
@@ -61,23 +90,12 @@ class Follower:
             log.debug("directory not confirmed", cause=str(error))
 
     async def _follow_directory(self) -> None:
-        node = self._node
-        directory, policy = await revisions(self._db)
-        current = node.directory.snapshot
-        stale = node.clock.now_ms() - current.loaded_ms > DAY_CHANGE_MS
-        if (directory, policy) == (current.revision, current.policy_revision) and not stale:
-            node.directory.confirm()
-        else:
-            snapshot = await load_snapshot(self._db, node.clock.now_ms())
-            if current.domains and not snapshot.domains:
-                log.error("the ledger knows no domain: the directory at hand stays", revision=directory)
-                return
-            node.directory.confirm(snapshot)
+        snapshot = await self._directory.round()
+        if snapshot is not None:
             self._tell_of_trusted(snapshot)
-            await asyncio.get_running_loop().run_in_executor(node.executor, self._save, snapshot)
-            log.info("directory changed", revision=snapshot.revision, accounts=len(snapshot.accounts))
-        if policy != self._policy_revision:
-            self._policy_revision = policy
+            await asyncio.get_running_loop().run_in_executor(self._node.executor, self._save, snapshot)
+        if self._directory.policy_revision != self._policy_revision:
+            self._policy_revision = self._directory.policy_revision
             await self.reload_policy()
 
     def _tell_of_trusted(self, snapshot: Snapshot) -> None:

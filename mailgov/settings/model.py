@@ -200,7 +200,16 @@ class DemoSettings(Room):
 
 
 class ImapSettings(Room):
+    """Reading mail, served by Dovecot with `serve --imap`; TLS by `[tls]`, before any sign-in."""
+
     listen: HostPort = Listen("127.0.0.1", 2143)
+    """STARTTLS."""
+    imaps: HostPort | None = Listen("127.0.0.1", 2993)
+    """TLS from the start: what clients are told to use (RFC 8314)."""
+    connection_limit: int = Field(1000, ge=10)
+    """Connections at once; each is a process of about 5 MB."""
+    account_connection_limit: int = Field(30, ge=1)
+    """Of those, by one account from one address: a client keeps five, and an office shares an address."""
 
 
 class Settings(Room):

@@ -41,6 +41,11 @@ class Worker:
     directory_revision: int
     counters: Mapping[str, int]
 
+    @property
+    def relays(self) -> bool:
+        """True for a relay worker; whoever serves mailboxes takes no mail in and runs no policy."""
+        return self.worker.startswith("relay")
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:

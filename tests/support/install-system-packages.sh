@@ -20,6 +20,8 @@ needs=(
   "libio-socket-ssl-perl|perl:IO::Socket::SSL|swaks over TLS"
   "libauthen-sasl-perl|perl:Authen::SASL|swaks with AUTH"
   "strace|strace|proof that data is synced before 250"
+  "dovecot-imapd|glob:/usr/lib/dovecot/imap|reading mail by IMAP"
+  "isync|mbsync|clients: mbsync keeps a copy of a mailbox"
   "postgresql|glob:/usr/lib/postgresql/*/bin/postgres|the store on PostgreSQL"
 )
 

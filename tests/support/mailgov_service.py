@@ -76,8 +76,8 @@ class Service:
         self.workers = workers
         self.config = folder / "mailgov.toml"
         self.data_dir = folder / "var"
-        self.mx, self.submission, self.submissions, self.trusted, self.http_port = (
-            free_port() for _ in range(5)
+        self.mx, self.submission, self.submissions, self.trusted, self.http_port, self.imap, self.imaps = (
+            free_port() for _ in range(7)
         )
         self.settings = dict(settings or {})
         self.prefix = list(prefix)
@@ -101,6 +101,7 @@ class Service:
                 "submissions": f"127.0.0.1:{self.submissions}",
             },
             "http": {"listen": f"127.0.0.1:{self.http_port}", "public_url": self.url("")},
+            "imap": {"listen": f"127.0.0.1:{self.imap}", "imaps": f"127.0.0.1:{self.imaps}"},
         }
         if not written.get("tls", {}).get("certificate"):
             certificate, key = make_certificate(self.folder, self.hostname)
@@ -156,7 +157,7 @@ class Service:
         self.start()
 
     def processes(self, role: str | None = None) -> list[int]:
-        """The process ids below the supervisor, or those of one role: relay, web, sink."""
+        """The process ids below the supervisor, or those of one role: relay, web, imap, sink."""
         found = descendants(self.program.pid)
         return found if role is None else [pid for pid in found if _role(pid) == role]
 

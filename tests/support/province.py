@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class Province:
     def __init__(self, service: Service, dns: DnsServer, sink: Sink) -> None:
         self.service, self.dns, self.sink = service, dns, sink
         self.token = ""
+        self.imap, self.imaps = service.imap, service.imaps
 
     def provision(self, *, small: bool = False) -> None:
         """What an administrator does on the first day, by the command line.
@@ -144,9 +145,10 @@ def running_province(
     *,
     workers: int = 1,
     small: bool = False,
+    options: Sequence[str] = (),
     **more: Any,
 ) -> Iterator[Province]:
-    """A province that is up, with DNS and sink of its own."""
+    """A province that is up, with DNS and sink of its own; `options` are `serve`'s."""
     with DnsServer() as dns, Sink() as sink:
         laid = merged(outside_world(dns, sink), settings or {})
         service = Service(folder, laid, workers=workers, **more)
@@ -154,7 +156,7 @@ def running_province(
         service.init()
         province = Province(service, dns, sink)
         province.provision(small=small)
-        service.start()
+        service.start(*options)
         try:
             yield province
         finally:

@@ -31,7 +31,7 @@ async def readyz(services: Services, _bare: Bare) -> Health:
     reasons: list[dict[str, Any]] = []
     if seen is None:
         reasons.append({"code": "ledger-unavailable", "detail": "The ledger cannot be read."})
-    elif not any(seen.now_ms - worker.at_ms <= metrics.FRESH_MS for worker in seen.workers):
+    elif not any(worker.relays and seen.now_ms - worker.at_ms <= metrics.FRESH_MS for worker in seen.workers):
         reasons.append({"code": "no-relay-worker", "detail": "No relay worker has spoken lately."})
     if reasons:
         detail = " ".join(str(reason["detail"]) for reason in reasons)
