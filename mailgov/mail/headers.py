@@ -88,6 +88,11 @@ class HeaderBlock:
             fields.append(_new_field(Field, (name, start, colon if colon >= 0 else start - 1, stop)))
         return cls(raw[:size], tuple(fields), size, complete)
 
+    @property
+    def begins_folded(self) -> bool:
+        """True when its first line continues a field that is not there (RFC 5322 2.2.3)."""
+        return self.raw[:1] in (b" ", b"\t")
+
     def value(self, field: Field) -> bytes:
         """The raw value, unfolded (RFC 5322 2.2.3) and without the white space around it."""
         value = self.raw[field.colon + 1 : field.end].strip(b" \t\r\n")

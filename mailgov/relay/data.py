@@ -121,13 +121,16 @@ class DataSink:
 
     @property
     def out_of_patience(self) -> bool:
-        """True once a refused message has gone on for `stopped_data_timeout_s`."""
+        """True once a refused message has gone on for `stopped_data_timeout_s` or `stopped_data_sizes`."""
         if self.refusal is None:
             return False
+        smtp = self._node.settings.smtp
+        if self._size > smtp.stopped_data_sizes * smtp.size_limit_bytes:
+            return True
         now = self._node.clock.monotonic()
         if self._refused_at is None:
             self._refused_at = now
-        return now - self._refused_at > self._node.settings.smtp.stopped_data_timeout_s
+        return now - self._refused_at > smtp.stopped_data_timeout_s
 
     def _fail(self) -> None:
         self._node.counters.add("internal_errors")
@@ -193,8 +196,8 @@ class Received:
 async def receive(reader: asyncio.StreamReader, sink: DataSink, heard: Callable[[], None]) -> Received:
     """Read a message to its end into `sink`; what was pipelined behind the end stays in `reader`.
 
-    `heard` is called for each chunk. A refused message is read on for `stopped_data_timeout_s`,
-    since few clients listen before they have sent all of it. Not to be cancelled: a connection
+    `heard` is called for each chunk. A refused message is read on for a while, since few
+    clients listen before they have sent all of it. Not to be cancelled: a connection
     that closes ends it, after what had come before.
     """
     dots = DotReader()

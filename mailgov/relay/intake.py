@@ -256,6 +256,10 @@ async def _variant(node: Node, incoming: Incoming, seen: Seen, now_ms: int) -> V
         prefix += edits.missing_fields(
             header, now_ms=now_ms, new_message_id=lambda: incoming.new_message_id(hostname)
         )
+    if header.begins_folded:
+        # It would go on in our last field. Behind an empty line it is the body, as Postfix has it too,
+        # and what looks like fields behind it stays as it is.
+        return Variant(prefix + b"\r\n", ())
     splices = edits.removals(header, submitted=incoming.submitted, authserv_id=hostname)
     unsigned = Variant(prefix, splices)
     keys = _signing_keys(node, incoming, header)

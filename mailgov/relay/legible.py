@@ -21,6 +21,9 @@ class Illegible:
 
 
 TOO_MANY_FIELDS = Illegible(Reply(550, "5.6.0", "The message header has too many fields"), "header_fields")
+MALFORMED = Illegible(
+    Reply(550, "5.6.0", "The message header begins with a continued line"), "malformed_header"
+)
 LONG_SUBJECT = Illegible(Reply(550, "5.6.0", "The Subject is too long to be read"), "long_subject")
 PARTS = Illegible(
     Reply(550, "5.6.0", "The message's parts cannot be read whole: malformed, too many or too deep"),
@@ -42,9 +45,13 @@ def illegible_header(header: HeaderBlock, *, submitted: bool) -> Illegible | Non
     Past the last field that was told apart lies what decides: a second From, a Subject, a Bcc.
     That holds for mail from outside too, where no mail program writes so many. A Subject longer
     than what is read of it is refused to our own people only; from outside its beginning tells.
+    So is a first line that continues nothing, which we would sign as a part of a field of ours; from
+    outside it becomes the body (`intake`).
     """
     if not header.complete:
         return TOO_MANY_FIELDS
+    if submitted and header.begins_folded:
+        return MALFORMED
     if submitted and any(len(value) > VALUE_OCTETS for value in header.all(b"subject")):
         return LONG_SUBJECT
     return None

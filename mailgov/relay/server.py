@@ -35,6 +35,7 @@ REFUSED_SIGN_INS_LOGGED = 60
 SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
+TOO_MUCH_DATA = Reply(421, "4.7.0", "Too much data after the message was refused")
 TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")
 NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
 _ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
@@ -461,6 +462,9 @@ class RelayServer(SMTP):
         finally:
             self._in_data = False
         if not received.ended:
+            if received.reply is not None:  # the refusal is for the message, this one for the session
+                self._refused("stopped_data")
+                await self._send(TOO_MUCH_DATA.line().encode() + b"\r\n")
             self._end()
         if self._node.draining:
             self.drain_session()

@@ -96,6 +96,9 @@ class SmtpSettings(Room):
     """Bodies up to this size stay in memory and become a row; larger ones go to a file as they come."""
     stopped_data_timeout_s: float = Field(600.0, gt=0)
     """How long a refused message's remaining data is still read before the session is closed."""
+    stopped_data_sizes: int = Field(2, ge=1)
+    """How large a refused message may get, in `size_limit_bytes`, before that: few clients listen before they
+    have sent all of it, and what is twice too large would be refused anyway."""
 
 
 class TlsSettings(Room):

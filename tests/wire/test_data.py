@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from tests.support.messages import plain
-from tests.support.relay_node import AN
+from tests.support.relay_node import AN, BINH, SCANNER
 from tests.wire.client import Wire, eventually, stuffed
 from tests.wire.conftest import OpenWorld, World
 
@@ -200,3 +200,53 @@ async def test_a_refused_message_is_not_read_for_ever(open_world: OpenWorld) -> 
         await asyncio.wait_for(talk(), 20)
     await eventually(lambda: not world.node.sessions)
     assert world.files() == []
+
+
+async def test_nor_at_full_speed_for_long(open_world: OpenWorld) -> None:
+    world = await open_world(smtp={"size_limit_bytes": 65_536, "stopped_data_sizes": 3})
+    wire = await in_data(world)
+    line = b"x" * 998 + b"\r\n"
+    await in_pieces(world, wire, b"X: bare\nLF\r\n\r\n", *[line * 49] * 4)
+    assert world.node.sessions == 1
+    await wire.send(line)
+    assert [said.short for said in await wire.to_the_end()] == ["554 5.6.0", "421 4.7.0"]
+    await eventually(lambda: not world.node.sessions)
+    assert world.count("refused_stopped_data") == 1
+    assert world.files() == []
+
+
+# A first line that begins with a blank
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+async def test_a_strangers_first_line_never_goes_on_in_a_field_of_ours(world: World, blank: bytes) -> None:
+    """As Postfix has it: an empty line goes before it, and all of it is the body."""
+    message = (
+        blank + b"by mail.caobang.gov.vn (internal)\r\nFrom: <a@example.org>\r\n"
+        b"Return-Path: <b@example.org>\r\n\r\nx\r\n"
+    )
+    wire = await world.outside()
+    assert (await wire.mail(STRANGER, AN, message=message)).code == 250
+    leaving = await world.leaving(world.offered[0])
+    ours, _, rest = leaving.partition(b"\r\n\r\n")
+    assert ours.startswith(b"Received: from ")
+    assert b"internal" not in ours
+    assert rest == message
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+@pytest.mark.parametrize("kind", ["submissions", "trusted"])
+async def test_our_own_are_told_that_such_a_header_is_malformed(
+    world: World, blank: bytes, kind: str
+) -> None:
+    """It would be signed as something else than its author sees."""
+    if kind == "trusted":
+        wire, author = await world.connect("trusted"), SCANNER
+        await wire.ehlo()
+    else:
+        wire, author = await world.inside(), AN
+    message = blank + b"X: y\r\nFrom: <%s>\r\nSubject: x\r\n\r\nx\r\n" % author.encode()
+    assert (await wire.mail(author, BINH, message=message)).short == "550 5.6.0"
+    assert await wire.alive()
+    assert world.offered == []
+    assert world.count("refused_malformed_header") == 1

@@ -8,6 +8,7 @@ from mailgov.relay.node import Node
 from mailgov.relay.own import prepare_own
 from mailgov.relay.sign import SigningError
 from mailgov.store.spool import Change, SpoolError
+from tests.support.processes import wait_until
 from tests.support.relay_node import AN, BINH, DOMAIN
 
 NOTICE = (
@@ -69,8 +70,7 @@ async def test_what_cannot_be_made_now_is_said_and_leaves_nothing(node: Node) ->
     with pytest.raises(SigningError):
         await prepare_own(node, node.spool, large, "", [AN])
     folder = node.settings.data_dir / "spool" / "0"
-    node.executor.submit(lambda: None).result(10)
-    assert list((folder / "incoming").iterdir()) == []
+    wait_until(lambda: not list((folder / "incoming").iterdir()), what="the body to be discarded")
     (folder / "incoming").rmdir()
     with pytest.raises(SpoolError):
         await prepare_own(node, node.spool, large, "", [AN])
