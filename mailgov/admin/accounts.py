@@ -17,9 +17,10 @@ from mailgov.admin.context import (
     require_province,
 )
 from mailgov.admin.errors import conflict, forbidden, invalid, not_found
-from mailgov.identity.passwords import generate_password, hash_password
+from mailgov.identity.passwords import first_password_hash, generate_password, hash_password
 from mailgov.identity.roles import Act, covers
-from mailgov.store import accounts, directory
+from mailgov.ops.first_key import first_key
+from mailgov.store import accounts, directory, sessions
 from mailgov.store.accounts import AccountView, Post
 
 
@@ -36,7 +37,8 @@ class NewAccount:
     since: date | None = None
     """First day of the post; None for "always"."""
     password: str | None = field(default=None, repr=False)
-    must_change_password: bool = False
+    first: bool = False
+    """`password` was made by `generate_password` and is a first one: it has to be changed."""
     citizen_desk: bool = False
     sample: bool = False
 
@@ -71,7 +73,7 @@ async def add_account(ctx: AdminContext, actor: Actor, new: NewAccount) -> Accou
         raise forbidden(f"the role {actor.role} adds accounts to its own agency alone")
     if new.citizen_desk:
         require_province(actor, Act.ACCOUNT_ADD, "make a desk for citizens")
-    hashed = None if new.password is None else await asyncio.to_thread(hash_password, new.password)
+    hashed = None if new.password is None else await _hashed(ctx, new.password, first=new.first)
     async with change(ctx, actor, Act.ACCOUNT_ADD, new.address) as step:
         await check_address(step.session, new.address)
         post = None
@@ -84,7 +86,7 @@ async def add_account(ctx: AdminContext, actor: Actor, new: NewAccount) -> Accou
             kind=new.kind,
             display_name=new.display_name,
             password_hash=hashed,
-            must_change_password=new.must_change_password,
+            must_change_password=new.first,
             citizen_desk=new.citizen_desk,
             sample=new.sample,
             post=post,
@@ -168,20 +170,36 @@ async def _set_suspended(ctx: AdminContext, actor: Actor, act: Act, address: str
         if (account.suspended_ms is not None) is disable:
             raise conflict(f"the account {account.address} is {'disabled' if disable else 'enabled'} already")
         await accounts.set_suspended(step.session, account.address, step.now_ms if disable else None)
+        if disable:
+            await sessions.end_sessions(step.session, account.address, step.now_ms)
 
 
 async def set_password(
-    ctx: AdminContext, actor: Actor, address: str, password: str | None, *, must_change: bool = False
+    ctx: AdminContext, actor: Actor, address: str, password: str | None, *, first: bool = False
 ) -> str:
-    """Replace an account's password; None makes one of 100 bits. The new password."""
+    """Replace an account's password; None makes one of 100 bits. The new password.
+
+    With `first` (for one that is made here) the holder has to change it before anything else.
+    Its sessions end, and a recovery code from before opens nothing any more.
+    """
     require(actor, Act.ACCOUNT_PASSWORD)
     chosen = generate_password(ctx.random) if password is None else rules.password(password)
-    hashed = await asyncio.to_thread(hash_password, chosen)
+    first = first and password is None
+    hashed = await _hashed(ctx, chosen, first=first)
     async with change(ctx, actor, Act.ACCOUNT_PASSWORD, rules.any_address(address)) as step:
         account = await account_of(ctx, step.session, actor, Act.ACCOUNT_PASSWORD, address)
-        await accounts.set_password(step.session, account.address, hashed, must_change=must_change)
-        step.content.update(generated=password is None, must_change=must_change)
+        await accounts.set_password(
+            step.session, account.address, hashed, must_change=first, now_ms=step.now_ms
+        )
+        await sessions.end_sessions(step.session, account.address, step.now_ms)
+        step.content.update(generated=password is None, first=first)
     return chosen
+
+
+async def _hashed(ctx: AdminContext, password: str, *, first: bool) -> str:
+    if first:
+        return first_password_hash(first_key(ctx.settings.data_dir, ctx.random), password)
+    return await asyncio.to_thread(hash_password, password)
 
 
 async def grant_address(ctx: AdminContext, actor: Actor, address: str, granted: str) -> None:

@@ -18,6 +18,14 @@ class AdminError(Exception):
         self.status = status
 
 
+class TryLater(AdminError):
+    """Not now: the same request may succeed after `retry_after_s` seconds."""
+
+    def __init__(self, code: str, title: str, detail: str, status: int, retry_after_s: int) -> None:
+        super().__init__(code, title, detail, status)
+        self.retry_after_s = retry_after_s
+
+
 def invalid(detail: str) -> AdminError:
     """The request itself cannot be: a malformed address, a span that ends before it begins."""
     return AdminError("invalid", "Invalid value", detail, 422)

@@ -23,6 +23,7 @@ REASON_CHARACTERS = 500
 CODE_CHARACTERS = 35
 PASSWORD_CHARACTERS_MIN = 8
 """The floor for what a person chooses; passwords made by the service have 100 bits."""
+DISTINCT_MIN = 5
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")  # RFC 1035 2.3.4, RFC 1123 2.1
 _LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.))*\Z")
@@ -136,6 +137,19 @@ def password(text: str) -> str:
         raise invalid("the password is not valid UTF-8") from None
     if any(unicodedata.category(sign) == "Cc" for sign in text):
         raise invalid("a password has no control characters")
+    return text
+
+
+def own_password(text: str, address: str, name: str) -> str:
+    """A password that its holder chose for a long time: not what a stranger tries first."""
+    password(text)
+    plain = unicodedata.normalize("NFC", text).casefold()
+    if len(set(plain)) < DISTINCT_MIN:
+        raise invalid(f"a password has at least {DISTINCT_MIN} different characters")
+    for known in (local_part_of(address), address, name.casefold()):
+        rest = plain.replace(known, "")
+        if known in plain and len(rest) < PASSWORD_CHARACTERS_MIN:
+            raise invalid("a password is not made of the holder's address or name")
     return text
 
 

@@ -13,7 +13,7 @@ from mailgov.api.deps import each_once
 from mailgov.api.directory.examples import EXAMPLES as DIRECTORY_EXAMPLES
 from mailgov.api.examples import EXAMPLES
 from mailgov.api.limits import Guard
-from mailgov.api.routes import DECLARED, DIRECTORY, docs, health, me, messages, queue, usage
+from mailgov.api.routes import DECLARED, DIRECTORY, docs, health, me, messages, queue, session, usage
 from mailgov.api.schemas import ProblemBody
 from mailgov.api.services import ApiServices
 
@@ -44,7 +44,8 @@ def create_app(services: ApiServices) -> FastAPI:
     problem.install(app)
     for router in (health.router, docs.router):
         app.include_router(router)
-    for router in (messages.router, queue.router, usage.router, me.router, *DIRECTORY, *DECLARED):
+    own = (messages.router, queue.router, usage.router, me.router, session.router)
+    for router in (*own, *DIRECTORY, *DECLARED):
         app.include_router(router, prefix="/api/v1")
     _describe(app)
     app.add_middleware(Guard)

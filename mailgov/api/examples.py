@@ -161,6 +161,17 @@ _TARGET: dict[str, JsonValue] = {
     "summary": {"vi": "Đến hết năm 2010, …", "en": "By the end of 2010, …"},
     "reason": None,
 }
+SESSION: dict[str, JsonValue] = {
+    "address": "annv@caobang.gov.vn",
+    "name": "Nguyễn Văn An",
+    "seat": {"role": "clerk", "agency": "snv"},
+    "seats": [{"role": "clerk", "agency": "snv"}, {"role": "owner", "agency": None}],
+    "must_change_password": False,
+    "csrf_token": "9d3e4c1f8a6b0d9e…",
+    "signed_in_at": "2026-11-21T18:00:00+07:00",
+    "expires_at": "2026-11-22T06:00:00+07:00",
+}
+PASSWORD: dict[str, JsonValue] = {"recovery_code": "k3wq-7mzn-0x4v-h8tp-2c6d", "session": SESSION}
 TARGETS: dict[str, JsonValue] = {
     "period": {"from": "2026-11-21", "to": "2026-11-22"},
     "targets": [_TARGET],
@@ -216,8 +227,10 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "Me": ME,
     "MessageBody": MESSAGE,
     "MessagePage": MESSAGES,
+    "PasswordBody": PASSWORD,
     "QueueAct": {"position": 0, "reason": "sai người nhận"},
     "QueuePage": {"items": [WAITING], "next": None},
+    "SessionBody": SESSION,
     "TargetsBody": TARGETS,
     "UsageBody": USAGE,
 }

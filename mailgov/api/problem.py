@@ -20,10 +20,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from mailgov.admin.errors import AdminError
+from mailgov.admin.errors import AdminError, TryLater
 from mailgov.store.engine import LedgerUnavailable
 
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="mailgov"'
 CODE_PREFIX = "urn:mailgov:problem:"
 PATH_LIMIT = 200
 """Characters of a path that are repeated in `instance`."""
@@ -76,7 +77,7 @@ class Problem(Exception):
 
 def unauthorized(detail: str, *, error: str | None = None) -> Problem:
     """401 with the challenge of RFC 6750 3; `error` only where credentials came."""
-    challenge = 'Bearer realm="mailgov"' + (f', error="{error}"' if error else "")
+    challenge = CHALLENGE + (f', error="{error}"' if error else "")
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": challenge})
 
 
@@ -106,7 +107,7 @@ def as_problem(error: Exception) -> Problem:
         case Problem():
             return error
         case AdminError():
-            return Problem(error.status, error.code, error.detail, title=error.title)
+            return Problem(error.status, error.code, error.detail, title=error.title, headers=_headers(error))
         case LedgerUnavailable():
             return ledger_away()
         case RequestValidationError():
@@ -116,6 +117,12 @@ def as_problem(error: Exception) -> Problem:
             return Problem(error.status_code, None, detail, headers=error.headers)
         case _:
             return Problem(500, None, "Something inside failed; it is in the service's log.")
+
+
+def _headers(error: AdminError) -> dict[str, str]:
+    if isinstance(error, TryLater):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": CHALLENGE} if error.status == 401 else {}
 
 
 def _invalid(error: RequestValidationError) -> Problem:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 from fastapi import FastAPI
 
+from mailgov.identity.sign_in import SignIns
 from mailgov.policy import Policy, PolicyError
 from mailgov.store.engine import Database, LedgerUnavailable
 from mailgov.store.snapshot import revisions
@@ -43,6 +44,7 @@ class WebService:
     app: FastAPI
     db: Database
     policy: RunningPolicy
+    sign_ins: SignIns
     _revision: int | None = field(default=None)
 
     async def follow(self) -> None:
@@ -61,4 +63,5 @@ class WebService:
         await self.policy.reload()
 
     async def close(self) -> None:
+        await asyncio.to_thread(self.sign_ins.close)
         await self.db.dispose()

@@ -88,3 +88,34 @@ class Me(Answer):
     acts: dict[str, Literal["own", "agency", "all"]] = Field(
         description="What the role may do: for oneself, over its own agency's objects, or over everyone's."
     )
+
+
+class SessionSeat(Answer):
+    """A role, and the agency that it is held in (null: the province's)."""
+
+    role: str
+    agency: str | None
+
+
+class SessionBody(Answer):
+    """Who is signed in, in which of their seats. Times in ISO 8601 with the province's offset."""
+
+    address: str
+    name: str
+    seat: SessionSeat
+    seats: list[SessionSeat] = Field(description="What they may act as; owner of their mailbox is the last.")
+    must_change_password: bool = Field(
+        description="The password is a first one: nothing is answered but its change and this."
+    )
+    csrf_token: str = Field(description="To be sent as X-CSRF-Token with whatever changes something.")
+    signed_in_at: str
+    expires_at: str
+
+
+class PasswordBody(Answer):
+    """A password was set."""
+
+    recovery_code: str = Field(
+        description="Shown this once: it sets a new password when this one is forgotten."
+    )
+    session: SessionBody | None = Field(description="The new session; null after a reset.")

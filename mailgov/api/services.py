@@ -9,6 +9,7 @@ from typing import cast
 from starlette.requests import Request
 
 from mailgov.admin.context import AdminContext
+from mailgov.identity.sign_in import SignIns
 from mailgov.policy.engine import Policy
 from mailgov.settings import Settings
 from mailgov.store.engine import Database
@@ -25,6 +26,7 @@ class ApiServices:
     now_ms: Callable[[], int]
     policy: Callable[[], Policy | None]
     admin: Callable[[], AdminContext]
+    sign_ins: SignIns
 
 
 def services_of(request: Request) -> ApiServices:

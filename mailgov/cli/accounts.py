@@ -13,6 +13,7 @@ from mailgov.cli.common import AddressArgument, ConfigOption, DayOption, JsonOpt
 
 if TYPE_CHECKING:
     from mailgov.admin.context import Actor, AdminContext
+    from mailgov.settings import Settings
     from mailgov.store.accounts import AccountView
 
 account = typer.Typer(help="Mailboxes with a sign-in.", rich_markup_mode=None)
@@ -25,6 +26,14 @@ ClassOption = Annotated[
 ]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input, one line.")
+]
+PermanentOption = Annotated[
+    bool,
+    typer.Option(
+        "--permanent",
+        help="The printed password need not be changed: for devices, which cannot. "
+        "Otherwise it is a first one, which opens nothing but the page where it is changed.",
+    ),
 ]
 
 
@@ -49,12 +58,15 @@ def account_add(
     ] = False,
     password_stdin: PasswordStdin = False,
     no_password: Annotated[bool, typer.Option("--no-password", help="It cannot sign in yet.")] = False,
+    permanent: PermanentOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add an account. Without --password-stdin a password is made and printed, this once."""
+    """Add an account. Without --password-stdin a first password is made and printed, this once."""
     if password_stdin and no_password:
         common.usage_error("--password-stdin and --no-password do not go together")
+    if permanent and (password_stdin or no_password):
+        common.usage_error("--permanent is about the password that is made here")
     settings = common.read_settings(config)
     given = common.read_password() if password_stdin else None
 
@@ -71,6 +83,7 @@ def account_add(
             person_class=person_class,
             since=since,
             password=given if given is not None else made,
+            first=made is not None and not permanent,
             citizen_desk=citizen_desk,
         )
         return await accounts.add_account(ctx, actor, new), made
@@ -81,7 +94,16 @@ def account_add(
         return
     common.say(f"added {added.address}: {added.display_name}")
     if generated:
-        common.say(f"password (shown this once): {generated}")
+        _say_password(settings, generated, permanent=permanent)
+
+
+def _say_password(settings: Settings, made: str, *, permanent: bool) -> None:
+    if permanent:
+        common.say(f"password (shown this once): {made}")
+        return
+    common.say(f"first password (shown this once): {made}")
+    url = settings.http.public_url.rstrip("/")
+    common.say(f"it opens nothing until its holder has changed it at {url}/sign-in")
 
 
 @account.command("list")
@@ -209,24 +231,31 @@ def account_enable(address: AddressArgument, config: ConfigOption = None) -> Non
 def account_password(
     address: AddressArgument,
     password_stdin: PasswordStdin = False,
+    permanent: PermanentOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set a new password: made and printed this once, or read from standard input."""
+    """Set a new first password, made and printed this once, or one read from standard input.
+
+    Whoever is signed in with the account in a browser is signed out.
+    """
     from mailgov.admin import accounts
+
+    if permanent and password_stdin:
+        common.usage_error("--permanent is about the password that is made here")
 
     settings = common.read_settings(config)
     given = common.read_password() if password_stdin else None
     chosen = common.act_with(
         settings,
-        lambda ctx, actor: accounts.set_password(ctx, actor, address, given),
+        lambda ctx, actor: accounts.set_password(ctx, actor, address, given, first=not permanent),
     )
     if as_json:
         common.print_json({"address": address, **({} if password_stdin else {"password": chosen})})
     elif password_stdin:
         common.say(f"changed the password of {address}")
     else:
-        common.say(f"password (shown this once): {chosen}")
+        _say_password(settings, chosen, permanent=permanent)
 
 
 @account.command("grant")

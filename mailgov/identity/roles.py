@@ -1,7 +1,7 @@
 """Who may do what: the one table of roles, acts and scopes.
 
-A scope says over whose objects a role may act: its own agency's, or everyone's. Nothing
-else in the house compares roles.
+A scope says over whose objects a role may act: its own account, its own agency's, or
+everyone's. Nothing else in the house compares roles.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ class Scope(IntEnum):
     """Over whose objects; the larger includes the smaller."""
 
     NONE = 0
-    AGENCY = 1
-    ALL = 2
+    OWN = 1
+    """One's own account alone."""
+    AGENCY = 2
+    ALL = 3
 
 
 class Act(StrEnum):
@@ -86,6 +88,11 @@ class Act(StrEnum):
     EXEMPTION_END = "exemption.end"
     BACKUP_MAKE = "backup.make"
     DATA_VERIFY = "data.verify"
+    SESSION_BEGIN = "session.begin"
+    SESSION_SEAT = "session.seat"
+    SESSION_END = "session.end"
+    PASSWORD_CHANGE = "password.change"  # noqa: S105 - the name of an act
+    PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an act
 
     @property
     def reads(self) -> bool:
@@ -95,6 +102,11 @@ class Act(StrEnum):
 
 _PUBLIC = frozenset({Act.DOMAIN_READ, Act.AGENCY_READ, Act.POLICY_READ})
 """What any seat may know: it stands in the public directory or in the law."""
+
+_OWN = frozenset(
+    {Act.SESSION_BEGIN, Act.SESSION_SEAT, Act.SESSION_END, Act.PASSWORD_CHANGE, Act.PASSWORD_RESET}
+)
+"""What whoever holds an account does for themselves, from any seat, and nobody does for them."""
 
 _AUDITOR = frozenset(
     {Act.USAGE_READ, Act.DKIM_READ, Act.AUDIT_VERIFY, Act.DECLARATION_READ, Act.EXEMPTION_READ}
@@ -132,7 +144,7 @@ _CLERK = frozenset(
 _HEAD = frozenset({Act.ACCOUNT_READ, Act.USAGE_READ, Act.DECLARATION_READ, Act.EXEMPTION_READ})
 
 _ALL: dict[Role, frozenset[Act]] = {
-    Role.OPERATOR: frozenset(Act),
+    Role.OPERATOR: frozenset(Act) - _OWN,
     Role.AUDITOR: _AUDITOR | _PUBLIC,
     Role.AGENCY_ADMIN: _PUBLIC,
     Role.CLERK: _PUBLIC,
@@ -152,7 +164,9 @@ def scope(role: Role, act: Act) -> Scope:
     """Over whose objects `role` may do `act`."""
     if act in _ALL[role]:
         return Scope.ALL
-    return Scope.AGENCY if act in _OWN_AGENCY.get(role, frozenset()) else Scope.NONE
+    if act in _OWN_AGENCY.get(role, frozenset()):
+        return Scope.AGENCY
+    return Scope.OWN if act in _OWN else Scope.NONE
 
 
 def allowed(role: Role, act: Act) -> bool:
@@ -163,7 +177,8 @@ def allowed(role: Role, act: Act) -> bool:
 def covers(role: Role, act: Act, own_agency: str | None, agency: str | None) -> bool:
     """True when `role`, seated in `own_agency`, may do `act` on an object of `agency`.
 
-    An object of no agency (None) belongs to no agency's seat.
+    An object of no agency (None) belongs to no agency's seat. What one does for oneself is covered
+    nowhere: those acts know their own account.
     """
     reach = scope(role, act)
     return reach is Scope.ALL or (reach is Scope.AGENCY and agency is not None and agency == own_agency)

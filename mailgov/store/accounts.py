@@ -126,9 +126,24 @@ async def set_suspended(session: Session, address: str, suspended_ms: int | None
     await _change(session, address, suspended_ms=suspended_ms)
 
 
-async def set_password(session: Session, address: str, password_hash: str, *, must_change: bool) -> None:
-    """Put a new hash in the place of the old one."""
-    await _change(session, address, password_hash=password_hash, must_change_password=must_change)
+async def set_password(
+    session: Session,
+    address: str,
+    password_hash: str,
+    *,
+    must_change: bool,
+    recovery_hash: str | None = None,
+    now_ms: int,
+) -> None:
+    """Put a new hash in the place of the old one; an earlier recovery code goes with it."""
+    await _change(
+        session,
+        address,
+        password_hash=password_hash,
+        must_change_password=must_change,
+        recovery_hash=recovery_hash,
+        password_set_ms=now_ms,
+    )
 
 
 async def _change(session: Session, address: str, **values: object) -> None:

@@ -1,9 +1,9 @@
-"""Losable state of a node: who wrote to us lately, and failed sign-ins.
+"""Losable state of a node: who wrote to us lately, failed sign-ins, and where people sign in from.
 
 A SQLite file beside the spools (WAL, synchronous=OFF) that all workers of the node share. No
 decision that may not be lost rests on it alone: correspondents come back from the ledger, and
-failures start from nothing. A damaged file is replaced, a fault gives what an empty file would;
-no call raises for the file. The calls block for a moment: use them in a thread.
+what is known of sign-ins starts from nothing. A damaged file is replaced, a fault gives what an
+empty file would; no call raises for the file. The calls block for a moment: use them in a thread.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ CREATE INDEX IF NOT EXISTS correspondent_last ON correspondent (last_ms);
 CREATE TABLE IF NOT EXISTS sign_in_failure (
   key TEXT PRIMARY KEY, count INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sign_in_failure_last ON sign_in_failure (last_ms);
+CREATE TABLE IF NOT EXISTS sign_in_success (key TEXT PRIMARY KEY, last_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sign_in_success_last ON sign_in_success (last_ms);
 """
 _NOTE = """
 INSERT INTO correspondent VALUES (?, ?)
@@ -54,7 +56,11 @@ class Guard:
         self, path: Path, *, correspondents: int = CORRESPONDENT_LIMIT, failures: int = FAILURE_LIMIT
     ) -> None:
         self._path = path
-        self._limits = {"correspondent": correspondents, "sign_in_failure": failures}
+        self._limits = {
+            "correspondent": correspondents,
+            "sign_in_failure": failures,
+            "sign_in_success": failures,
+        }
         self._lock = threading.Lock()
         self._writes = 0
         self._connection = self._connect()
@@ -101,6 +107,16 @@ class Guard:
     def forget_failures(self, key: str) -> None:
         """A sign-in succeeded, or an administrator unlocked it."""
         self._run(lambda c: c.execute("DELETE FROM sign_in_failure WHERE key = ?", (key,)), None)
+
+    def note_success(self, key: str, now_ms: int) -> None:
+        """A sign-in succeeded under `key`, such as an account and the network that it came from."""
+        statement = "INSERT OR REPLACE INTO sign_in_success VALUES (?, ?)"
+        self._run(lambda c: c.execute(statement, (key, now_ms)), None, writes=1)
+
+    def last_success(self, key: str) -> int | None:
+        """When a sign-in last succeeded under `key`, in ms, or None."""
+        query = "SELECT last_ms FROM sign_in_success WHERE key = ?"
+        return self._run(lambda c: _number(c.execute(query, (key,))), None)
 
     def _run(self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, writes: int = 0) -> T:
         with self._lock:

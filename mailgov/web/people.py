@@ -35,8 +35,9 @@ class SeeOther(Exception):
 def see_other(request: Request, path: str, **query: str) -> RedirectResponse:
     """303 to a page of ours, in the language that was asked for."""
     asked = asked_for(request)
-    more = query if asked is None else {**query, "lang": asked}
-    return RedirectResponse(path + (f"?{urlencode(more)}" if more else ""), 303)
+    more = urlencode(query if asked is None else {**query, "lang": asked})
+    joint = "&" if "?" in path else "?"
+    return RedirectResponse(f"{path}{joint}{more}" if more else path, 303)
 
 
 def cookie_of(request: Request) -> str:
@@ -61,7 +62,8 @@ async def visitor(request: Request, background: BackgroundTasks) -> Person | Non
 async def anyone(request: Request, person: Annotated[Person | None, Depends(visitor)]) -> Person:
     """Somebody signed in, also with a first password; SeeOther `/sign-in` for everybody else."""
     if person is None:
-        raise SeeOther(SIGN_IN, next=request.url.path)
+        asked = f"?{request.url.query}" if request.url.query else ""
+        raise SeeOther(SIGN_IN, next=request.url.path + asked)
     return person
 
 

@@ -69,7 +69,7 @@ async def add_account(writing: Writing, asked: NewAccountAsked, _bare: Bare) -> 
             since=asked.since,
             citizen_desk=asked.citizen_desk,
             password=first,
-            must_change_password=first is not None,
+            first=first is not None,
         )
         made = await accounts.add_account(ctx, actor, new)
         body = await _load(made.address)(ctx, actor)
@@ -97,7 +97,7 @@ async def give_first_password(writing: Writing, address: Address, _bare: Bare) -
     """A new first password, shown this once; the old password opens nothing any more."""
 
     async def do(ctx: AdminContext, actor: Actor) -> FirstPassword:
-        made = await accounts.set_password(ctx, actor, address, None, must_change=True)
+        made = await accounts.set_password(ctx, actor, address, None, first=True)
         return FirstPassword(address=address, first_password=made)
 
     return await changed(writing, Act.ACCOUNT_PASSWORD, _load(address), do)

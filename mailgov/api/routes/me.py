@@ -14,7 +14,7 @@ from mailgov.identity.roles import Act, Role, Scope, scope
 router = APIRouter(tags=["me"])
 
 Reach = Literal["own", "agency", "all"]
-_REACH: dict[Scope, Reach] = {Scope.AGENCY: "agency", Scope.ALL: "all"}
+_REACH: dict[Scope, Reach] = {Scope.OWN: "own", Scope.AGENCY: "agency", Scope.ALL: "all"}
 
 
 @router.get("/me", responses=problems(401, 403, 422, 503))
@@ -29,9 +29,12 @@ async def me(call: Reading, _bare: Bare) -> Me:
         agency=call.actor.agency,
         created_at=iso(known.created_ms, zone),
         expires_at=None if known.expires_ms is None else iso(known.expires_ms, zone),
-        acts=_acts(call.actor.role),
+        acts=_acts(call.actor.role, person=caller.person is not None),
     )
 
 
-def _acts(role: Role) -> dict[str, Reach]:
-    return {act.value: _REACH[reach] for act in Act if (reach := scope(role, act)) in _REACH}
+def _acts(role: Role, *, person: bool) -> dict[str, Reach]:
+    """A token is nobody's own account, so that what one does for oneself is not among its acts."""
+    reaches = {act.value: scope(role, act) for act in Act}
+    shown = {reach for reach in _REACH if person or reach is not Scope.OWN}
+    return {act: _REACH[reach] for act, reach in reaches.items() if reach in shown}

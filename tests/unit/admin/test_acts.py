@@ -25,22 +25,26 @@ from mailgov.admin import (
     groups,
     keys,
     messages,
+    passwords,
     policies,
     queue,
     registered,
     seats,
+    sessions,
     tokens,
 )
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.admin.declaring import NewDeclaration
 from mailgov.admin.errors import AdminError
+from mailgov.admin.sessions import SignedIn
 from mailgov.identity.roles import AGENCY_ROLES, Act, Role
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.audit import verify
 from mailgov.store.commands import PendingCommand
 from mailgov.store.declarations import Filter
 from mailgov.usage.periods import parse
+from tests.unit.admin import people
 from tests.unit.admin.province import DOMAIN, OPERATOR, WAITING, at, state
 
 Run = Callable[[AdminContext, Actor], Awaitable[object]]
@@ -145,6 +149,19 @@ RUNS: dict[Act, Run] = {
     Act.EXEMPTION_END: lambda ctx, actor: exemptions.end_exemption(ctx, actor, 1, on=DAY),
 }
 
+OWN_RUNS: dict[Act, Callable[[AdminContext, SignedIn], Awaitable[object]]] = {
+    Act.SESSION_BEGIN: lambda ctx, _: sessions.sign_in(ctx, people.sign_ins(ctx), people.CLAIMED),
+    Act.SESSION_SEAT: lambda ctx, made: sessions.choose_seat(ctx, made.person, "owner", None),
+    Act.SESSION_END: lambda ctx, made: sessions.sign_out(ctx, made.person),
+    Act.PASSWORD_CHANGE: lambda ctx, made: passwords.change_password(
+        ctx, people.sign_ins(ctx), made.person, current=people.OWN, new=people.NEW, peer=people.HERE
+    ),
+    Act.PASSWORD_RESET: lambda ctx, made: passwords.reset_password(
+        ctx, people.sign_ins(ctx), name=people.AN, code=people.code_of(made), new=people.NEW, peer=people.HERE
+    ),
+}
+"""What whoever holds an account does for themselves, once they are signed in: see test_people.py."""
+
 PUBLIC = {Act.DOMAIN_READ, Act.AGENCY_READ, Act.POLICY_READ}
 IN_OWN_AGENCY: dict[Role, set[Act]] = {
     Role.AGENCY_ADMIN: {
@@ -175,14 +192,15 @@ IN_OWN_AGENCY: dict[Role, set[Act]] = {
     Role.HEAD: {Act.ACCOUNT_READ, Act.USAGE_READ, Act.DECLARATION_READ, Act.EXEMPTION_READ},
 }
 EVERYWHERE: dict[Role, set[Act]] = {
-    Role.OPERATOR: set(Act),
+    Role.OPERATOR: set(RUNS),
     Role.AUDITOR: PUBLIC
     | {Act.USAGE_READ, Act.DKIM_READ, Act.AUDIT_VERIFY, Act.DECLARATION_READ, Act.EXEMPTION_READ},
 }
 
 
 def test_every_act_is_run_here() -> None:
-    assert set(RUNS) == set(Act)
+    assert set(RUNS) | set(OWN_RUNS) == set(Act)
+    assert not set(RUNS) & set(OWN_RUNS)
 
 
 def test_every_function_of_the_room_is_run_here_or_reads() -> None:
@@ -201,6 +219,12 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
         "check_in_use",
         "record",
         "change",
+        "checked",  # of `sessions` and `passwords`, as the next four
+        "matches",
+        "find",
+        "unchanged",
+        "begin",
+        "check_wait",
     }
     escaped = []
     for found in pkgutil.iter_modules(admin.__path__):
@@ -215,7 +239,7 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
     assert escaped == []
 
 
-@pytest.mark.parametrize("act", [act for act in Act if not act.reads])
+@pytest.mark.parametrize("act", [act for act in RUNS if not act.reads])
 async def test_a_change_leaves_one_audit_row_and_a_chain_that_holds(
     ctx: AdminContext, relay: list[PendingCommand], act: Act
 ) -> None:
@@ -227,7 +251,7 @@ async def test_a_change_leaves_one_audit_row_and_a_chain_that_holds(
     assert (await verify(ctx.db)).problems == []
 
 
-@pytest.mark.parametrize("act", [act for act in Act if not act.reads])
+@pytest.mark.parametrize("act", [act for act in RUNS if not act.reads])
 async def test_workers_hear_of_a_change_of_the_directory(
     ctx: AdminContext, relay: list[PendingCommand], act: Act
 ) -> None:
@@ -261,7 +285,21 @@ async def test_an_alias_is_no_group(ctx: AdminContext) -> None:
                 await ask
 
 
-@pytest.mark.parametrize("act", [act for act in Act if act.reads])
+@pytest.mark.parametrize("act", list(OWN_RUNS))
+async def test_what_people_do_for_themselves_leaves_a_row_under_their_own_name(
+    ctx: AdminContext, act: Act
+) -> None:
+    made = await people.changed_once(ctx)
+    before = state(ctx)
+    await OWN_RUNS[act](ctx, made)
+    after = state(ctx)
+    assert [row[:3] for row in after.audit[len(before.audit) :]] == [(people.AN, "owner", act.value)]
+    assert (await verify(ctx.db)).problems == []
+    moved = act.value.startswith("password.")
+    assert after.revisions == (before.revisions[0] + moved, before.revisions[1])
+
+
+@pytest.mark.parametrize("act", [act for act in RUNS if act.reads])
 async def test_reading_changes_nothing(ctx: AdminContext, act: Act) -> None:
     before = state(ctx)
     await RUNS[act](ctx, OPERATOR)
@@ -280,7 +318,7 @@ async def test_the_matrix_of_roles_and_acts(
         wanted |= IN_OWN_AGENCY.get(role, set())
     elif Act.MESSAGE_READ in IN_OWN_AGENCY.get(role, set()):
         wanted.add(Act.MESSAGE_READ)  # a mailbox of theirs is among the recipients
-    for act in [act for act in Act if act not in wanted]:
+    for act in [act for act in RUNS if act not in wanted]:
         before = state(ctx)
         with pytest.raises(AdminError) as raised:
             await RUNS[act](ctx, actor)

@@ -15,13 +15,18 @@ import pytest
 
 from mailgov.admin.context import AdminContext
 from mailgov.api.app import ApiServices, create_app
+from mailgov.identity.passwords import PasswordChecker
+from mailgov.identity.protection import SignInProtection
 from mailgov.identity.roles import AGENCY_ROLES, Role
+from mailgov.identity.sign_in import SignIns
 from mailgov.identity.tokens import new_token
+from mailgov.ops.first_key import first_key
 from mailgov.policy import Policy, load, read_directory
-from mailgov.settings import Settings
+from mailgov.settings import HttpSettings, Settings
 from mailgov.store import tokens
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.engine import Database
+from mailgov.store.guard import Guard
 from mailgov.web.app import add_pages
 from mailgov.web.pages import page_routers
 from mailgov.web.services import PageServices
@@ -71,16 +76,27 @@ def policy() -> Policy:
     return load(read_directory(POLICY))
 
 
+IN_MEMORY = Path("/dev/null/guard.sqlite")
+"""Where no guard can be opened, so that it keeps its state in memory."""
+
+
 def services_on(
-    db: Database, clock: Clock, policy: Policy | None, data_dir: Path = Path("nowhere")
+    db: Database,
+    clock: Clock,
+    policy: Policy | None,
+    data_dir: Path = Path("nowhere"),
+    public_url: str = HttpSettings().public_url,
 ) -> ApiServices:
-    settings = Settings(data_dir=data_dir)
+    settings = Settings(data_dir=data_dir, http=HttpSettings(public_url=public_url))
+    checker = PasswordChecker(b"key", lambda: clock.now_ms / 1000)
+    protection = SignInProtection(Guard.open(IN_MEMORY), settings.sign_in)
     return ApiServices(
         db=db,
         settings=settings,
         now_ms=clock,
         policy=lambda: policy,
         admin=lambda: AdminContext(db, settings, clock, secrets.token_hex),
+        sign_ins=SignIns(checker, protection, lambda: first_key(settings.data_dir, secrets.token_bytes)),
     )
 
 
@@ -92,6 +108,7 @@ def client_of(services: ApiServices) -> httpx2.AsyncClient:
         now_ms=services.now_ms,
         policy=services.policy,
         admin=services.admin,
+        sign_ins=services.sign_ins,
     )
     add_pages(app, pages, page_routers(pages))
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://api.test")
@@ -147,6 +164,7 @@ async def _api_on(world: World, folder: Path, policy: Policy) -> AsyncIterator[A
     services = services_on(db, clock, policy, folder)
     async with client_of(services) as ask:
         yield Api(services, ask, clock, dict(world.tokens))
+    services.sign_ins.close()
     await db.dispose()
 
 

@@ -6,10 +6,24 @@ import pytest
 
 from mailgov.identity.roles import AGENCY_ROLES, Act, Role, Scope, allowed, covers, scope
 
+FOR_ONESELF = {
+    Act.SESSION_BEGIN,
+    Act.SESSION_SEAT,
+    Act.SESSION_END,
+    Act.PASSWORD_CHANGE,
+    Act.PASSWORD_RESET,
+}
 
-@pytest.mark.parametrize("act", list(Act))
+
+@pytest.mark.parametrize("act", [act for act in Act if act not in FOR_ONESELF])
 def test_operator_may_do_everything(act: Act) -> None:
     assert scope(Role.OPERATOR, act) is Scope.ALL
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_everyone_looks_after_their_own_account_and_nobody_does_so_for_them(role: Role) -> None:
+    assert {act for act in Act if scope(role, act) is Scope.OWN} == FOR_ONESELF
+    assert not any(covers(role, act, "snv", "snv") for act in FOR_ONESELF)
 
 
 @pytest.mark.parametrize("act", [act for act in Act if not act.reads])
@@ -18,7 +32,8 @@ def test_only_operator_and_agency_admin_change_anything_but_what_a_clerk_declare
     role: Role, act: Act
 ) -> None:
     declares = {Act.DECLARATION_ADD, Act.DECLARATION_CORRECT} if role is Role.CLERK else set()
-    assert scope(role, act) is (Scope.AGENCY if act in declares else Scope.NONE)
+    own = Scope.OWN if act in FOR_ONESELF else Scope.NONE
+    assert scope(role, act) is (Scope.AGENCY if act in declares else own)
 
 
 def test_agency_admin_stays_in_its_agency() -> None:

@@ -39,7 +39,7 @@ async def test_every_write_is_read_back(database: Database, tmp_path: Path) -> N
     await registered.register_address(ctx, OPERATOR, "an@example.org", account=at("annv"))
     await registered.register_address(ctx, OPERATOR, "snv@example.org", agency="snv")
     await accounts.disable_account(ctx, OPERATOR, at("binhtt"))
-    await accounts.set_password(ctx, OPERATOR, at("annv"), None, must_change=True)
+    await accounts.set_password(ctx, OPERATOR, at("annv"), None, first=True)
     await aliases.extend_alias(ctx, OPERATOR, at("ld-snv"), to=[at("snv")])
     await agencies.merge_agencies(ctx, OPERATOR, "snv", into=["stc"], on=MARCH)
     await keys.generate_key(ctx, OPERATOR, "caobang.gov.vn", algorithm="ed25519")

@@ -1,0 +1,122 @@
+"""Sign-in protection: how many failures are borne before a wait is asked for.
+
+Failures are counted by account and network together, by network, and by account. The last count
+could be driven up by a stranger to keep the holder out, so it does not stop networks that the
+account signed in from lately. Attempts that are refused here are no failures: a wait always ends.
+Names that nobody has are counted like any other, so that the answer tells nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailgov.settings.model import SignInSettings
+from mailgov.store.guard import Guard
+
+NAME_CHARACTERS = 320
+FORWARDED_HOPS = 10
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Who is claimed to sign in, and from where: both in the form that is counted."""
+
+    name: str
+    network: str
+
+    @classmethod
+    def of(cls, name: str, peer: str) -> Attempt:
+        """`peer` is the client's IP address, or any text where there is none."""
+        return cls(name.strip().lower()[:NAME_CHARACTERS], network_of(peer))
+
+    @property
+    def pair(self) -> str:
+        return f"pair:{self.name}|{self.network}"
+
+    @property
+    def keys(self) -> tuple[str, str, str]:
+        return self.pair, f"network:{self.network}", f"account:{self.name}"
+
+
+def network_of(peer: str) -> str:
+    """An IPv4 address, or the /64 of an IPv6 address, which one customer has whole."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def client_address(peer: str | None, forwarded_for: str, proxies: Sequence[str]) -> str:
+    """The client's IP address: the peer's, or what a trusted proxy says in X-Forwarded-For.
+
+    Each trusted proxy adds the address that it was called from at the end; what stands before
+    the first stranger's address is that stranger's own word.
+    """
+    hops = [part.strip() for part in forwarded_for.split(",")][-FORWARDED_HOPS:] if forwarded_for else []
+    address = peer or ""
+    while hops and _within(address, proxies):
+        address = hops.pop()
+    return address
+
+
+def _within(address: str, networks: Sequence[str]) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in ipaddress.ip_network(network) for network in networks)
+
+
+class SignInProtection:
+    """On one node's guard, shared by its SMTP, IMAP and HTTP. The calls block for a moment."""
+
+    def __init__(self, guard: Guard, settings: SignInSettings) -> None:
+        self._guard = guard
+        self._settings = settings
+        self._window_ms = round(settings.failure_window_s * 1000)
+
+    def wait_s(self, attempt: Attempt, now_ms: int) -> int | None:
+        """Seconds to wait before a try, or None when it may be made now."""
+        pair, network, account = attempt.keys
+        limits = self._settings
+        full = self._count(pair, now_ms) >= limits.pair_limit
+        if not full:
+            crowded = (
+                self._count(network, now_ms) >= limits.network_limit
+                or self._count(account, now_ms) >= limits.account_limit
+            )
+            full = crowded and not self._known(attempt, now_ms)
+        return math.ceil(limits.failure_window_s) if full else None
+
+    def failed(self, attempt: Attempt, now_ms: int) -> None:
+        """A try was wrong."""
+        for key in attempt.keys:
+            self._guard.note_failure(key, now_ms, self._window_ms)
+
+    def succeeded(self, attempt: Attempt, now_ms: int) -> None:
+        """A try was right; written once a day at most."""
+        last = self._guard.last_success(attempt.pair)
+        if last is None or now_ms - last >= DAY_MS:
+            self._guard.note_success(attempt.pair, now_ms)
+        if self._count(attempt.pair, now_ms):
+            self._guard.forget_failures(attempt.pair)
+
+    def close(self) -> None:
+        """Close the guard's file; no call may follow."""
+        self._guard.close()
+
+    def _count(self, key: str, now_ms: int) -> int:
+        return self._guard.failures(key, now_ms, self._window_ms)
+
+    def _known(self, attempt: Attempt, now_ms: int) -> bool:
+        last = self._guard.last_success(attempt.pair)
+        return last is not None and now_ms - last < self._settings.known_days * DAY_MS
