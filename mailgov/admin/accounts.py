@@ -66,7 +66,7 @@ async def show_account(ctx: AdminContext, actor: Actor, address: str) -> Account
 async def add_account(ctx: AdminContext, actor: Actor, new: NewAccount) -> AccountView:
     """A new account. Raises AdminError for an address that is taken, reserved or not of the province."""
     require(actor, Act.ACCOUNT_ADD)
-    new = _checked(new)
+    new = checked_account(new)
     if new.agency is not None:
         new = replace(new, agency=await agency_code(ctx, new.agency))
     if not covers(actor.role, Act.ACCOUNT_ADD, actor.agency, new.agency):
@@ -99,7 +99,8 @@ async def add_account(ctx: AdminContext, actor: Actor, new: NewAccount) -> Accou
     return made
 
 
-def _checked(new: NewAccount) -> NewAccount:
+def checked_account(new: NewAccount) -> NewAccount:
+    """The account in its stored form; AdminError for one that cannot be, whatever else is there."""
     rules.one_of(new.kind, rules.KINDS, "kind of account")
     if new.kind != "personal" and new.person_class is not None:
         raise invalid(f"a {new.kind} account belongs to no one person and has no class")

@@ -54,7 +54,7 @@ async def show_agency(ctx: AdminContext, actor: Actor, code: str) -> AgencyDetai
 
 async def add_agency(ctx: AdminContext, actor: Actor, span: AgencySpan) -> AgencySpan:
     """A new agency, or another span of one that had ended."""
-    span = _checked(span)
+    span = checked_span(span)
     async with change(ctx, actor, Act.AGENCY_ADD, span.code) as step:
         there = await agencies.code_of(step.session, span.code)
         if there not in (None, span.code):
@@ -64,7 +64,7 @@ async def add_agency(ctx: AdminContext, actor: Actor, span: AgencySpan) -> Agenc
             raise conflict(f"the agency {span.code} is there already on some of these days")
         await _check_mailbox(step, span.mailbox)
         await agencies.add_span(step.session, span, step.now_ms)
-        step.content.update(_content(span))
+        step.content.update(span_content(span))
     return span
 
 
@@ -82,7 +82,7 @@ async def rename_agency(
     code = await agency_code(ctx, code)
     async with change(ctx, actor, Act.AGENCY_RENAME, code) as step:
         old = await _span_to_end(step, code, on)
-        new = _checked(
+        new = checked_span(
             replace(
                 old,
                 name=name,
@@ -94,7 +94,7 @@ async def rename_agency(
         await _check_mailbox(step, mailbox and new.mailbox)
         await agencies.end_span(step.session, code, old.valid_from, on)
         await agencies.add_span(step.session, new, step.now_ms)
-        step.content.update(before=_content(old), after=_content(new))
+        step.content.update(before=span_content(old), after=span_content(new))
     return new
 
 
@@ -154,7 +154,8 @@ async def _span_to_end(step: Change, code: str, on: date) -> AgencySpan:
     raise conflict(f"the agency {code} has no span that {on} would divide: see `agency show {code}`")
 
 
-def _checked(span: AgencySpan) -> AgencySpan:
+def checked_span(span: AgencySpan) -> AgencySpan:
+    """The span in its stored form; AdminError for one that cannot be, whatever else is there."""
     rules.span(span.valid_from, span.valid_until)
     rules.one_of(span.level, rules.LEVELS, "level of an agency")
     return replace(
@@ -184,6 +185,6 @@ async def _check_mailbox(step: Change, mailbox: str | None) -> None:
         await check_in_use(step.session, rules.domain_of(mailbox))
 
 
-def _content(span: AgencySpan) -> dict[str, object]:
+def span_content(span: AgencySpan) -> dict[str, object]:
     values = {name: getattr(span, name) for name in span.__slots__}
     return {name: str(value) if isinstance(value, date) else value for name, value in values.items() if value}

@@ -26,6 +26,7 @@ from mailgov.cli import (
     queue,
     seats,
     service,
+    transfer,
 )
 
 OK, REFUSED, USAGE = 0, 1, 2
@@ -51,6 +52,7 @@ _ROOMS = (
     accounts,
     seats,
     aliases,
+    transfer,
     keys,
     policy,
     queue,

@@ -59,6 +59,8 @@ class Act(StrEnum):
     ACCOUNT_EDIT = "account.edit"
     SEAT_ADD = "seat.add"
     SEAT_REMOVE = "seat.remove"
+    DIRECTORY_IMPORT = "directory.import"
+    DIRECTORY_EXPORT = "directory.export"
     ADDRESS_REGISTER = "address.register"
     ADDRESS_UNREGISTER = "address.unregister"
     ALIAS_READ = "alias.read"

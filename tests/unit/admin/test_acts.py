@@ -19,6 +19,7 @@ from mailgov.admin import (
     aliases,
     backups,
     declarations,
+    directory_files,
     domains,
     exemptions,
     figures,
@@ -107,6 +108,10 @@ RUNS: dict[Act, Run] = {
     ),
     Act.SEAT_ADD: lambda ctx, actor: seats.add_seat(ctx, actor, at("annv"), Role.CLERK, agency="snv"),
     Act.SEAT_REMOVE: lambda ctx, actor: seats.remove_seat(ctx, actor, at("annv"), Role.CLERK, agency="snv"),
+    Act.DIRECTORY_IMPORT: lambda ctx, actor: directory_files.import_directory(
+        ctx, actor, f"address,name\n{at('moi')},Mới\n".encode()
+    ),
+    Act.DIRECTORY_EXPORT: directory_files.export_directory,
     Act.ADDRESS_REGISTER: lambda ctx, actor: registered.register_address(
         ctx, actor, OUTSIDE, account=at("annv")
     ),
@@ -258,7 +263,7 @@ async def test_workers_hear_of_a_change_of_the_directory(
     await _prepare(ctx, act)
     directory, policy = state(ctx).revisions
     await RUNS[act](ctx, OPERATOR)
-    moved = not act.value.startswith(("queue.", "token.", "policy.", "backup."))
+    moved = not act.value.startswith(("queue.", "token.", "policy.", "backup.", "directory.export"))
     assert state(ctx).revisions == (directory + moved, policy + (act is Act.POLICY_LOAD))
 
 
