@@ -1,4 +1,4 @@
-"""The demo province: real agencies, made-up people, a month of made-up traffic, all marked as sample."""
+"""The demo province: real agencies, made-up people, mail and declarations, all marked as sample."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from mailgov.admin import accounts, agencies, aliases, registered, tokens
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import AdminContext
+from mailgov.admin.demo_declared import declare_sample
 from mailgov.admin.policies import read_policy
 from mailgov.admin.setup import INIT, Operator, make_agency
 from mailgov.identity.roles import Role
@@ -83,6 +84,7 @@ async def make_demo(ctx: AdminContext, domain: str, operator: Operator) -> Ready
     await _ends(ctx, domain, places)
     await _grants(ctx, domain, places)
     await _traffic(ctx, domain, places, persons, _rule_names(policy))
+    await declare_sample(ctx, places, persons)
     return await _ready(ctx, f"{persons[0].local_part}@{domain}", operator)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mailgov.admin.declared_files import COMMON_COLUMNS, LINE_COLUMNS
 from mailgov.cli.app import run
 from tests.unit.test_cli import PROGRAM
 from tests.unit.test_cli_refusals import installation, look
@@ -265,3 +267,35 @@ def test_a_refusal_is_one_line_and_changes_nothing(
     assert text in said.err
     assert said.err.count("\n") == 1
     assert look(installation) == before
+
+
+AGENCIES = [("ubnd", "UBND tỉnh"), ("skhcn", "Sở KH&CN"), ("congan", "Công an tỉnh")]
+FILES = {
+    "so-phat-hanh.csv": "document_class;symbol;issued_on\nGM;12/GM-UBND;02/10/2024\n",
+    "khai.csv": "kind,agency,period,can_bo,cong_chuc,vien_chuc,khac\nheadcount,stc,2024-Q3,1,2,3,4\n",
+}
+
+
+def test_the_commands_of_the_guide_do_what_they_say(say: Say, folder: Path) -> None:
+    """docs/declarations.md from its first command to its last, two years earlier: whenever it is read."""
+    guide = (Path(__file__).parents[2] / "docs/declarations.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").replace("2026", "2024").splitlines()
+    for code, name in AGENCIES:
+        done(say("agency", "add", code, "--name", name))
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    for line in lines:
+        command, _, file = line.partition(" #")[0].partition(">")
+        program, *arguments = shlex.split(command)
+        assert program == "mailgov"
+        out = done(say(*arguments))
+        assert out, line
+        if file:
+            assert "headcount;snv;" in out
+    assert len(lines) == 14
+    ended = data(say, "exemption", "list")[0]
+    assert (ended["agency"], ended["valid_until"]) == ("congan", "2024-07-01")
+    columns = re.findall(r"^\| `?([a-z_`, ]+?)`? \|", guide, re.MULTILINE)
+    named = {name.strip(" `") for cell in columns for name in cell.split(",")}
+    assert {*LINE_COLUMNS, *COMMON_COLUMNS, "correct", "reason"} <= named

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import stat
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from mailgov.admin import accounts, agencies, demo, figures, setup
+from mailgov.admin import accounts, agencies, declarations, demo, demo_declared, figures, setup
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.config import default_policy_directory
@@ -18,9 +19,12 @@ from mailgov.identity.tokens import hash_token
 from mailgov.settings import DatabaseSettings, PolicySettings, Settings
 from mailgov.store.accounts import AccountView
 from mailgov.store.audit import verify
+from mailgov.store.declarations import Filter
 from mailgov.store.engine import Database
 from mailgov.store.snapshot import load_snapshot
 from mailgov.store.tokens import find_token
+from mailgov.usage import declared
+from mailgov.usage.periods import parse
 from tests.unit.admin.province import DOMAIN, NOW_MS, OPERATOR, at, make_context, state
 
 
@@ -65,7 +69,10 @@ async def test_filling_may_be_interrupted_and_ends_in_a_province_to_try(
     ready = await fill(empty)
     after = state(empty)
     assert ready.password != first.password
-    for name in ("account", "alias", "domain", "dkim_key", "agency", "message", "message_recipient"):
+    for name in (
+        "account", "alias", "domain", "dkim_key", "agency", "message", "message_recipient", "declaration",
+        "register_entry",
+    ):  # fmt: skip
         assert [row[1] for row in after.tables[name]] == [row[1] for row in whole.tables[name]], name
     assert (len(after.tables["account"]), len(after.tables["domain"])) == (1 + 22 + 2 + 150, 1)
     assert len(after.tables["message"]) > 1000
@@ -100,5 +107,38 @@ async def _check(ctx: AdminContext, ready: demo.Ready) -> None:
     report = await figures.usage(ctx, OPERATOR)
     assert report.sample
     assert (await verify(ctx.db)).problems == []
+    await _check_declared(ctx)
     found = await agencies.show_agency(ctx, OPERATOR, "skhdt")
     assert [one.to_code for one in found.successions] == ["stc"]
+
+
+async def _check_declared(ctx: AdminContext) -> None:
+    """For the month and the quarter before 21/11/2025, in both calendars; every agency's people."""
+    found = await declarations.list_declarations(ctx, OPERATOR, Filter())
+    assert all(one.sample for one in found)
+    days = {one.series.kind: set[tuple[str, str]]() for one in found}
+    for one in found:
+        days[one.series.kind].add((str(one.series.from_date), str(one.series.until_date)))
+    months = {("2025-10-01", "2025-11-01"), ("2025-10-15", "2025-11-15")}
+    quarters = {("2025-07-01", "2025-10-01"), ("2025-06-15", "2025-09-15")}
+    assert days == {"documents": months | quarters, "headcount": months | quarters, "register": months}
+    for period, calendar in (("2025-10", "civil"), ("2025-Q3", "administrative")):
+        span = parse(period, calendar).span
+        async with ctx.db.read() as session:
+            people = await declared.headcounts(session, span)
+            papers = await declared.documents(session, span)
+        spans = await agencies.list_agencies(ctx, OPERATOR, day=span.last)
+        current = {one.code for one in spans if one.valid_until is None}
+        assert current == people.keys() == papers.keys()
+        holders = Counter[tuple[str, str | None]]()
+        for account in await accounts.list_accounts(ctx, OPERATOR):
+            post = account.post_on(span.last)
+            if account.kind == "personal" and post is not None:
+                holders[post.agency_code, post.person_class] += 1
+        assert holders.total() == 150
+        for (code, person_class), number in holders.items():
+            assert people[code].of((person_class or "",)) >= number, (code, person_class)
+    register = next(one for one in found if one.series.kind == "register")
+    lines = (await declarations.show_declaration(ctx, OPERATOR, register.id)).register
+    assert len(lines) > demo_declared.NOT_BY_MAIL + 1
+    assert sum(line.exempt == "secret" for line in lines) == 1

@@ -7,6 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from mailgov.api.declared import declarations, exemptions
+from mailgov.api.declared.examples import EXAMPLES
 from mailgov.identity.roles import Act, Role, Scope, scope
 from tests.unit.api.conftest import Api
 from tests.unit.api.test_matrix import SEATS
@@ -221,3 +223,13 @@ async def test_exemptions(api: Api) -> None:
         if seat != "operator":
             assert (await post(api, "/api/v1/exemptions", EXEMPT, seat)).status_code == 403
             assert (await post(api, path, None, seat, If_Match="*")).status_code == 403
+
+
+async def test_examples_are_answers_and_questions_of_their_kind(api: Api) -> None:
+    schemas = (await api.get("/openapi.json")).json()["components"]["schemas"]
+    bodies = {**vars(declarations), **vars(exemptions)}
+    for name, example in EXAMPLES.items():
+        assert schemas[name]["example"] == example
+        assert bodies[name].model_validate(example), name
+    made = (await post(api, LIST, EXAMPLES["DeclarationAsked"])).json()
+    assert made.keys() == EXAMPLES["DeclarationBody"].keys()
