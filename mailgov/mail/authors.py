@@ -1,77 +1,120 @@
-"""The addresses of From and Sender (RFC 5322 3.4), for deciding who claims to have written."""
+"""The addresses of From and Sender (RFC 5322 3.4), for deciding who claims to have written.
+
+Readers differ in what they make of a malformed From, so a malformed one names nobody for certain,
+and whatever may be taken for an address is told. One pass over the value, of bounded length.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from mailgov.mail.address import Address, AddressError
+from mailgov.mail.encoded_words import readings
 
-_VALUE_OCTETS = 16_384
+AUTHOR_OCTETS = 8192
+"""The longest value that is read; RFC 5322 2.1.1 allows 998 in a line, and one From has few mailboxes."""
+
 _MAILBOXES = 200
 
 _TOKEN = re.compile(
     # A quote that never ends takes all that follows: looked for again at each quote, it would cost a square.
-    r'(?P<quoted>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))|<(?P<angle>[^<>]*+)>|(?P<end>[,;])|(?P<group>:)|(?P<comment>\()'
+    r'(?P<quoted>"(?:[^"\\]|\\.)*+")|(?P<open>"(?:[^"\\]|\\.)*+\\?\Z)|<(?P<angle>[^<>]*+)>'
+    r"|(?P<end>[,;])|(?P<group>:)|(?P<comment>\()"
     r'|(?P<text>[^"<>,;:(\s]++|["<>])|\s++',
     re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"\\.|[()]", re.DOTALL)
 _LOOSE = re.compile(r" ?([@.]) ?")
-_ROUTE = re.compile(r"@[^:<>]*:")  # RFC 5322 4.4: <@one,@two:local@domain>
+_ROUTE = re.compile(r"\A@[^@,:<>\s]+(?:,@[^@,:<>\s]+)*:")  # RFC 5322 4.4: <@one,@two:local@domain>
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BETWEEN_WORDS = re.compile(r'[\s<>()\[\],;:"\\\ufffd]+')
 
 
 def author_addresses(value: bytes) -> tuple[str, ...]:
     """The addr-specs of a From or Sender value in look-up form (`Address.key`), in order, each once.
 
     () when that cannot be said for certain: no address, or something with an @ that is no
-    address, or more mailboxes than anyone writes for. So a malformed author never hides
-    behind a good one. Display names and comments are never read as addresses. Never raises.
+    address, a comment or quote that never ends, a control character, a backslash outside quotes,
+    or more than anyone writes. So a malformed author never hides behind a good one. What stands
+    unquoted beside an address in angle brackets and looks like one counts as well, since readers
+    take either. Quoted display names and comments are not read; see `addresses_shown`. Never raises.
     """
-    if len(value) > _VALUE_OCTETS:
+    if len(value) > AUTHOR_OCTETS:
         return ()
-    try:
-        text = value.decode("utf-8", "surrogateescape")  # never guess a charset in addresses
-    except UnicodeDecodeError:
+    text = value.decode("utf-8", "surrogateescape")  # never guess a charset in addresses
+    if _CONTROL.search(text):
         return ()
     found: dict[str, None] = {}
-    for spec in _specs(text):
-        try:
+    try:
+        for spec in _specs(text):
             found[Address.parse(spec).key] = None
-        except AddressError:
-            return ()
-        if len(found) > _MAILBOXES:
-            return ()
-    return tuple(found)
+    except AddressError:
+        return ()
+    return tuple(found) if len(found) <= _MAILBOXES else ()
+
+
+def addresses_shown(value: bytes) -> frozenset[str]:
+    """Whatever a person may read as an address anywhere in the value, in look-up form.
+
+    Display names and comments included, encoded or not, in every reading.
+    """
+    if len(value) > AUTHOR_OCTETS:
+        return frozenset()
+    texts = [unicodedata.normalize("NFKC", text) for text in readings(value)]
+    words = {word.strip("'.") for text in texts for word in _BETWEEN_WORDS.split(text) if "@" in word}
+    return frozenset(key for word in words if (key := _key(word)))
+
+
+def _key(word: str) -> str | None:
+    try:
+        address = Address.parse(word)
+    except AddressError:
+        return None
+    return address.key if "." in address.domain else None
 
 
 def _specs(text: str) -> list[str]:
-    """What stands where an addr-spec belongs: inside each <>, or a mailbox without any."""
+    """What may be an addr-spec of each mailbox; raises AddressError for what no grammar has."""
     specs: list[str] = []
-    bare: list[str] = []
-    angles = 0
+    mailbox = _Mailbox()
     position = 0
     while match := _TOKEN.match(text, position):
         position = match.end()
         kind = match.lastgroup
         if kind == "angle":
-            specs.append(_ROUTE.sub("", match["angle"], count=1).strip())
-            angles += 1
+            mailbox.angles.append(_ROUTE.sub("", match["angle"]).strip())
         elif kind == "comment":
             position = _after_comment(text, position)
         elif kind in ("end", "group"):
-            specs.extend(_bare(bare, angles))
-            bare, angles = [], 0
+            specs += mailbox.specs()
+            mailbox = _Mailbox()
+        elif kind == "open" or (kind == "text" and "\\" in match[0]):
+            raise AddressError("a quote that never ends, or a backslash outside quotes")
         elif kind is not None:
-            bare.append(match[0])
-    specs.extend(_bare(bare, angles))
-    return specs
+            mailbox.words.append(match[0])
+    return specs + mailbox.specs()
 
 
-def _bare(words: list[str], angles: int) -> list[str]:
-    """The mailbox without angle brackets; obsolete syntax allows space around @ and dots."""
-    spec = _LOOSE.sub(r"\1", " ".join(words))
-    only_a_name = len(words) == 1 and spec.startswith('"')
-    return [spec] if "@" in spec and not angles and not only_a_name else []
+class _Mailbox:
+    """One mailbox, or a group's name, as its words come."""
+
+    def __init__(self) -> None:
+        self.angles: list[str] = []
+        self.words: list[str] = []
+
+    def specs(self) -> list[str]:
+        """In angle brackets, or bare; obsolete syntax allows space around @ and dots."""
+        if not any("@" in word for word in self.words):
+            return self.angles
+        if self.angles:
+            bare = " ".join(
+                word if not word.startswith('"') or "@" not in word else "" for word in self.words
+            )
+            return self.angles + [word for word in _LOOSE.sub(r"\1", bare).split() if "@" in word]
+        if len(self.words) == 1 and self.words[0].startswith('"'):
+            raise AddressError("a name alone that reads like an address")
+        return [_LOOSE.sub(r"\1", " ".join(self.words))]
 
 
 def _after_comment(text: str, position: int) -> int:
@@ -84,4 +127,4 @@ def _after_comment(text: str, position: int) -> int:
             depth -= 1
             if not depth:
                 return edge.end()
-    return len(text)
+    raise AddressError("a comment that never ends")

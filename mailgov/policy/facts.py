@@ -168,7 +168,7 @@ def _message_facts() -> tuple[FactSpec, ...]:
             "flag",
             WHOLE_MESSAGE,
             "header",
-            "there is an author, and each is one of the account's addresses",
+            "there is an author, and each, and each that a name or comment shows, is the account's",
         ),
         FactSpec("message.subject", "text", WHOLE_MESSAGE, "header", "decoded, NFC, one line"),
         FactSpec(

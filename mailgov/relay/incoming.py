@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mailgov.mail.authors import AUTHOR_OCTETS, addresses_shown
 from mailgov.mail.document import Document
 from mailgov.mail.events import DecisionRecord, Direction, Source
 from mailgov.mail.headers import HeaderBlock, author_addresses, decode_text
@@ -15,7 +16,7 @@ from mailgov.relay.expand import Target
 from mailgov.store.snapshot import AccountEntry
 
 FROM_LIMIT = 8
-"""RFC 5322 3.6 allows one From field; each costs reading, and a stranger chooses how many."""
+"""RFC 5322 3.6 allows one From field; several are read, since readers differ in which one they show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class HeaderReading:
 
     subject: str
     authors: tuple[str, ...]
+    shown: frozenset[str]
+    """Whatever reads like an address in From, display names and comments included."""
     secrecy: str | None
     """The highest mark that any reader may see in the subject."""
     hops: int
@@ -91,10 +94,12 @@ class HeaderReading:
 def reading(incoming: Incoming, header: HeaderBlock) -> HeaderReading:
     """What the header says. Every Subject and every From counts: a reader may be shown any of them."""
     if incoming.reading is None:
-        subjects = header.all(b"subject")
+        subjects, authors = header.all(b"subject"), _authors(header)
         incoming.reading = HeaderReading(
             subject=" ".join(decode_text(value) for value in subjects),
-            authors=_authors(header),
+            authors=authors,
+            # Only a person may pass himself off as another; a scanner tells on whose behalf it sends.
+            shown=_shown(header) if authors and incoming.source == "submission" else frozenset(),
             secrecy=highest([field_mark(value) for value in subjects]),
             hops=header.count(b"received"),
         )
@@ -105,7 +110,8 @@ def header_facts(incoming: Incoming, header: HeaderBlock) -> judge.Known:
     """What the policy may know once the header has ended."""
     read = reading(incoming, header)
     addresses = incoming.account.addresses if incoming.account else frozenset[str]()
-    itself = incoming.source == "own" or (bool(read.authors) and all(a in addresses for a in read.authors))
+    named = {*read.authors, *read.shown}
+    itself = incoming.source == "own" or (bool(read.authors) and named <= addresses)
     return {
         "message.author": read.authors,
         "message.author_is_account": itself,
@@ -121,7 +127,11 @@ def _authors(header: HeaderBlock) -> tuple[str, ...]:
     What cannot be read as addresses must not hide behind a field that can.
     """
     values = header.all(b"from")
-    if len(values) > FROM_LIMIT:
+    if len(values) > FROM_LIMIT or sum(map(len, values)) > AUTHOR_OCTETS:
         return ()
     fields = [author_addresses(value) for value in values]
     return tuple(dict.fromkeys(a for field in fields for a in field)) if all(fields) else ()
+
+
+def _shown(header: HeaderBlock) -> frozenset[str]:
+    return frozenset(key for value in header.all(b"from") for key in addresses_shown(value))

@@ -149,9 +149,22 @@ async def test_a_marked_attachment_stops_the_message_and_its_body_goes_before_th
                 + AN.encode()
                 + b">"
             ],
-            True,
+            False,
         ),
-        ([f"From: ({BINH}) {AN}".encode()], True),
+        ([f"From: (phong TCHC) {AN}".encode()], True),
+        ([f'From: "{AN}" <{AN}>'.encode()], True),
+        ([f'From: "{OFFICE} (An)" <{AN}>'.encode()], True),
+        ([f"From: {AN} <{AN}>".encode()], True),
+        ([f"From: ({BINH}) {AN}".encode()], False),
+        ([f'From: "{BINH}" <{AN}>'.encode()], False),
+        ([b"From: " + words(BINH.encode()) + f" <{AN}>".encode()], False),
+        ([f"From: {BINH} <{AN}>".encode()], False),
+        ([f"From: <{AN}> {BINH}".encode()], False),
+        ([f"From: binhtt(x)@{DOMAIN} <{AN}>".encode()], False),
+        ([f"From: <an@{DOMAIN}:nv@{DOMAIN}>".encode()], False),
+        ([f"From: {AN} (, {BINH}".encode()], False),
+        ([f"From: {BINH}\0<{AN}>".encode()], False),
+        ([b"From: An" + b" " * 9_000 + FROM_AN[6:]], False),
         ([f"From: <{BINH}>".encode()], False),
         ([f"From: <{AN}>, <{BINH}>".encode()], False),
         ([f"From: <{BINH}>, <{AN}>".encode()], False),
@@ -270,8 +283,9 @@ async def test_the_trusted_listener_is_held_to_its_account_too(world: World) -> 
     scanner = f"scanner@{DOMAIN}"
     assert (await wire.say(f"MAIL FROM:<{AN}>")).short == "550 5.7.1"
     assert (await wire.mail(scanner, BINH, message=message(FROM_AN, b"Subject: x"))).short == "550 5.7.1"
-    data = message(b"From: " + scanner.encode(), b"Subject: x")
-    assert (await wire.mail(scanner, BINH, message=data)).code == 250
+    for author in (scanner, f'"{AN}" <{scanner}>'):
+        data = message(b"From: " + author.encode(), b"Subject: x")
+        assert (await wire.mail(scanner, BINH, message=data)).code == 250
 
 
 async def test_a_rejected_message_names_its_reason_in_the_record_and_in_the_reply(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailgov.mail.authors import author_addresses
+from mailgov.mail.authors import AUTHOR_OCTETS, addresses_shown, author_addresses
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,15 @@ from mailgov.mail.authors import author_addresses
         (b"=?utf-8?B?QW4=?= <an@x.vn>", ("an@x.vn",)),
         # A display name is never an author, whatever it looks like.
         (b'"boss@gov.vn" <an@x.vn>', ("an@x.vn",)),
-        (b"boss@gov.vn <an@x.vn>", ("an@x.vn",)),
+        # Unquoted it is no display name: some readers take it for the address.
+        (b"boss@gov.vn <an@x.vn>", ("an@x.vn", "boss@gov.vn")),
+        (b"an@x.vn <an@x.vn>", ("an@x.vn",)),
+        (b"boss(x)@gov.vn <an@x.vn>", ("an@x.vn", "boss@gov.vn")),
+        (b"<an@x.vn> boss@gov.vn", ("an@x.vn", "boss@gov.vn")),
+        (b"The boss @ gov.vn <an@x.vn>", ("an@x.vn", "boss@gov.vn")),
+        (b'"boss"@gov.vn <an@x.vn>', ("an@x.vn", '"boss"@gov.vn')),
+        (b"boss@gov.vn: an@x.vn;", ("boss@gov.vn", "an@x.vn")),
+        (b"<@one.vn,@two.vn:an@x.vn>", ("an@x.vn",)),
         (b"an@x.vn (boss@gov.vn (nested) \\) )", ("an@x.vn",)),
         (b"Nguyen, Van A <an@x.vn>", ("an@x.vn",)),
         (b"a@x, B <b@y>; a@x", ("a@x", "b@y")),
@@ -32,6 +40,16 @@ from mailgov.mail.authors import author_addresses
         (b"(", ()),
         (b"<a@x", ()),
         (b"An an@x.vn", ()),
+        (b'"boss@gov.vn", an@x.vn', ()),
+        (b"<an@gov.vn:nv@x.vn>", ()),
+        (b"<@boss@gov.vn:an@x.vn>", ()),
+        (b"an@x.vn (", ()),
+        (b"an@x.vn (, boss@gov.vn", ()),
+        (b"boss@gov.vn\0<an@x.vn>", ()),
+        (b"An\x0b<an@x.vn>", ()),
+        (b'\\"<boss@gov.vn>, " <an@x.vn>', ()),
+        (b'"An <an@x.vn>', ()),
+        (b"x@ <an@x.vn>", ()),
     ],
 )
 def test_addresses(value: bytes, addresses: tuple[str, ...]) -> None:
@@ -45,8 +63,39 @@ def test_addresses(value: bytes, addresses: tuple[str, ...]) -> None:
         b"an@x.vn, <boss@gov..vn>",
         b"an@x.vn, bo\xffss@gov.vn",
         b", ".join(b"a%d@x.vn" % number for number in range(300)),
-        b"an@x.vn" + b" " * 20_000,
+        b"an@x.vn" + b" " * AUTHOR_OCTETS,
     ],
 )
 def test_a_malformed_author_does_not_hide_behind_a_good_one(value: bytes) -> None:
     assert author_addresses(value) == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'"boss@gov.vn" <an@x.vn>',
+        b"an@x.vn (boss@gov.vn)",
+        b"=?utf-8?B?Ym9zc0Bnb3Yudm4=?= <an@x.vn>",
+        b"=?utf-8?Q?The_boss_=3Cboss=40gov.vn=3E?= <an@x.vn>",
+        "boss＠gov.vn <an@x.vn>".encode(),
+        b"\"'BOSS@Gov.vn'\" <an@x.vn>",
+        b'"boss@gov.vn\xff, The" <an@x.vn>',
+        b'"boss@gov.vn." <an@x.vn>',
+    ],
+)
+def test_whatever_reads_like_an_address_is_told(value: bytes) -> None:
+    assert {"boss@gov.vn", "an@x.vn"} & addresses_shown(value) >= {"boss@gov.vn"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"An <an@x.vn>",
+        b'"an@x.vn" <an@x.vn>',
+        b"An @ home <an@x.vn>",
+        b"@an <an@x.vn>",
+        b'"an@localhost" <an@x.vn>',
+    ],
+)
+def test_what_is_no_address_is_not_shown_as_one(value: bytes) -> None:
+    assert addresses_shown(value) == {"an@x.vn"}
