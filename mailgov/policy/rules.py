@@ -27,7 +27,7 @@ CITATION_OCTETS = 250
 
 RULE_KEYS = (
     "id", "mode", "stage", "document", "article", "action", "status", "text_vi", "text_en", "reading_vi",
-    "reading_en", "secrecy_stop", "when", "test",
+    "reading_en", "asks_vi", "asks_en", "next_vi", "next_en", "secrecy_stop", "when", "test",
 )  # fmt: skip
 TEST_KEYS = ("name", "stage", "expect", "rule", "facts", "absent", "unknown")
 EXCEPTION_KEYS = (
@@ -67,6 +67,12 @@ class Rule:
     text_en: str
     reading_vi: str | None
     reading_en: str | None
+    asks_vi: str | None
+    """What the article asks of the author, in plain words; for the page that explains."""
+    asks_en: str | None
+    next_vi: tuple[str, ...]
+    """What the author can do now, step by step; for the page that explains."""
+    next_en: tuple[str, ...]
     secrecy_stop: bool
     when: Mapping[Stage, tuple[Clause, ...]]
     tests: tuple[RuleTest, ...]
@@ -146,6 +152,10 @@ def _rule(reader: Reader, directives: Mapping[str, Directive]) -> Rule:
         text_en=reader.text("text_en", limit=TEXT_CHARACTERS),
         reading_vi=reader.optional_text("reading_vi"),
         reading_en=reader.optional_text("reading_en"),
+        asks_vi=reader.optional_text("asks_vi"),
+        asks_en=reader.optional_text("asks_en"),
+        next_vi=reader.texts("next_vi"),
+        next_en=reader.texts("next_en"),
         secrecy_stop=reader.flag("secrecy_stop", default=False),
         when=MappingProxyType({stage: parse_when(reader, "when", stage) for stage in stages}),
         tests=tuple(_test(t, n, stages, identifier, action) for n, t in enumerate(reader.tables("test"))),

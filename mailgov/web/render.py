@@ -2,7 +2,8 @@
 
 Every value is escaped and loses control characters and marks that reorder what is read.
 `{{ t("Tiếng Việt", "English") }}` is a text in the page's language, `{{ url("/path") }}` a link
-that keeps a language asked for, `{{ static("mailgov.css") }}` a file of ours.
+that keeps a language asked for, `{{ static("mailgov.css") }}` a file of ours. `{{ texts("en") }}`
+is a `t` that speaks one language, for what a page says in both.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from mailgov.admin.people import Person
-from mailgov.web.language import Language, asked_for, language_of
+from mailgov.web.language import asked_for, language_of
 from mailgov.web.services import services_of
 from mailgov.web.static import static_url
 
@@ -60,6 +61,7 @@ def render(
 
     context: dict[str, object] = {
         "t": _texts(lang),
+        "texts": _texts,
         "lang": lang,
         "url": url,
         "in_language": in_language,
@@ -71,7 +73,7 @@ def render(
     return HTMLResponse(html, status, {**HEADERS, **(headers or {})})
 
 
-def _texts(lang: Language) -> Callable[[str, str], str]:
+def _texts(lang: str) -> Callable[[str, str], str]:
     return lambda vi, en: en if lang == "en" else vi
 
 

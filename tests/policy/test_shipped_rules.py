@@ -332,3 +332,12 @@ def test_the_documents_are_cited_by_number(policy: Policy) -> None:
         "luat-117-2025": "2026-03-01",
         "phu-tho": "2009-09-23",
     }
+
+
+def test_every_rule_says_what_is_asked_and_what_to_do_in_both_languages(policy: Policy) -> None:
+    for rule in policy.rules:
+        assert rule.asks_vi, rule.id
+        assert rule.asks_en, rule.id
+        assert len(rule.next_vi) == len(rule.next_en) >= 1, rule.id
+        for text in (rule.asks_vi, *rule.next_vi):
+            assert not {"MAIL FROM", "MX", "SMTP", "DNS", "RCPT"} & set(text.replace(",", " ").split()), text

@@ -41,7 +41,7 @@ def inert(answer: httpx2.Response) -> Page:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert set(page.tags) <= {
         "html", "head", "meta", "title", "link", "body", "header", "nav", "div", "a", "b", "main", "section",
-        "h1", "h2", "p", "dl", "dt", "dd", "ol", "li",
+        "h1", "h2", "h3", "p", "dl", "dt", "dd", "ol", "li", "code",
     }  # fmt: skip
     assert not {name for name, _ in page.attributes} & {"src", "style", "action"}
     assert not any(name.startswith("on") for name, _ in page.attributes)
@@ -90,6 +90,36 @@ async def test_it_tells_rule_document_article_and_how_to_go_on(filled: Api, poli
     for told in (rule.text_vi, rule.text_en, directive.citation, "mục 1b", "cold-free-mail", DECISION):
         assert told in text
     assert text.index(rule.text_vi) < text.index(rule.text_en)
+
+
+async def test_every_shipped_rule_is_explained_as_its_author_would_read_it(api: Api, policy: Policy) -> None:
+    """Why, what the article asks, and what to do: whole in Vietnamese, then whole in English."""
+    for number, rule in enumerate(policy.rules):
+        decision_id = f"{number:02x}" * 16
+        outcome = "reject" if rule.action == "reject" else "accept"
+        await decide(
+            api, decision_id, rule=rule.id, document=rule.document, article=rule.article, outcome=outcome
+        )
+        text = inert(await api.ask.get(f"/why/{decision_id}")).text
+        directive = policy.directives[rule.document]
+        told = [
+            "Vì sao thư bị từ chối" if outcome == "reject" else "Vì sao thư được gửi đi",
+            rule.text_vi, "Văn bản yêu cầu gì", rule.asks_vi, directive.title_vi, rule.article,
+            "Làm gì tiếp", *rule.next_vi, decision_id,
+            rule.text_en, "What the document asks", rule.asks_en, "What to do now", *rule.next_en,
+        ]  # fmt: skip
+        places = [text.find(str(part)) for part in told]
+        assert -1 not in places, (rule.id, told[places.index(-1)])
+        assert places == sorted(places), rule.id
+
+
+async def test_what_to_do_is_not_told_of_a_rule_that_stopped_nothing(api: Api, policy: Policy) -> None:
+    rule = policy.rule("cold-free-mail")
+    assert rule is not None
+    await decide(api, "e" * 32, outcome="accept", mode="monitor")
+    text = inert(await api.ask.get("/why/" + "e" * 32)).text
+    assert rule.next_vi[0] not in text
+    assert "Thư không bị ngăn lại" in text
 
 
 async def test_it_tells_nothing_of_the_message(filled: Api) -> None:
