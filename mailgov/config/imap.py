@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 GATE = "imap.gate"
 """The listener that Dovecot alone asks; on any free port of loopback."""
-CHECKS_WAITING = 256
-"""After a restart every client of the province signs in again within a minute or two."""
 
 
 def imap_listener_names(settings: Settings) -> dict[str, Listen]:
@@ -55,7 +53,7 @@ def build_imap(settings: Settings) -> ImapService:
         settings=settings,
         programs=programs,
         directory=DirectoryView(load_file(settings.data_dir / SNAPSHOT_FILE), time.monotonic),
-        passwords=PasswordChecker(os.urandom(32), time.monotonic, queue_limit=CHECKS_WAITING),
+        passwords=PasswordChecker(os.urandom(32), time.monotonic),
         db=open_database(settings),
         now_ms=lambda: time.time_ns() // 1_000_000,
         sign_ins=SignInTally(settings.province.timezone),
