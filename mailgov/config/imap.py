@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailgov.config import ConfigError
 from mailgov.config.parts import open_database
+from mailgov.imap.configuration import PathError, check_paths
 from mailgov.imap.programs import ImapUnavailable, find_programs
 from mailgov.relay.tls import CertificateError, server_context
 from mailgov.settings import Listen, Settings
@@ -30,7 +31,8 @@ def check_imap(settings: Settings) -> None:
     try:
         find_programs()
         context = server_context(settings.tls)
-    except (ImapUnavailable, CertificateError) as error:
+        check_paths(settings)
+    except (ImapUnavailable, CertificateError, PathError) as error:
         raise ConfigError(str(error)) from None
     if context is None:
         raise ConfigError("key tls.certificate: IMAP needs a certificate and a key")

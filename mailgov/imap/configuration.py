@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailgov.relay.tls import INTERMEDIATE
-from mailgov.settings import ImapSettings, Listen, TlsSettings
+from mailgov.settings import ImapSettings, Listen, Settings, TlsSettings
 
 GATE_TIMEOUT_MS = 30_000
 """How long Dovecot waits for the gate: a queue of password checks, emptied at about 80 a second."""
@@ -73,6 +73,13 @@ class Served:
 def configuration(served: Served) -> dict[str, str]:
     """The files by name, all of them secrets (0600). Raises PathError."""
     return {MAIN_FILE: _main(served), GATE_FILE: _gate(served.gate)}
+
+
+def check_paths(settings: Settings) -> None:
+    """Raises PathError where a path of the settings cannot be told to Dovecot."""
+    for path in (settings.data_dir, settings.tls.certificate, settings.tls.key):
+        if path is not None:
+            _path(path)
 
 
 def _main(served: Served) -> str:
