@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 from mailgov.admin import accounts, agencies, aliases, registered, tokens
 from mailgov.admin.accounts import NewAccount
@@ -21,6 +22,7 @@ from mailgov.policy import Policy
 from mailgov.settings import Settings
 from mailgov.store.accounts import AccountView
 from mailgov.store.ledger import applied_sequence, apply_events
+from mailgov.store.people import date_samples
 
 CREDENTIALS_FILE = "demo-credentials.txt"
 DESK = "motcua"
@@ -126,6 +128,12 @@ async def _accounts(ctx: AdminContext, wanted: Sequence[NewAccount]) -> None:
     for new in wanted:
         if new.address not in there:
             await accounts.add_account(ctx, INIT, new)
+    # Accounts are counted from the day of their making, and these are to have made the sample traffic.
+    first = traffic.first_day(ctx.today())
+    zone = ZoneInfo(ctx.settings.province.timezone)
+    midnight = datetime.datetime(first.year, first.month, first.day, tzinfo=zone)
+    async with ctx.db.write() as session:
+        await date_samples(session, int(midnight.timestamp()) * 1000)
 
 
 async def _ends(ctx: AdminContext, domain: str, places: Sequence[DemoAgency]) -> None:
@@ -162,7 +170,7 @@ async def _grants(ctx: AdminContext, domain: str, places: Sequence[DemoAgency]) 
 async def _traffic(
     ctx: AdminContext, domain: str, places: Sequence[DemoAgency], persons: Sequence[Person], policy: RuleNames
 ) -> None:
-    """A month of events in one transaction: all of it is there, or none."""
+    """All events in one transaction: all of it is there, or none."""
     if await applied_sequence(ctx.db, traffic.SPOOL_ID):
         return
     symbols = {place.span.code: place.span.abbreviation or NO_SYMBOL for place in places}

@@ -45,6 +45,7 @@ def read_policy(settings: Settings) -> Policy:
         return load(
             read_directory(folder),
             directive_numbers=settings.province.directive_numbers,
+            adopted=settings.province.adopted,
             directory=str(folder),
         )
     except PolicyError as error:

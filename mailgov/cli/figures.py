@@ -1,7 +1,8 @@
-"""`mailgov usage` and `mailgov audit …`."""
+"""`mailgov usage`, `mailgov targets` and `mailgov audit …`."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,14 @@ if TYPE_CHECKING:
     from mailgov.store.audit import Problem
 
 audit = typer.Typer(help="Who did what.", rich_markup_mode=None)
-FORMATS = ("text", "json", "csv")
+
+
+class Form(StrEnum):
+    """What a report is printed as."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
 
 
 PeriodOption = Annotated[
@@ -42,16 +50,12 @@ def usage(
     calendar: CalendarOption = "civil",
     agency: Annotated[str | None, typer.Option(metavar="CODE", help="One agency alone.")] = None,
     directive: DirectiveOption = None,
-    form: Annotated[
-        str, typer.Option("--format", help="text, json, or csv for a spreadsheet.", show_default=True)
-    ] = "text",
+    form: Annotated[Form, typer.Option("--format", help="csv is for a spreadsheet.")] = Form.TEXT,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print counts, and what the documents ask for, by agency over a period."""
-    if form not in FORMATS:
-        common.usage_error(f"--format {form!r}: expected one of {', '.join(FORMATS)}")
-    if as_json and form == "csv":
+    if as_json and form is Form.CSV:
         common.usage_error("--json and --format csv do not go together")
     from mailgov.admin import figures
 
@@ -61,9 +65,9 @@ def usage(
             ctx, actor, period=period, calendar=calendar, agency=agency, directive=directive
         ),
     )
-    if as_json or form == "json":
+    if as_json or form is Form.JSON:
         common.print_json(report.to_json())
-    elif form == "csv":
+    elif form is Form.CSV:
         common.say_exactly(report.to_csv())
     else:
         common.say(report.to_text())

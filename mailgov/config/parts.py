@@ -16,8 +16,14 @@ def build_policy(settings: Settings) -> Policy:
 def load_policy(settings: Settings) -> tuple[Policy, dict[str, str]]:
     """The policy and the texts of its files, as they were read together. Raises PolicyError."""
     files = read_directory(settings.policy.directory)
-    numbers = settings.province.directive_numbers
-    return load(files, directive_numbers=numbers, directory=str(settings.policy.directory)), files
+    province, directory = settings.province, str(settings.policy.directory)
+    policy = load(
+        files,
+        directive_numbers=province.directive_numbers,
+        adopted=province.adopted,
+        directory=directory,
+    )
+    return policy, files
 
 
 def open_database(settings: Settings, *, create: bool = False) -> Database:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,19 +21,22 @@ from mailgov.policy.source import Reader, Source, suggest
 REQUIRED = ("rules.toml", "exceptions.toml", "providers.toml", "document_types.toml")
 DIRECTIVES = "directives/"
 NO_NUMBERS: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 def load(
     files: Mapping[str, str],
     *,
     directive_numbers: Mapping[str, str] = NO_NUMBERS,
+    adopted: Mapping[str, Collection[str]] = NOTHING,
     directory: str = "policy",
 ) -> Policy:
     """Compile a policy and run its rules' own tests; raises PolicyError for the first fault.
 
     `files` maps relative names (`rules.toml`, `directives/cao-bang.toml`) to texts, as
     `read_directory` gives them. `directory` is what faults name the files under.
-    `directive_numbers` supplies the numbers that documents' texts lack, by document key.
+    `directive_numbers` supplies the numbers that documents' texts lack, by document key. `adopted`
+    holds documents' keys by the setting that names them: one that no file describes is a warning.
     """
     sources = _sources(files, directory)
     documents = {stem: _directive(source, stem) for stem, source in _directives(sources).items()}
@@ -49,7 +52,7 @@ def load(
         directives=MappingProxyType(documents),
         vocabulary=_vocabulary(sources["document_types.toml"]),
         providers=Providers.read(Reader.of(sources["providers.toml"])),
-        warnings=(*warnings, *_secrecy_warnings(rules)),
+        warnings=(*warnings, *_unknown(adopted, documents), *_secrecy_warnings(rules)),
         steps=compile_steps(rules, exceptions),
     )
     for result in run_tests(policy):
@@ -109,6 +112,15 @@ def _vocabulary(source: Source) -> Vocabulary:
         return Vocabulary.from_table(source.table)
     except VocabularyError as error:
         raise source.error(error.path, error.problem) from None
+
+
+def _unknown(adopted: Mapping[str, Collection[str]], documents: Mapping[str, Directive]) -> list[str]:
+    return [
+        f'{setting} names "{key}", which no file in directives/ describes{suggest(key, documents)}'
+        for setting, keys in adopted.items()
+        for key in keys
+        if key not in documents
+    ]
 
 
 def _secrecy_warnings(rules: tuple[Rule, ...]) -> list[str]:

@@ -194,6 +194,11 @@ class ProvinceSettings(Room):
     cut_off_day: int = Field(15, ge=2, le=28)
     """First day of the next administrative month: 15 closes November on 14/11 (see `usage.periods`)."""
 
+    @property
+    def adopted(self) -> dict[str, list[str]]:
+        """Documents' keys by the setting that names them."""
+        return {"province.directives": self.directives, "province.carry_forward": self.carry_forward}
+
 
 class DemoSettings(Room):
     """Set by `init --demo` alone: what stands for the outside world in a rehearsal."""

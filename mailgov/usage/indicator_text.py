@@ -87,9 +87,11 @@ def notes(found: Indicators, tongues: Sequence[int], *, agencies: bool) -> Itera
         if _empty(row):
             reasons.setdefault(row.note, {})[row.indicator] = None
     for reason, ids in reasons.items():
+        told = []
         for tongue in tongues:
-            why = "" if reason is None else f" {(reason.vi, reason.en)[tongue]}"
-            yield f"{_NO_FIGURE[tongue]}:{why} [{', '.join(ids)}]"
+            why = "" if reason is None else f": {(reason.vi, reason.en)[tongue]}"
+            told.append(f"{_NO_FIGURE[tongue]}{why}")
+        yield f"{' / '.join(told)} [{', '.join(ids)}]"
 
 
 def _chosen(found: Indicators, *, agencies: bool) -> list[IndicatorRow]:

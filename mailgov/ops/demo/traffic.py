@@ -1,6 +1,6 @@
-"""A month of made-up traffic for the demo province, as the events a relay would have told.
+"""A month or two of made-up traffic for the demo province, as the events a relay would have told.
 
-Everything is marked as sample. The same day gives the same month. Addresses outside the
+Everything is marked as sample. The same day gives the same traffic. Addresses outside the
 province cannot exist: their domains are reserved (RFC 2606) or their local parts are not
 among those that the free mail services give out.
 """
@@ -19,6 +19,7 @@ from mailgov.ops.demo.data import read_json
 
 SEED = 4096
 DAYS = 30
+"""At least so many days of traffic."""
 SPOOL_ID = "sample-traffic"
 _MINISTRY = "vanthu@bo-mau.example"
 _CITIZENS = tuple(f"mau-cong-dan-{number:02}@gmail.com" for number in range(1, 31))  # Gmail gives no hyphens
@@ -66,10 +67,15 @@ class _Month:
         return self.chance.getrandbits(count)
 
 
+def first_day(today: date) -> date:
+    """The traffic begins with a civil month and covers at least one whole: figures are judged by those."""
+    return (today - timedelta(days=DAYS)).replace(day=1)
+
+
 def month(
     mailboxes: Sequence[Mailbox], today: date, *, desk: str, policy: RuleNames, timezone: str
 ) -> list[tuple[int, Event]]:
-    """Events of the 30 days before `today`, numbered from 1 in the order of their time.
+    """Events from `first_day` to the day before `today`, numbered from 1 in the order of their time.
 
     `desk` is the address that citizens write to.
     """
@@ -84,7 +90,7 @@ def month(
     # A habit belongs to a person, not to a day: some never write, which is what the figures show.
     habits = random.Random(SEED)  # noqa: S311 - as above
     rates = {mailbox.address: _rate(habits, mailbox) for mailbox in mailboxes}
-    for back in range(DAYS, 0, -1):
+    for back in range((today - first_day(today)).days, 0, -1):
         _day(made, today - timedelta(days=back), rates, desk)
     made.events.sort(key=lambda event: event.at_ms)
     return list(enumerate(made.events, start=1))

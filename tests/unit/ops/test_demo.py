@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from mailgov.mail.address import Address
 from mailgov.mail.events import FINAL_STATES, MessageEvent, OutcomeEvent
 from mailgov.ops.demo import people, traffic
@@ -62,14 +64,24 @@ def test_agencies_end_on_the_day_after_their_last() -> None:
     assert ended["haquang"].merged_into is None
 
 
-def test_the_month_is_the_30_days_before_and_all_of_it_is_sample() -> None:
+@pytest.mark.parametrize(
+    ("today", "first"),
+    [((2026, 11, 22), (2026, 10, 1)), ((2026, 12, 1), (2026, 11, 1)), ((2026, 3, 1), (2026, 1, 1))],
+)
+def test_the_traffic_covers_a_whole_civil_month(
+    today: tuple[int, int, int], first: tuple[int, int, int]
+) -> None:
+    assert traffic.first_day(date(*today)) == date(*first)
+
+
+def test_the_traffic_ends_yesterday_and_all_of_it_is_sample() -> None:
     events = month()
     assert events == month()
     assert all(event.sample for event in events)
     days = {datetime.fromtimestamp(event.at_ms / 1000, ZoneInfo(ZONE)).date() for event in events}
-    assert min(days) >= date(2026, 10, 23)
+    assert min(days) == traffic.first_day(TODAY)
     assert max(days) < TODAY
-    assert len(days) >= 20
+    assert len(days) >= 40
 
 
 def test_every_recipient_comes_to_an_end_after_its_message() -> None:

@@ -90,3 +90,13 @@ def test_a_fault_is_named_with_its_place(old: str, new: str, place: str, problem
 def test_one_id_names_one_obligation() -> None:
     with pytest.raises(PolicyError, match="stands twice"):
         loaded(GOOD + GOOD)
+
+
+def test_a_setting_that_names_no_document_is_a_warning() -> None:
+    adopted = {"province.directives": ["cao-bang", "phu-thoo"], "province.carry_forward": ["nowhere"]}
+    warnings = load(shipped_files(), adopted=adopted).warnings
+    assert [line for line in warnings if line.startswith("province.")] == [
+        'province.directives names "phu-thoo", which no file in directives/ describes'
+        " (did you mean phu-tho?)",
+        'province.carry_forward names "nowhere", which no file in directives/ describes',
+    ]
