@@ -24,7 +24,7 @@ _MET = {True: ("đạt", "met"), False: ("chưa đạt", "not met")}
 _STATUS = {"not_due": ("chưa đến hạn", "not due"), "ended": ("hết kỳ", "ended")}
 _KINDS = {
     "target": ("chưa kết luận", "not judged"),
-    "baseline": ("mốc đã đạt", "baseline"),
+    "baseline": ("mốc so sánh", "baseline"),
     "duty": ("nhiệm vụ", "duty"),
     "reference": ("tham khảo", "reference"),
 }
@@ -34,6 +34,10 @@ _BESIDE = {
     "signed_in_or_sent": ("có đăng nhập hoặc gửi", "signed in or sent"),
     "long_leave": ("nghỉ dài hạn (khai)", "on long leave (declared)"),
     "personal_registered": ("địa chỉ riêng đã đăng ký", "own addresses registered"),
+    "numbers_missing": ("số bị thiếu trong sổ", "numbers missing in the register"),
+    "class_sample_drawn": ("mẫu phân loại: đã rút", "class sample: drawn"),
+    "class_sample_confirmed": ("mẫu phân loại: đã xác nhận", "class sample: confirmed"),
+    "class_sample_wrong": ("mẫu phân loại: sai", "class sample: wrong"),
     "recipients_on_free_services": ("lượt gửi tới dịch vụ miễn phí", "recipients on free services"),
 }
 _NO_FIGURE = ("Chưa có số liệu", "No figure")
