@@ -84,17 +84,19 @@ class SignInProtection:
         self._settings = settings
         self._window_ms = round(settings.failure_window_s * 1000)
 
-    def wait_s(self, attempt: Attempt, now_ms: int) -> int | None:
-        """Seconds to wait before a try, or None when it may be made now."""
+    def wait_s(self, attempt: Attempt, now_ms: int, *, from_anywhere: bool = True) -> int | None:
+        """Seconds to wait before a try, or None when it may be made now.
+
+        `from_anywhere`: whether the account's failures from other networks stop strange ones.
+        """
         pair, network, account = attempt.keys
         limits = self._settings
         full = self._count(pair, now_ms) >= limits.pair_limit
         if not full:
-            crowded = (
-                self._count(network, now_ms) >= limits.network_limit
-                or self._count(account, now_ms) >= limits.account_limit
+            crowded = self._count(network, now_ms) >= limits.network_limit or (
+                from_anywhere and self._count(account, now_ms) >= limits.account_limit
             )
-            full = crowded and not self._known(attempt, now_ms)
+            full = crowded and not self.known(attempt, now_ms)
         return math.ceil(limits.failure_window_s) if full else None
 
     def failed(self, attempt: Attempt, now_ms: int) -> None:
@@ -117,6 +119,7 @@ class SignInProtection:
     def _count(self, key: str, now_ms: int) -> int:
         return self._guard.failures(key, now_ms, self._window_ms)
 
-    def _known(self, attempt: Attempt, now_ms: int) -> bool:
+    def known(self, attempt: Attempt, now_ms: int) -> bool:
+        """Whether the account signed in from this network within `known_days`."""
         last = self._guard.last_success(attempt.pair)
         return last is not None and now_ms - last < self._settings.known_days * DAY_MS

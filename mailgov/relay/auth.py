@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mailgov.identity.gate import Paused, SignInGate
 from mailgov.identity.passwords import PasswordChecker, is_first_hash
+from mailgov.identity.protection import Attempt
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay.node import DirectoryView
 from mailgov.store.snapshot import AccountEntry, Snapshot
@@ -99,26 +101,53 @@ class Judged:
     refusal: str | None = None
 
 
-async def sign_in(door: Door, credentials: Credentials, client: str = "") -> Judged:
+async def sign_in(door: Door, credentials: Credentials, client: str = "", *, known: bool = False) -> Judged:
     """Who signs in, by submission or IMAP. Whatever it is refused for costs the same (one argon2id).
 
-    `client` is whom the sign-in counts for (`door.client_of`): clients take turns.
-
+    `client` is whom the sign-in counts for (`Attempt.network`): clients take turns, `known` ones first.
     A first password opens no mailbox: it leads to the page where it is changed, and nowhere else.
     Raises MailError 454 when too many sign-ins wait, or when there is no directory to ask yet.
     """
     snapshot = door.directory.snapshot
     if not snapshot.domains and not door.directory.fresh:
         raise MailError(NOT_NOW, "no directory")
-    account = _account(snapshot, credentials.name)
+    account = snapshot.account(_key(snapshot, credentials.name))
     closed = closed_to(snapshot, account)
     stored = account.password_hash if account is not None and closed is None else None
     verified = await door.passwords.verify(
-        stored, credentials.name.lower(), credentials.password, client=client
+        stored, credentials.name.lower(), credentials.password, client=client, known=known
     )
     if verified and closed is None:
         return Judged(account)
     return Judged(None, closed or "wrong password")
+
+
+async def sign_in_from(door: Door, gate: SignInGate, credentials: Credentials, peer: str) -> Judged:
+    """`sign_in` of a client at the address `peer`, who may not guess as often as he likes.
+
+    Raises MailError 454 besides while there were too many failures from there: the same for an
+    account that there is and one that there is not.
+    """
+    snapshot = door.directory.snapshot
+    key = _key(snapshot, credentials.name)
+    account = snapshot.account(key)
+    if account is not None and door.passwords.remembers(
+        account.password_hash, credentials.name.lower(), credentials.password
+    ):
+        return await sign_in(door, credentials)
+    attempt = Attempt.of(key, peer)
+    judged = Judged(None)
+
+    async def check(known: bool) -> bool:
+        nonlocal judged
+        judged = await sign_in(door, credentials, attempt.network, known=known)
+        return judged.account is not None
+
+    try:
+        await gate.attempt(attempt, check)
+    except Paused:
+        raise MailError(NOT_NOW, "too many failures") from None
+    return judged
 
 
 def closed_to(snapshot: Snapshot, account: AccountEntry | None) -> str | None:
@@ -134,9 +163,9 @@ def closed_to(snapshot: Snapshot, account: AccountEntry | None) -> str | None:
     return None
 
 
-def _account(snapshot: Snapshot, name: str) -> AccountEntry | None:
-    """By full address; a bare local part is taken where the province has one domain."""
+def _key(snapshot: Snapshot, name: str) -> str:
+    """The full address; a bare local part is taken where the province has one domain."""
     key = name.strip().lower()
     if "@" not in key and len(snapshot.domains) == 1:
         key = f"{key}@{next(iter(snapshot.domains))}"
-    return snapshot.account(key)
+    return key

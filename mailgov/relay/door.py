@@ -9,13 +9,12 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 
+from mailgov.identity.protection import network_of
 from mailgov.mail.reply import Reply
 from mailgov.settings import SmtpSettings
 
 TOO_MANY_SESSIONS = Reply(421, "4.3.2", "Too many sessions, please try again later")
 TOO_MANY_OF_CLIENT = Reply(421, "4.7.0", "Too many sessions from your side, please try again later")
-CLIENT_PREFIX_V6 = 64
-"""RFC 6177: a customer has a /64 at the least, and may change address inside it as he likes."""
 
 
 class Full(Exception):
@@ -24,17 +23,6 @@ class Full(Exception):
     def __init__(self, reply: Reply, reason: str) -> None:
         super().__init__(reason)
         self.reply, self.reason = reply, reason
-
-
-def client_of(address: str) -> str:
-    """Whom an address counts for: itself, or its /64 where it is IPv6."""
-    if ":" not in address:
-        return address
-    try:
-        network = ipaddress.ip_network((address.partition("%")[0], CLIENT_PREFIX_V6), strict=False)
-    except ValueError:
-        return address
-    return str(network)
 
 
 class Door:
@@ -56,7 +44,7 @@ class Door:
         room = (listener, "")
         if self._held[room] >= self._listener_limit:
             raise Full(TOO_MANY_SESSIONS, "sessions")
-        client = None if listener == "trusted" or self.unlimited(address) else (listener, client_of(address))
+        client = None if listener == "trusted" or self.unlimited(address) else (listener, network_of(address))
         if client is not None and self._held[client] >= self._client_limit:
             raise Full(TOO_MANY_OF_CLIENT, "client_sessions")
         return Place(self, room, client)

@@ -9,7 +9,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
+from mailgov.identity.protection import SignInProtection
 from mailgov.policy import Policy
 from mailgov.relay.clock import Clock
 from mailgov.relay.dns import Resolver
@@ -27,6 +29,10 @@ FRESH_S = 30.0
 """How long after the ledger last confirmed it a snapshot may say "no such user" (550 5.1.1)."""
 DOOR_ADDRESS_LIMIT = 1000
 """Peers told apart in one minute's counters: a flood of addresses must not fill memory or disk."""
+INLINE_BYTES = 16_384
+"""What a stranger sent is looked at on the event loop up to this size, and in a thread beyond it."""
+LOOKS_AT_ONCE = 2
+"""Python runs one thread at a time: more would only make the event loop wait longer for its turn."""
 
 EMPTY_DIRECTORY = Snapshot(
     revision=0, policy_revision=0, loaded_ms=0, domains=frozenset(), accounts={}, aliases={},
@@ -137,20 +143,35 @@ class Node:
     """Hands a stored message to the scheduler, or None to give the reserved room back."""
     door: Door = field(init=False)
     """The places for sessions."""
+    gate: SignInGate = field(init=False)
+    """Where sign-ins wait, or are told to."""
     connections: set[Any] = field(default_factory=set)
     """The open sessions themselves, to be told when the worker drains."""
     draining: bool = False
     """Set on SIGTERM: open sessions finish their message and are told 421."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     """Work that must end although its session may go away; see `keep`."""
+    _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
 
     def __post_init__(self) -> None:
         self.door = Door(self.settings.smtp)
+        protection = SignInProtection(self.guard, self.settings.sign_in)
+        self.gate = SignInGate(protection, self.executor, self.clock.now_ms)
 
     @property
     def sessions(self) -> int:
         """Open sessions, and TLS handshakes that may become ones."""
         return self.door.sessions
+
+    async def aside(self, work: Callable[[], T], size_bytes: int, *, blocks: bool = False) -> T:
+        """`work()`, which costs by the size of what a stranger sent: a long one holds up no other session.
+
+        `blocks` says that it waits for a disk too.
+        """
+        if size_bytes <= INLINE_BYTES and not blocks:
+            return work()
+        async with self._looks:
+            return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
     def keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run work that a lost connection must not cancel; await it through `asyncio.shield`."""

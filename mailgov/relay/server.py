@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.relay import auth
 from mailgov.relay.data import DataSink, receive
-from mailgov.relay.door import Full, Place, client_of
+from mailgov.relay.door import Full, Place
 from mailgov.relay.edits import Trace
 from mailgov.relay.listener import COMMAND_LENGTHS, Commands, Listener, address_of, inside
 from mailgov.relay.node import Node
@@ -316,6 +316,8 @@ class RelayServer(SMTP):
             try:
                 await self._sign_in(await auth.read_credentials(arg or "", self._challenge))
             except MailError as error:
+                if error.reply == auth.NOT_NOW:
+                    self._refused("sign_in_put_off")
                 await self._reply(error.reply)
 
     async def _challenge(self, text: str) -> bytes:
@@ -336,7 +338,7 @@ class RelayServer(SMTP):
     async def _sign_in(self, credentials: auth.Credentials) -> None:
         node = self._node
         peer = address_of(self.transport) if self.transport is not None else "unknown"
-        judged = await auth.sign_in(node, credentials, client_of(peer))
+        judged = await auth.sign_in_from(node, node.gate, credentials, peer)
         account = judged.account
         if account is None:
             self._refused("bad_sign_in")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
+import secrets
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mailgov.identity.passwords import first_password_hash
-from tests.support.relay_node import AN, BINH, PASSWORD, SUSPENDED, province
+from tests.support.relay_node import AN, BINH, PASSWORD, SUSPENDED, account, province
 from tests.wire.client import Said, Wire
 from tests.wire.conftest import OpenWorld, World
 
 GOOD = "235 2.7.0"
 WRONG = "535 5.7.8"
+NOT_NOW = "454 4.7.0"
 MALFORMED = "501 5.5.2"
 
 
@@ -221,6 +224,74 @@ async def test_guessing_ends_with_the_error_limit(open_world: OpenWorld) -> None
         assert (await wire.sign_in(AN, "x")).short == WRONG
     assert (await wire.reply()).short == "421 4.7.0"
     assert await wire.closed()
+
+
+# Guesses, whatever the connection
+
+
+async def guess(world: World, *names: str, source: str = "127.0.0.1") -> list[str]:
+    """A wrong password for each name, on a connection of its own."""
+    said = []
+    for name in names:
+        wire = await world.connect("submissions", source=source)
+        await wire.ehlo()
+        said.append((await wire.sign_in(name, "falsch")).short)
+        await wire.close()
+    return said
+
+
+async def signs_in(world: World, name: str, source: str = "127.0.0.1") -> str:
+    wire = await world.connect("submissions", source=source)
+    await wire.ehlo()
+    return (await wire.sign_in(name, PASSWORD)).short
+
+
+@pytest.fixture
+def newcomer() -> str:
+    """An account that has signed in nowhere yet."""
+    return f"moi{secrets.token_hex(4)}@caobang.gov.vn"
+
+
+@pytest.fixture
+async def guarded(open_world: OpenWorld, newcomer: str) -> World:
+    snapshot = province()
+    snapshot.accounts[newcomer] = account(newcomer)
+    limits = {"pair_limit": 3, "network_limit": 6, "account_limit": 3}
+    return await open_world(snapshot=snapshot, sign_in=limits)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_guesses_are_counted_across_connections(guarded: World, newcomer: str, known: bool) -> None:
+    name = newcomer if known else "ai@caobang.gov.vn"
+    assert await guess(guarded, *[name] * 4) == [WRONG] * 3 + [NOT_NOW]
+    assert await signs_in(guarded, name) == NOT_NOW
+    assert guarded.count("refused_bad_sign_in") == 3
+    assert guarded.count("refused_sign_in_put_off") == 2
+
+
+async def test_many_guesses_at_once_are_no_way_round(guarded: World, newcomer: str) -> None:
+    said = await asyncio.gather(*(guess(guarded, newcomer) for _ in range(20)))
+    assert [one for (one,) in said].count(WRONG) == 3
+
+
+async def test_nobody_is_locked_out_from_elsewhere(guarded: World, newcomer: str) -> None:
+    for number in range(2, 6):
+        await guess(guarded, *[newcomer] * 5, source=f"127.0.0.{number}")
+    assert await signs_in(guarded, newcomer) == GOOD
+
+
+async def test_who_signed_in_from_there_is_not_paid_for_by_others(guarded: World, newcomer: str) -> None:
+    assert await signs_in(guarded, newcomer) == GOOD
+    assert await guess(guarded, *(f"ai{n}@caobang.gov.vn" for n in range(8))) == [WRONG] * 6 + [NOT_NOW] * 2
+    guarded.node.passwords._cache.clear()
+    assert await signs_in(guarded, newcomer) == GOOD
+
+
+async def test_a_right_password_forgives_the_wrong_ones(guarded: World, newcomer: str) -> None:
+    for _ in range(2):
+        assert await guess(guarded, newcomer, newcomer) == [WRONG] * 2
+        guarded.node.passwords._cache.clear()
+        assert await signs_in(guarded, newcomer) == GOOD
 
 
 async def test_passwords_are_in_no_log(

@@ -4,23 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailgov.relay.door import Door, Full, client_of
+from mailgov.relay.door import Door, Full
 from mailgov.settings import SmtpSettings
-
-
-@pytest.mark.parametrize(
-    ("address", "client"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("local", "local"),
-        ("not:an:address", "not:an:address"),
-    ],
-)
-def test_whom_an_address_counts_for(address: str, client: str) -> None:
-    assert client_of(address) == client
 
 
 def test_a_place_is_given_back_once() -> None:
