@@ -45,12 +45,10 @@ log = structlog.get_logger()
 SECRECY_RECORDS_PER_MINUTE = 60
 """From outside, by worker: a province's mail has none; a flood of them is an attack."""
 
-INLINE_LOOK_BYTES = 32_768
-"""Larger messages are looked at in a thread: a hostile one holds up no other's session."""
-
 
 async def judge_header(node: Node, incoming: Incoming, header: HeaderBlock) -> Decision | None:
     """The decision that the header alone allows; None when the body is to be read first."""
+    await node.aside(lambda: reading(incoming, header), header.size)
     facts = {**incoming.facts, **header_facts(incoming, header)}
     return await judge.decide(node, Stage.DATA, facts, header_only=True)
 
@@ -145,9 +143,7 @@ async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: Head
             attached = hash_of_attachments(incoming, document, belongs, data, mime)
         return Seen(header, mime, document, subject, authors, digest, belongs, attached)
 
-    if writer.in_file or writer.size_bytes > INLINE_LOOK_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(node.executor, work)
-    return work()
+    return await node.aside(work, writer.size_bytes, blocks=writer.in_file)
 
 
 def _look_cut_short(node: Node, incoming: Incoming) -> None:
@@ -260,7 +256,9 @@ async def _variant(node: Node, incoming: Incoming, seen: Seen, now_ms: int) -> V
         # It would go on in our last field. Behind an empty line it is the body, as Postfix has it too,
         # and what looks like fields behind it stays as it is.
         return Variant(prefix + b"\r\n", ())
-    splices = edits.removals(header, submitted=incoming.submitted, authserv_id=hostname)
+    splices = await node.aside(
+        lambda: edits.removals(header, submitted=incoming.submitted, authserv_id=hostname), header.size
+    )
     unsigned = Variant(prefix, splices)
     keys = _signing_keys(node, incoming, header)
     if not keys or seen.digest is None:

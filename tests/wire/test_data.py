@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 
+from mailgov.relay import intake
 from tests.support.messages import plain
 from tests.support.relay_node import AN, BINH, SCANNER
 from tests.wire.client import Wire, eventually, stuffed
@@ -250,3 +253,36 @@ async def test_our_own_are_told_that_such_a_header_is_malformed(
     assert await wire.alive()
     assert world.offered == []
     assert world.count("refused_malformed_header") == 1
+
+
+# What a message costs the others
+
+
+@pytest.mark.parametrize(
+    ("message", "aside"),
+    [
+        (plain(STRANGER, AN), False),
+        (b"X: " + b"x" * 20_000 + b"\r\n" + HEAD, True),
+        (HEAD + b"line\r\n" * 4000, True),
+    ],
+    ids=["small", "header", "body"],
+)
+async def test_large_ones_are_looked_at_in_a_thread(
+    world: World, monkeypatch: pytest.MonkeyPatch, message: bytes, aside: bool
+) -> None:
+    threads: dict[str, set[str]] = {}
+    for name in ("reading", "look"):
+        real = getattr(intake, name)
+
+        def spied(
+            *given: object, name: str = name, real: Callable[..., object] = real, **more: object
+        ) -> object:
+            threads.setdefault(name, set()).add(threading.current_thread().name.partition("_")[0])
+            return real(*given, **more)
+
+        monkeypatch.setattr(intake, name, spied)
+    wire = await world.outside()
+    assert (await wire.mail(STRANGER, AN, message=message)).code == 250
+    assert threads["look"] == {"relay" if aside else "MainThread"}
+    large_header = message.startswith(b"X: ")
+    assert ("relay" in threads["reading"]) == large_header
