@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mailgov.mail.domains import normal_domain
+
 LOCAL_PART_OCTETS = 64  # RFC 5321 4.5.3.1.1
 DOMAIN_OCTETS = 255  # RFC 5321 4.5.3.1.2
 PATH_OCTETS = 256  # RFC 5321 4.5.3.1.3, brackets included
@@ -23,7 +25,7 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A parsed address. `local` is kept as written, `domain` is in lower case."""
+    """A parsed address. `local` is kept as written, `domain` is in its one form (`normal_domain`)."""
 
     local: str
     domain: str
@@ -59,11 +61,15 @@ class Address:
             raise AddressError(f"local part over {LOCAL_PART_OCTETS} octets")
         if domain_octets > DOMAIN_OCTETS:
             raise AddressError(f"domain over {DOMAIN_OCTETS} octets")
+        try:
+            domain = normal_domain(domain)
+        except ValueError:
+            raise AddressError("malformed domain") from None
         if not (_DOT_STRING.match(local) or _QUOTED.match(local)):
             raise AddressError("malformed local part")
         if not (_DOMAIN.match(domain) or _LITERAL.match(domain)):
             raise AddressError("malformed domain")
-        return cls(local, domain.lower())
+        return cls(local, domain)
 
 
 def key_of(text: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, cast
 
+from mailgov.mail.domains import normal_domain
 from mailgov.policy.source import Reader
 
 ProviderClass = Literal["free", "paid-foreign", "domestic", "gateway", "unknown"]
@@ -76,7 +77,10 @@ class Providers:
 
 
 def _plain(domain: str) -> str:
-    return domain.lower().rstrip(".")
+    try:
+        return normal_domain(domain).rstrip(".")
+    except ValueError:  # no list names it
+        return domain.lower().rstrip(".")
 
 
 def _domains(reader: Reader, key: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import dns.rdatatype
 import dns.resolver
 import structlog
 
+from mailgov.mail.domains import ascii_domain, normal_domain
 from mailgov.settings import DnsSettings
 
 log = structlog.get_logger()
@@ -53,6 +54,14 @@ def _system_resolver() -> dns.asyncresolver.Resolver:
         return dns.asyncresolver.Resolver(configure=False)
 
 
+def _name(domain: str) -> str:
+    """The one form that the policy knows the domain by too; raises UnicodeError for no domain."""
+    try:
+        return ascii_domain(normal_domain(domain))
+    except ValueError as error:
+        raise UnicodeError(str(error)) from error
+
+
 class Resolver:
     """Answers are cached by TTL (at most `cache_size`); a look-up never raises."""
 
@@ -72,7 +81,7 @@ class Resolver:
     async def mx(self, domain: str) -> MxAnswer:
         """The exchangers of `domain` by preference, lower-case, without the final dot."""
         try:
-            answer = await self._resolver.resolve(domain, "MX", search=False)
+            answer = await self._resolver.resolve(_name(domain), "MX", search=False)
         except dns.resolver.NXDOMAIN:
             return MxAnswer("nxdomain", detail="no such domain")
         except dns.resolver.NoAnswer:
@@ -93,7 +102,7 @@ class Resolver:
         temporary = False
         for kind in ("A", "AAAA"):
             try:
-                answer = await self._resolver.resolve(host, kind, search=False)
+                answer = await self._resolver.resolve(_name(host), kind, search=False)
             except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
                 continue
             except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):

@@ -225,6 +225,15 @@ async def test_writing_as_somebody_else_is_refused_at_mail(world: World) -> None
         await wire.say("RSET")
 
 
+@pytest.mark.parametrize("domain", ["ｇｍａｉｌ.com", "gmail。com", "ⓖmail.com", "g\u00admail.com"])
+async def test_a_free_domain_is_refused_however_it_is_spelt(world: World, domain: str) -> None:
+    wire = await world.inside()
+    said = await wire.envelope(AN, f"ai@{domain}", parameters="SMTPUTF8")
+    assert said[-1].short == "550 5.7.1"
+    (event,) = await world.events()
+    assert [(r.address, r.mx_provider) for r in event.recipients] == [("ai@gmail.com", "free")]
+
+
 # SMTPUTF8 (RFC 6531)
 
 

@@ -43,3 +43,9 @@ def test_a_thousand_mx_records_are_not_all_looked_at() -> None:
 
 def test_no_suffix_at_all() -> None:
     assert Providers(frozenset(), {}).classify("a.vn", ["mx.a.vn"]) == "unknown"
+
+
+@pytest.mark.parametrize("spelt", ["ｇｍａｉｌ.com", "gmail。com", "ⓖmail.com"])
+def test_a_free_domain_is_free_however_it_is_spelt(spelt: str) -> None:
+    assert PROVIDERS.is_free_domain(spelt)
+    assert PROVIDERS.classify(spelt, ("mx.example.org",)) == "free"
