@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from mailgov.mail.address import key_of
+from mailgov.mail.correspondent import correspondent
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import render_reply
@@ -90,7 +90,6 @@ async def _change(node: Node, incoming: Incoming, prepared: Prepared) -> Change:
 def _note_writers(node: Node, prepared: Prepared) -> None:
     """Who wrote to us may be answered: known here at once, everywhere by the ledger."""
     event = prepared.event
-    writers = {event.reverse_path or "", *(event.author or "").split(", ")} - {""}
-    seen = [(key_of(writer), event.at_ms) for writer in writers]
-    if seen:
-        node.executor.submit(node.guard.merge, seen)
+    writer = correspondent(event.reverse_path, event.author)
+    if writer is not None:
+        node.executor.submit(node.guard.merge, [(writer, event.at_ms)])

@@ -6,14 +6,13 @@ come in one batch or far apart and end the same.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, get_args
 
-from mailgov.mail.address import Address, AddressError
+from mailgov.mail.correspondent import correspondent
 from mailgov.mail.document_key import document_key, short_family
 from mailgov.mail.events import (
     FINAL_STATES,
@@ -31,8 +30,6 @@ from mailgov.store.increments import Counts, DocumentKey, Key, OutboundKey
 STATES: frozenset[str] = frozenset(get_args(RecipientState))
 ID_LIMIT = 200
 """Characters of what is indexed together with a document's key."""
-AUTHOR_LIMIT = 10
-"""From addresses of one message that are remembered as correspondents."""
 
 Row = dict[str, Any]
 
@@ -146,13 +143,9 @@ class Fold:
         """Whoever wrote to us from outside has written: answering them is no cold mail."""
         if event.source != "mx" or event.verdict != "accepted":
             return
-        authors = re.split(r"[\s,]+", event.author or "")[:AUTHOR_LIMIT]
-        for written in (event.reverse_path or "", *authors):
-            try:
-                address = Address.parse(written).key
-            except AddressError:
-                continue
-            self.correspondents[address] = max(self.correspondents.get(address, 0), event.at_ms)
+        writer = correspondent(event.reverse_path, event.author)
+        if writer is not None:
+            self.correspondents[writer] = max(self.correspondents.get(writer, 0), event.at_ms)
 
 
 def text(value: str | None, limit: int = 320) -> str | None:

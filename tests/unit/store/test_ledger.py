@@ -359,34 +359,41 @@ async def test_outside_recipients_count_under_the_provider_known_at_acceptance(d
 
 
 async def test_who_wrote_from_outside_is_remembered(database: Database) -> None:
-    def inbound(number: int, at_ms: int, author: str) -> Event:
-        event = message(number, at_ms)
-        return replace(event, source="mx", account=None, reverse_path="bounces@lists.example", author=author)
+    def inbound(number: int, at_ms: int, path: str, author: str | None = None) -> Event:
+        return replace(
+            message(number, at_ms), source="mx", account=None, reverse_path=path, author=author or path
+        )
 
     await apply(
         database,
         numbered(
-            inbound(1, START_MS + 2000, "Dan@Example.VN, other@example.vn"),
+            inbound(1, START_MS + 2000, "Dan@Example.VN"),
             inbound(2, START_MS + 1000, "dan@example.vn"),
-            inbound(3, START_MS + 9000, "not an address"),
-            replace(message(4), reverse_path="own@caobang.gov.vn"),
-            replace(inbound(5, START_MS, "refused@example.vn"), verdict="rejected"),  # type: ignore[arg-type]  # as is
+            inbound(3, START_MS + 9000, "bounces@lists.example", "never@example.vn"),
+            inbound(4, START_MS + 9000, "bounces@other.example", "one@other.example, never@other.example"),
+            inbound(5, START_MS + 500, "bounce-1@news.other.example", "news@other.example"),
+            replace(message(6), reverse_path="own@caobang.gov.vn"),
+            replace(inbound(7, START_MS, "refused@example.vn"), verdict="rejected"),  # type: ignore[arg-type]  # as is
         ),
     )
     asked = [
         "dan@example.vn",
-        "other@example.vn",
         "bounces@lists.example",
+        "bounces@other.example",
+        "news@other.example",
+        "never@example.vn",
+        "never@other.example",
         "own@caobang.gov.vn",
         "refused@example.vn",
     ]
     assert await last_written(database, asked) == {
         "dan@example.vn": START_MS + 2000,
-        "other@example.vn": START_MS + 2000,
         "bounces@lists.example": START_MS + 9000,
+        "bounces@other.example": START_MS + 9000,
+        "news@other.example": START_MS + 500,
     }
-    await apply(database, [(6, inbound(6, START_MS, "dan@example.vn"))])
+    await apply(database, [(8, inbound(8, START_MS, "dan@example.vn"))])
     assert (await last_written(database, ["dan@example.vn"]))["dan@example.vn"] == START_MS + 2000
     first = await changed_since(database, (0, ""), limit=2)
     rest = await changed_since(database, (first[-1][2], first[-1][0]))
-    assert sorted(address for address, *_ in first + rest) == sorted(asked[:3])
+    assert sorted(address for address, *_ in first + rest) == sorted(asked[:4])
