@@ -14,7 +14,7 @@ FULL := -m "not bench"
 
 export PIP_NO_INPUT := 1
 
-.PHONY: help run test test-full check bench clean lock system-packages
+.PHONY: help run test test-full check bench bench-import clean lock system-packages
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
@@ -38,6 +38,9 @@ check: .venv/.installed-dev ## lint, format, types, import contracts; no network
 
 bench: .venv/.installed-dev system-packages ## messages a second and CPU beside Postfix + OpenDKIM + a policy service
 	@$(BIN)/python -m tests.bench.relay $(BENCH_ARGS) </dev/null
+
+bench-import: .venv/.installed-dev ## seconds for ten thousand accounts to come in from a file
+	@$(BIN)/python -m tests.bench.directory $(BENCH_ARGS) </dev/null
 
 clean: ## remove what was built; var/ and mailgov.toml, the data, stay
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-work

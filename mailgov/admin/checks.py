@@ -6,8 +6,8 @@ from datetime import date
 
 from mailgov.admin import rules
 from mailgov.admin.context import Actor, AdminContext, require_over
-from mailgov.admin.errors import conflict, not_found
-from mailgov.identity.roles import Act
+from mailgov.admin.errors import conflict, forbidden, not_found
+from mailgov.identity.roles import Act, Scope, scope
 from mailgov.store import accounts, agencies, directory
 from mailgov.store.accounts import AccountView
 from mailgov.store.directory import Session
@@ -18,7 +18,8 @@ async def account_of(
 ) -> AccountView:
     """The account, when there is one and the actor may do `act` on it.
 
-    What changes something is refused while the account's domain is disabled.
+    What changes something is refused while the account's domain is disabled, and to an agency's
+    seat where the holder has a seat outside that agency: a new password would be a way into it.
     """
     address = rules.any_address(address)
     account = await accounts.find_account(session, address)
@@ -26,8 +27,14 @@ async def account_of(
         raise not_found("account", address)
     require_over(actor, act, account.agency_on(ctx.today()), "account", address)
     if not act.reads:
+        _check_seats(actor, act, account)
         await check_in_use(session, rules.domain_of(address))
     return account
+
+
+def _check_seats(actor: Actor, act: Act, account: AccountView) -> None:
+    if scope(actor.role, act) is not Scope.ALL and any(seat.agency != actor.agency for seat in account.seats):
+        raise forbidden(f"{account.address} has a seat beyond the agency: ask the province's operator")
 
 
 async def check_in_use(session: Session, domain: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mailgov.admin import accounts, seats
+from mailgov.admin import accounts, registered, seats
 from mailgov.admin.context import AdminContext
 from mailgov.admin.errors import AdminError
 from mailgov.identity.roles import Role
 from mailgov.store.seats import Seat
-from tests.unit.admin.province import OPERATOR, at, state
+from tests.unit.admin.province import OPERATOR, SNV_ADMIN, at, state
 
 
 async def test_a_holder_may_have_several(ctx: AdminContext) -> None:
@@ -51,6 +51,26 @@ async def test_a_seat_is_given_once_and_taken_once(ctx: AdminContext) -> None:
     await seats.remove_seat(ctx, OPERATOR, at("annv"), Role.AUDITOR)
     with pytest.raises(AdminError, match="no seat auditor"):
         await seats.remove_seat(ctx, OPERATOR, at("annv"), Role.AUDITOR)
+
+
+async def test_an_agencys_officer_has_no_way_into_a_seat_beyond_the_agency(ctx: AdminContext) -> None:
+    await seats.add_seat(ctx, OPERATOR, at("annv"), Role.CLERK, agency="snv")
+    assert await accounts.set_password(ctx, SNV_ADMIN, at("annv"), None)
+    for role, agency in ((Role.OPERATOR, None), (Role.HEAD, "stc")):
+        await seats.add_seat(ctx, OPERATOR, at("annv"), role, agency=agency)
+        before = state(ctx)
+        for act in (
+            accounts.set_password(ctx, SNV_ADMIN, at("annv"), None),
+            accounts.disable_account(ctx, SNV_ADMIN, at("annv")),
+            accounts.edit_account(ctx, SNV_ADMIN, at("annv"), display_name="X"),
+            registered.register_address(ctx, SNV_ADMIN, "x@example.org", account=at("annv")),
+        ):
+            with pytest.raises(AdminError, match="beyond the agency") as raised:
+                await act
+            assert raised.value.status == 403
+        assert state(ctx) == before
+        await accounts.set_password(ctx, OPERATOR, at("annv"), None)
+        await seats.remove_seat(ctx, OPERATOR, at("annv"), role, agency=agency)
 
 
 async def test_a_correction_of_a_name_keeps_what_was(ctx: AdminContext) -> None:
