@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mailgov.identity.passwords import PasswordChecker
+from mailgov.identity.protection import network_of
 from mailgov.imap.configuration import BESIDE_NAME
 from mailgov.mail.reply import MailError
 from mailgov.relay import auth
-from mailgov.relay.door import client_of
 from mailgov.relay.mailbox import maildir_of
 from mailgov.relay.node import Counters, DirectoryView
 from mailgov.store.sign_ins import SignInTally
@@ -68,7 +68,7 @@ class Gate:
         name, _, client = claimed.rpartition(BESIDE_NAME)
         try:
             credentials = auth.Credentials(name, fields.get("password", ""))
-            judged = await auth.sign_in(self, credentials, client_of(client))
+            judged = await auth.sign_in(self, credentials, network_of(client))
         except MailError as error:
             log.warning("sign-in not judged", protocol="imap", cause=error.cause)
             return _NOT_NOW
