@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from mailgov.store import people
 from mailgov.store.people import Serving
-from mailgov.usage.declared import Headcount
 from mailgov.usage.indicators import remarks
 from mailgov.usage.indicators.definitions import BN_ACCOUNTS, BN_AGENCIES
 from mailgov.usage.indicators.people import counted_of, denominator, headcounts
@@ -43,33 +42,29 @@ def _midnight_after(day: date, timezone: str) -> int:
 async def _count_persons(question: Question) -> list[Figure]:
     issued = await _issued(question)
     heads = await headcounts(question)
-    codes = list(question.directory) if question.agency is None else [question.agency]
-    figures = [_persons(question, code, issued, heads) for code in codes]
+    classes = question.obligation.people
+    mine = [one for one in issued.accounts or () if one.kind == "personal" and one.person_class in classes]
+    by_agency = Counter(one.agency for one in mine)
+    sample = {one.agency for one in mine if one.sample}
+
+    def figure(agency: str | None, codes: list[str]) -> Figure:
+        number = None if issued.accounts is None else sum(by_agency[code] for code in codes)
+        all_of_them, told, notes = denominator(question, agency, heads)
+        return Figure(
+            agency=agency,
+            numerator=number,
+            denominator=all_of_them,
+            measured={"accounts": number},
+            declared=counted_of(question, told if all_of_them is not None else []),
+            notes=(*issued.notes, *notes),
+            sample=not sample.isdisjoint(codes) or any(head.origin.sample for head in told),
+        )
+
+    agencies = list(question.directory) if question.agency is None else [question.agency]
+    figures = [figure(code, [code]) for code in agencies]
     if question.agency is None:
-        figures.append(_persons(question, None, issued, heads))
+        figures.append(figure(None, question.covered()))
     return figures
-
-
-def _persons(
-    question: Question, agency: str | None, issued: _Issued, heads: Mapping[str, Headcount]
-) -> Figure:
-    inside = frozenset(question.covered()) if agency is None else frozenset([agency])
-    mine = [
-        one
-        for one in issued.accounts or ()
-        if one.agency in inside and one.kind == "personal" and one.person_class in question.obligation.people
-    ]
-    number = None if issued.accounts is None else len(mine)
-    all_of_them, told, notes = denominator(question, agency, heads)
-    return Figure(
-        agency=agency,
-        numerator=number,
-        denominator=all_of_them,
-        measured={"accounts": number},
-        declared=counted_of(question, told if all_of_them is not None else []),
-        notes=(*issued.notes, *notes),
-        sample=any(one.sample for one in mine) or any(head.origin.sample for head in told),
-    )
 
 
 async def _count_agencies(question: Question) -> list[Figure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from mailgov.store import people
 from mailgov.store.people import Serving
@@ -55,21 +55,30 @@ async def _count(question: Question) -> list[Figure]:
     days = question.period.span
     sign_ins = await people.signed_in(question.session, days.start, days.end)
     codes = list(question.directory) if question.agency is None else [question.agency]
-    figures = [_figure(question, code, holders, heads, sign_ins) for code in codes]
+    by_agency = addresses_by_agency(holders)
+    nobody: frozenset[str] = frozenset()
+    figures = [_figure(question, code, by_agency.get(code, nobody), heads, sign_ins) for code in codes]
     if question.agency is None:
-        figures.append(_figure(question, None, holders, heads, sign_ins))
+        inside = nobody.union(*(by_agency.get(code, nobody) for code in question.covered()))
+        figures.append(_figure(question, None, inside, heads, sign_ins))
     return figures
+
+
+def addresses_by_agency(holders: Iterable[Serving]) -> dict[str, frozenset[str]]:
+    """The holders' addresses by the agency that they serve."""
+    found: dict[str, set[str]] = {}
+    for one in holders:
+        found.setdefault(one.agency, set()).add(one.address)
+    return {agency: frozenset(addresses) for agency, addresses in found.items()}
 
 
 def _figure(
     question: Question,
     agency: str | None,
-    holders: Sequence[Serving],
+    mine: frozenset[str],
     heads: Mapping[str, Headcount],
     sign_ins: frozenset[str] | None,
 ) -> Figure:
-    inside = frozenset(question.covered()) if agency is None else frozenset([agency])
-    mine = frozenset(one.address for one in holders if one.agency in inside)
     activity = question.activity
     active = None if activity.each is None else len(activity.each & mine)
     all_of_them, told, notes = denominator(question, agency, heads)
