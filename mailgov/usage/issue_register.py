@@ -6,7 +6,7 @@ No I/O here: lines and findings are handed in.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,6 +19,8 @@ SERIES_CLASSES = frozenset({"GM", "TB"})
 
 Of công văn only the invitations do, and what has no symbol has no number.
 """
+UNNAMED = "secret"
+"""The exemption of a line that keeps neither number nor title."""
 LATE = timedelta(days=31)
 """A document of the last days of a year that goes out after it bears the old year's number."""
 
@@ -39,14 +41,13 @@ class Entry:
 
 
 def entries(lines: Iterable[RegisterLine]) -> list[Entry]:
-    """The distinct entries: one number stands once a year, whatever the lines are; an unnumbered
-    line is an entry unless it repeats another in every word.
+    """The distinct entries: a number stands once a year, whatever the lines are; without a number
+    each line is an entry.
     """
     found: dict[object, Entry] = {}
-    for line in lines:
+    for place, line in enumerate(lines):
         keys = _keys(line)
-        same: object = keys or line
-        found.setdefault(same, Entry(line, keys))
+        found.setdefault(keys or place, Entry(line, keys))
     return list(found.values())
 
 
@@ -85,32 +86,47 @@ class Missing:
         return f"{self.first}–{self.last}{self.series}"
 
 
-def missing_numbers(
-    lines: Sequence[RegisterLine], start: date, before: Sequence[RegisterLine] = ()
-) -> list[Missing]:
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """What the numbers of a register lack; `secret` of them belong to its lines that bear none."""
+
+    missing: tuple[Missing, ...] = ()
+    secret: int = 0
+
+    @property
+    def count(self) -> int:
+        """Numbers that nothing in the register stands for."""
+        return sum(one.count for one in self.missing) - self.secret
+
+
+def missing_numbers(lines: Sequence[RegisterLine], start: date, before: Sequence[RegisterLine] = ()) -> Gaps:
     """Gaps in the numbers of each series and year, of a register that begins on `start`.
 
     A series begins at 1 where the register holds the year's first day, else after the last number
     of `before`, the register that ends where this one begins; without one, at its own first number.
+    A secret document has a number that no line may name, so each accounts for one that is missing.
     """
     numbers, earlier = _numbers(lines), _numbers(before)
-    found = []
-    for (year, series), own in sorted(numbers.items()):
+    secrets = Counter((line.issued_on.year, line.document_class) for line in lines if line.exempt == UNNAMED)
+    found: list[Missing] = []
+    lacking: Counter[tuple[int, str]] = Counter()
+    for (year, kind, series), own in sorted(numbers.items()):
         from_one = start <= date(year, 1, 1)
-        last = 0 if from_one else max(earlier.get((year, series), ()), default=min(own) - 1)
+        last = 0 if from_one else max(earlier.get((year, kind, series), ()), default=min(own) - 1)
         for number in sorted(own):
             if number > last + 1:
                 found.append(Missing(series, last + 1, number - 1))
+                lacking[year, kind] += found[-1].count
             last = max(last, number)
-    return found
+    return Gaps(tuple(found), sum(min(count, secrets[of]) for of, count in lacking.items()))
 
 
-def _numbers(lines: Iterable[RegisterLine]) -> dict[tuple[int, str], set[int]]:
-    """The numbers by year of issue and series."""
-    found: dict[tuple[int, str], set[int]] = defaultdict(set)
+def _numbers(lines: Iterable[RegisterLine]) -> dict[tuple[int, str, str], set[int]]:
+    """The numbers by year of issue, class and series."""
+    found: dict[tuple[int, str, str], set[int]] = defaultdict(set)
     for line in lines:
         if line.document_class in SERIES_CLASSES and line.symbol:
             match = _NUMBERED.match(symbol_form(line.symbol))
             if match is not None:
-                found[line.issued_on.year, match[2]].add(int(match[1]))
+                found[line.issued_on.year, line.document_class, match[2]].add(int(match[1]))
     return found

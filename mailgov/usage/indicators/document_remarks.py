@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 
 from mailgov.store.classes import SampleResult
-from mailgov.usage.issue_register import Missing
+from mailgov.usage.issue_register import Gaps
 from mailgov.usage.notes import Note
 from mailgov.usage.periods import Span, dmy
 from mailgov.usage.wilson import wilson
@@ -56,14 +55,16 @@ def undeclared_register(span: Span) -> Note:
     )
 
 
-def numbers_missing(gaps: Sequence[Missing]) -> Note:
+def numbers_missing(gaps: Gaps) -> Note:
     """Numbers that the register lacks: what they stand for is not known to have been sent."""
-    count = sum(gap.count for gap in gaps)
-    named = ", ".join(map(str, gaps[:NAMED])) + (", …" if len(gaps) > NAMED else "")
+    named = ", ".join(map(str, gaps.missing[:NAMED])) + (", …" if len(gaps.missing) > NAMED else "")
+    vi = en = ""
+    if gaps.secret:
+        vi, en = f", đã trừ {gaps.secret} văn bản mật", f", {gaps.secret} secret ones taken off"
     return Note(
         "numbers-missing",
-        f"Sổ phát hành thiếu {count} số: {named}; chưa đủ cơ sở để kết luận là đạt.",
-        f"The register lacks {count} numbers: {named}; it cannot be told that the target is met.",
+        f"Sổ phát hành thiếu {gaps.count} số{vi}: {named}; chưa đủ cơ sở để kết luận là đạt.",
+        f"The register lacks {gaps.count} numbers{en}: {named}; it cannot be told that the target is met.",
     )
 
 

@@ -12,7 +12,7 @@ from mailgov.usage.indicators import document_remarks, remarks
 from mailgov.usage.indicators.document_definitions import PT_MEETINGS
 from mailgov.usage.indicators.documents import class_errors, error_parts, was_observed
 from mailgov.usage.indicators.row import Figure, Indicator, Question
-from mailgov.usage.issue_register import Entry, Missing, entries, missing_numbers
+from mailgov.usage.issue_register import Entry, Gaps, entries, missing_numbers
 from mailgov.usage.notes import Note
 
 
@@ -62,15 +62,15 @@ async def _of_committee(question: Question) -> Figure:
         denominator=len(inside),
         measured={"sent_by_mail": sent if observed else None},
         declared={"entries": len(distinct), **exempt},
-        beside={"numbers_missing": sum(gap.count for gap in gaps), **error_parts(error)},
+        beside={"numbers_missing": gaps.count, **error_parts(error)},
         notes=(*notes, *after),
         sample=register.origin.sample,
-        incomplete=bool(gaps),
+        incomplete=gaps.count > 0,
     )
 
 
-def _remarks(register: Register, distinct: Sequence[Entry], gaps: Sequence[Missing]) -> list[Note]:
-    found = [document_remarks.numbers_missing(gaps)] if gaps else []
+def _remarks(register: Register, distinct: Sequence[Entry], gaps: Gaps) -> list[Note]:
+    found = [document_remarks.numbers_missing(gaps)] if gaps.count else []
     if len(distinct) < len(register.lines):
         found.append(document_remarks.DUPLICATES)
     if register.origin.restated:

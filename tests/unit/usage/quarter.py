@@ -223,10 +223,11 @@ class Quarter:
             elif doc.first.year == 2026 and doc.first < FIRST:
                 truth.register_before.append(line)
         truth.register_entries = truth.register_sent
-        for kind, exempt in (("GM", None), ("TB", None), ("GM", "secret"), ("TB", "other-system")):
+        for kind, exempt in (("TB", None), ("GM", "secret"), ("GM", None), ("TB", "other-system")):
             on_paper = self.numbered("ubnd", kind, END - timedelta(days=1))
             truth.docs.remove(on_paper)
-            truth.register.append(RegisterLine(kind, date(2026, 12, 30), on_paper.symbol, exempt=exempt))
+            symbol = None if exempt == "secret" else on_paper.symbol  # it bears a number that nobody may note
+            truth.register.append(RegisterLine(kind, date(2026, 12, 30), symbol, exempt=exempt))
             truth.register_entries += exempt is None
         truth.register.append(RegisterLine("TLH", date(2026, 12, 30), title="Phát giấy"))
         truth.register.append(truth.register[0])  # a line that stands twice

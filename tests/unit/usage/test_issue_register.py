@@ -19,7 +19,9 @@ def line(symbol: str | None, day: str = "2026-10-05", kind: str = "GM", **more: 
 
 def gaps(*symbols: str, start: date = OCTOBER, before: tuple[str, ...] = (), kind: str = "GM") -> list[str]:
     lines = [line(symbol, kind=kind) for symbol in symbols]
-    return [str(one) for one in missing_numbers(lines, start, [line(one, "2026-09-30") for one in before])]
+    found = missing_numbers(lines, start, [line(one, "2026-09-30") for one in before])
+    assert found.count == sum(one.count for one in found.missing)
+    return [str(one) for one in found.missing]
 
 
 def test_a_number_is_one_entry_a_year_however_it_is_written() -> None:
@@ -29,9 +31,19 @@ def test_a_number_is_one_entry_a_year_however_it_is_written() -> None:
     assert [entry.keys[0] for entry in found] == ["2026:12/GM-UBND", "2027:12/GM-UBND"]
 
 
-def test_unnumbered_lines_are_entries_unless_they_repeat_each_other() -> None:
-    one, two = line(None, kind="LCT", title="Tuần 45"), line(None, kind="LCT", title="Tuần 46")
-    assert len(entries([one, two, one])) == 2
+def test_each_line_without_a_number_is_an_entry() -> None:
+    secret = line(None, exempt="secret")
+    assert len(entries([secret, secret, line(None, kind="LCT", title="Tuần 45")])) == 3
+
+
+def test_a_secret_document_accounts_for_a_number_that_no_line_may_name() -> None:
+    secret = line(None, exempt="secret")
+    lines = [line("5/GM-UBND"), line("8/GM-UBND"), secret]
+    found = missing_numbers(lines, OCTOBER)
+    assert (found.count, found.secret) == (1, 1)
+    assert missing_numbers([*lines, secret], OCTOBER).count == 0
+    assert missing_numbers([*lines, secret, secret], OCTOBER).count == 0
+    assert missing_numbers([*lines, line(None, kind="TB", exempt="secret")], OCTOBER).count == 1
 
 
 @pytest.mark.parametrize(
