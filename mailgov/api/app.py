@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI
 
 from mailgov import __version__
 from mailgov.api import problem
+from mailgov.api.declared.classes import EXAMPLES as CLASS_EXAMPLES
 from mailgov.api.declared.examples import EXAMPLES as DECLARED_EXAMPLES
 from mailgov.api.deps import each_once
 from mailgov.api.directory.examples import EXAMPLES as DIRECTORY_EXAMPLES
@@ -60,7 +61,7 @@ def _describe(app: FastAPI) -> None:
         description = made()
         schemas = description.setdefault("components", {}).setdefault("schemas", {})
         schemas.setdefault("ProblemBody", ProblemBody.model_json_schema())
-        for name, example in (EXAMPLES | DIRECTORY_EXAMPLES | DECLARED_EXAMPLES).items():
+        for name, example in (EXAMPLES | DIRECTORY_EXAMPLES | DECLARED_EXAMPLES | CLASS_EXAMPLES).items():
             schemas[name]["example"] = example
         return description
 

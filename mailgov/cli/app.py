@@ -16,6 +16,7 @@ from mailgov.cli import (
     accounts,
     aliases,
     backup,
+    classes,
     common,
     declare,
     directory,
@@ -59,6 +60,7 @@ _ROOMS = (
     figures,
     declare,
     exemptions,
+    classes,
     backup,
 )
 for _module in _ROOMS:

@@ -88,6 +88,10 @@ class Act(StrEnum):
     EXEMPTION_READ = "exemption.read"
     EXEMPTION_ADD = "exemption.add"
     EXEMPTION_END = "exemption.end"
+    CLASS_READ = "class.read"
+    CLASS_CORRECT = "class.correct"
+    CLASS_SAMPLE = "class.sample"
+    CLASS_CONFIRM = "class.confirm"
     BACKUP_MAKE = "backup.make"
     DATA_VERIFY = "data.verify"
     SESSION_BEGIN = "session.begin"
@@ -141,6 +145,9 @@ _CLERK = frozenset(
         Act.DECLARATION_ADD,
         Act.DECLARATION_CORRECT,
         Act.EXEMPTION_READ,
+        Act.CLASS_READ,
+        Act.CLASS_CORRECT,
+        Act.CLASS_CONFIRM,
     }
 )
 _HEAD = frozenset({Act.ACCOUNT_READ, Act.USAGE_READ, Act.DECLARATION_READ, Act.EXEMPTION_READ})

@@ -4,6 +4,7 @@ from mailgov.api.routes import (
     accounts,
     agencies,
     aliases,
+    classes,
     declarations,
     dkim_keys,
     domains,
@@ -16,5 +17,5 @@ DIRECTORY = tuple(
     module.router for module in (domains, agencies, accounts, aliases, groups, dkim_keys, tokens)
 )
 """What the directory holds."""
-DECLARED = (declarations.router, exemptions.router)
+DECLARED = (declarations.router, exemptions.router, classes.router)
 """What people say, because no server can count it."""

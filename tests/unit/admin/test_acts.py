@@ -18,6 +18,7 @@ from mailgov.admin import (
     agencies,
     aliases,
     backups,
+    classes,
     declarations,
     directory_files,
     domains,
@@ -40,6 +41,7 @@ from mailgov.admin.declaring import NewDeclaration
 from mailgov.admin.errors import AdminError
 from mailgov.admin.sessions import SignedIn
 from mailgov.identity.roles import AGENCY_ROLES, Act, Role
+from mailgov.store import classes as store_classes
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.audit import verify
 from mailgov.store.commands import PendingCommand
@@ -70,7 +72,13 @@ async def exempt(ctx: AdminContext, actor: Actor) -> object:
     )
 
 
+async def draw(ctx: AdminContext, actor: Actor) -> None:
+    async with ctx.db.write() as session:
+        await store_classes.keep_sample(session, date(2025, 11, 1), [(WAITING, "snv", None)])
+
+
 PREPARE: dict[Act, Run] = {
+    Act.CLASS_CONFIRM: draw,
     Act.DECLARATION_CORRECT: lambda ctx, actor: declarations.declare(ctx, actor, PEOPLE),
     Act.EXEMPTION_END: exempt,
     Act.DOMAIN_ENABLE: lambda ctx, actor: domains.disable_domain(ctx, actor, DOMAIN),
@@ -151,6 +159,12 @@ RUNS: dict[Act, Run] = {
     Act.DECLARATION_CORRECT: lambda ctx, actor: declarations.declare(ctx, actor, FEWER),
     Act.EXEMPTION_READ: lambda ctx, actor: exemptions.list_exemptions(ctx, actor, agency="snv"),
     Act.EXEMPTION_ADD: exempt,
+    Act.CLASS_READ: lambda ctx, actor: classes.show_class(ctx, actor, WAITING),
+    Act.CLASS_CORRECT: lambda ctx, actor: classes.correct_class(
+        ctx, actor, WAITING, "GM", reason="thiếu loại"
+    ),
+    Act.CLASS_SAMPLE: lambda ctx, actor: classes.draw_sample(ctx, actor, date(2025, 10, 1)),
+    Act.CLASS_CONFIRM: lambda ctx, actor: classes.confirm_class(ctx, actor, WAITING, "GM"),
     Act.EXEMPTION_END: lambda ctx, actor: exemptions.end_exemption(ctx, actor, 1, on=DAY),
 }
 
@@ -193,6 +207,9 @@ IN_OWN_AGENCY: dict[Role, set[Act]] = {
         Act.DECLARATION_ADD,
         Act.DECLARATION_CORRECT,
         Act.EXEMPTION_READ,
+        Act.CLASS_READ,
+        Act.CLASS_CORRECT,
+        Act.CLASS_CONFIRM,
     },
     Role.HEAD: {Act.ACCOUNT_READ, Act.USAGE_READ, Act.DECLARATION_READ, Act.EXEMPTION_READ},
 }
@@ -263,7 +280,8 @@ async def test_workers_hear_of_a_change_of_the_directory(
     await _prepare(ctx, act)
     directory, policy = state(ctx).revisions
     await RUNS[act](ctx, OPERATOR)
-    moved = not act.value.startswith(("queue.", "token.", "policy.", "backup.", "directory.export"))
+    quiet = ("queue.", "token.", "policy.", "backup.", "class.", "directory.export")
+    moved = not act.value.startswith(quiet)
     assert state(ctx).revisions == (directory + moved, policy + (act is Act.POLICY_LOAD))
 
 

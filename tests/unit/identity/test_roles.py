@@ -28,10 +28,11 @@ def test_everyone_looks_after_their_own_account_and_nobody_does_so_for_them(role
 
 @pytest.mark.parametrize("act", [act for act in Act if not act.reads])
 @pytest.mark.parametrize("role", [Role.AUDITOR, Role.CLERK, Role.HEAD, Role.OWNER])
-def test_only_operator_and_agency_admin_change_anything_but_what_a_clerk_declares(
+def test_only_operator_and_agency_admin_change_anything_but_what_a_clerk_declares_or_classes(
     role: Role, act: Act
 ) -> None:
-    declares = {Act.DECLARATION_ADD, Act.DECLARATION_CORRECT} if role is Role.CLERK else set()
+    clerks = {Act.DECLARATION_ADD, Act.DECLARATION_CORRECT, Act.CLASS_CORRECT, Act.CLASS_CONFIRM}
+    declares = clerks if role is Role.CLERK else set()
     own = Scope.OWN if act in FOR_ONESELF else Scope.NONE
     assert scope(role, act) is (Scope.AGENCY if act in declares else own)
 
