@@ -12,6 +12,7 @@ import pytest
 
 from mailgov.identity.roles import Act, Role, Scope, scope
 from tests.unit.api.conftest import Api
+from tests.unit.api.people import AN, OWN, sign_in, with_password
 from tests.unit.api.test_app import check_problem
 from tests.unit.api.test_matrix import SEATS
 
@@ -328,6 +329,24 @@ async def test_each_seat_does_what_the_table_of_roles_says(api: Api, office: Off
                 expected = 428  # that the agency is there is no secret
             check_problem(answer, expected)
         assert table(api, "SELECT count(*) FROM audit") == before, path
+
+
+async def test_a_person_changes_things_from_a_session_as_a_program_does(api: Api) -> None:
+    await with_password(api, OWN, (Role.OPERATOR, None))
+    csrf = (await sign_in(api)).json()["csrf_token"]
+    await api.ask.post("/api/v1/session/seat", json={"role": "operator"}, headers={"X-CSRF-Token": csrf})
+    csrf = (await api.ask.get("/api/v1/session")).json()["csrf_token"]
+    body = {"name": "b.vn", "postmaster": "x@b.vn"}
+    check_problem(await api.ask.post("/api/v1/domains", json=body), 403)
+    keyed = {"X-CSRF-Token": csrf, "Idempotency-Key": "k"}
+    made = [await api.ask.post("/api/v1/domains", json=body, headers=keyed) for _ in range(2)]
+    assert [(one.status_code, one.content) for one in made] == [(201, made[0].content)] * 2
+    seen = {"X-CSRF-Token": csrf, "If-Match": made[0].headers["etag"]}
+    assert (await api.ask.post("/api/v1/domains/b.vn/disable", headers=seen)).status_code == 200
+    check_problem(await api.ask.post("/api/v1/domains/b.vn/enable", headers=seen), 412)
+    assert table(api, "SELECT actor, role, act FROM audit ORDER BY id DESC LIMIT 1") == [
+        (AN, "operator", "domain.disable")
+    ]
 
 
 async def test_an_agencys_own_officer_keeps_its_accounts(api: Api, office: Office) -> None:
