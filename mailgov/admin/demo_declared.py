@@ -92,9 +92,12 @@ async def _register(ctx: AdminContext, agency: str, days: Span) -> list[Register
                 message.subject,
                 queue_id=None if message.symbol else message.queue_id,
             )
-    day = days.start + timedelta(days=2)
+    day = days.last - timedelta(days=2)
+    symbols = [line.symbol or "" for line in lines.values() if line.document_class == "GM"]
+    own = [int(number) for number, _, _ in (symbol.partition("/") for symbol in symbols) if number]
+    last = max(own, default=0)
     for number in range(NOT_BY_MAIL):
-        symbol = f"{1000 + number}/GM-UBND"
+        symbol = f"{last + number + 1}/GM-UBND"
         lines[symbol] = RegisterLine("GM", day, symbol, "Giấy mời phát hành trên giấy")
     lines["secret"] = RegisterLine("TB", day, exempt="secret")
     return sorted(lines.values(), key=lambda line: (line.issued_on, line.symbol or ""))

@@ -12,7 +12,7 @@ from mailgov.admin.errors import invalid, not_found
 from mailgov.admin.policies import read_policy
 from mailgov.identity.roles import Act
 from mailgov.policy import Policy
-from mailgov.store import audit
+from mailgov.store import audit, rollup
 from mailgov.store.audit import AuditReport
 from mailgov.usage.indicators.report import Yardsticks
 from mailgov.usage.periods import PeriodError, Span, parse
@@ -59,6 +59,13 @@ async def usage(
         raise invalid(str(error)) from error
     except UnknownDirective as error:
         raise not_found("directive", rules.shown(str(error))) from error
+
+
+async def observed(ctx: AdminContext, actor: Actor) -> Span | None:
+    """The days that are over since the first traffic record; None before there is one."""
+    require(actor, Act.USAGE_READ)
+    found, today = await rollup.observed_span(ctx.db), ctx.today()
+    return None if found is None else Span(min(found[0], today), today)
 
 
 async def list_targets(

@@ -28,7 +28,7 @@ _KINDS = {
     "duty": ("nhiệm vụ", "duty"),
     "reference": ("tham khảo", "reference"),
 }
-_BESIDE = {
+BESIDE = {
     "persons_that_sent": ("người có gửi", "persons that sent"),
     "signed_in": ("người có đăng nhập", "persons that signed in"),
     "signed_in_or_sent": ("có đăng nhập hoặc gửi", "signed in or sent"),
@@ -60,7 +60,7 @@ def table(found: Indicators, tongue: int, *, agencies: bool) -> list[list[str]]:
             mark = "" if row.note is None else f" ({letters[row.note]})"
             rows.append([name + mark, *_cells(row, tongue)])
             rows += [
-                [f"  · {_BESIDE[key][tongue] if key in _BESIDE else key}", whole(value), *[""] * 5]
+                [f"  · {BESIDE[key][tongue] if key in BESIDE else key}", whole(value), *[""] * 5]
                 for key, value in row.beside.items()
             ]
     return rows
@@ -68,17 +68,20 @@ def table(found: Indicators, tongue: int, *, agencies: bool) -> list[list[str]]:
 
 def _cells(row: IndicatorRow, tongue: int) -> list[str]:
     target = percent(row.target_percent) if row.target_percent is not None else whole(row.target_count)
-    result = _STATUS.get(row.status) or _KINDS[row.kind]
-    if row.met is not None:
-        result = _MET[row.met]
     return [
         whole(row.numerator),
         whole(row.denominator),
         percent(row.percent),
         target,
         whole(row.gap),
-        result[tongue],
+        result(row, tongue),
     ]
+
+
+def result(row: IndicatorRow, tongue: int) -> str:
+    """In one word what became of it: met or not, else why nobody judges."""
+    words = _STATUS.get(row.status) or _KINDS[row.kind]
+    return (words if row.met is None else _MET[row.met])[tongue]
 
 
 def notes(found: Indicators, tongues: Sequence[int], *, agencies: bool) -> Iterator[str]:

@@ -63,6 +63,7 @@ def render(
         "t": _texts(lang),
         "texts": _texts,
         "lang": lang,
+        "asked_lang": asked,
         "url": url,
         "in_language": in_language,
         "province": services_of(request).settings.province.name,

@@ -8,6 +8,7 @@ among those that the free mail services give out.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -62,6 +63,8 @@ class _Month:
     subjects: dict[str, list[tuple[str, list[str]]]]
     events: list[Event] = field(default_factory=list)
     by_address: dict[str, Mailbox] = field(default_factory=dict)
+    numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The last number of each issuer's kind of document."""
 
     def bits(self, count: int) -> int:
         return self.chance.getrandbits(count)
@@ -128,7 +131,7 @@ def _times(chance: random.Random, rate: float) -> int:
 def _send(made: _Month, day: date, mailbox: Mailbox) -> None:
     """One message inside, or now and then to a ministry or a citizen who has written."""
     pattern, names = made.chance.choice(made.subjects["person" if mailbox.personal else "agency"])
-    subject = _subject(made.chance, pattern, day, mailbox)
+    subject = _subject(made, pattern, day, mailbox)
     event = replace(
         _message(made, day, subject, names),
         source="submission",
@@ -166,7 +169,7 @@ def _receive(made: _Month, day: date, desk: str) -> None:
         author = _MINISTRY
         target = made.chance.choice([mailbox for mailbox in made.mailboxes if not mailbox.personal])
         pattern, names = made.chance.choice(made.subjects["agency"])
-    subject = _subject(made.chance, pattern, day, replace(target, symbol="BM"))
+    subject = _subject(made, pattern, day, replace(target, address=author, symbol="BM"))
     recipient = RecipientRecord(0, target.address, "inbound", "queued", target.address, target.agency)
     event = _message(made, day, subject, names)
     _keep(made, replace(event, source="mx", reverse_path=author, author=author, recipients=(recipient,)))
@@ -297,9 +300,12 @@ def _keep(made: _Month, event: MessageEvent) -> None:
         made.events.append(outcome)
 
 
-def _subject(chance: random.Random, pattern: str, day: date, mailbox: Mailbox) -> str:
+def _subject(made: _Month, pattern: str, day: date, mailbox: Mailbox) -> str:
+    """The pattern filled in; whoever issues documents numbers each kind one after another."""
+    kind = pattern.partition(" ")[0], mailbox.address
+    made.numbers[kind] += "{number}" in pattern
     return pattern.format(
-        number=chance.randrange(1, 900),
+        number=made.numbers[kind],
         symbol=mailbox.symbol,
         month=f"tháng {day.month}",
         week=day.isocalendar().week,
