@@ -13,13 +13,14 @@ from mailgov.admin.sessions import (
     Credentials,
     SignedIn,
     begin,
-    check_wait,
     checked,
     find,
     matches,
+    passes,
     unchanged,
 )
 from mailgov.identity.passwords import generate_password, hash_password
+from mailgov.identity.protection import Attempt
 from mailgov.identity.roles import Act, Role
 from mailgov.identity.sign_in import SignIns, recovery_hash
 from mailgov.store import accounts, sessions
@@ -43,9 +44,9 @@ async def change_password(
     AdminError: `invalid` for a new password that will not do, `wrong-password` (403) for the current
     one, `too-many-failures` (429).
     """
-    rules.own_password(new, person.address, person.display_name)
+    _check(ctx, new, person.address, person.display_name)
     holder = await _present(ctx, sign_ins, person, current, peer)
-    if await matches(sign_ins, holder, person.address, new):
+    if await matches(sign_ins, holder, Attempt.of(person.address, peer), new, known=True):
         raise invalid("the new password is the current one")
     hashed = await asyncio.to_thread(hash_password, new)
     async with change(ctx, person.actor, Act.PASSWORD_CHANGE, person.address) as step:
@@ -83,22 +84,25 @@ async def reset_password(
     that is unknown or shut, for one without a code and for a wrong code alike; `invalid`;
     `too-many-failures` (429).
     """
-    rules.password(new)
-    attempt, now_ms = Credentials(name, code, peer).attempt, ctx.now_ms()
-    await check_wait(sign_ins, attempt, now_ms)
+    _check(ctx, new)
     holder = await find(ctx, name)
-    if not sign_ins.recovers(holder, code) or holder is None:
-        await sign_ins.failed(attempt, now_ms)
+
+    async def right(_known: bool) -> bool:
+        return sign_ins.recovers(holder, code)
+
+    if not await passes(sign_ins, Attempt.of(name, peer), right) or holder is None:
         detail = "The address or the recovery code is wrong."
         raise AdminError("reset-refused", "Reset refused", detail, 403)
-    rules.own_password(new, holder.address, holder.display_name)
+    _check(ctx, new, holder.address, holder.display_name)
     hashed = await asyncio.to_thread(hash_password, new)
     actor = Actor(holder.address, Role.OWNER)
     async with change(ctx, actor, Act.PASSWORD_RESET, holder.address) as step:
         await unchanged(step.session, holder)
-        made = await _set(ctx, step, holder, hashed)
-    await sign_ins.succeeded(attempt, now_ms)
-    return made
+        return await _set(ctx, step, holder, hashed)
+
+
+def _check(ctx: AdminContext, new: str, address: str = "", name: str = "") -> None:
+    rules.own_password(new, address, name, at_least=ctx.settings.sign_in.password_characters_min)
 
 
 async def _set(ctx: AdminContext, step: Change, holder: Holder, hashed: str) -> str:

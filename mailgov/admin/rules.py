@@ -140,15 +140,15 @@ def password(text: str) -> str:
     return text
 
 
-def own_password(text: str, address: str, name: str) -> str:
-    """A password that its holder chose for a long time: not what a stranger tries first."""
-    password(text)
+def own_password(text: str, address: str, name: str, *, at_least: int) -> str:
+    """A password that its holder chose: long enough, and not what a stranger tries first."""
+    if len(password(text)) < at_least:
+        raise invalid(f"a password has at least {at_least} characters")
     plain = unicodedata.normalize("NFC", text).casefold()
     if len(set(plain)) < DISTINCT_MIN:
         raise invalid(f"a password has at least {DISTINCT_MIN} different characters")
-    for known in (local_part_of(address), address, name.casefold()):
-        rest = plain.replace(known, "")
-        if known in plain and len(rest) < PASSWORD_CHARACTERS_MIN:
+    for known in filter(None, (address, name.casefold(), local_part_of(address))):
+        if known in plain and len(plain.replace(known, "")) < PASSWORD_CHARACTERS_MIN:
             raise invalid("a password is not made of the holder's address or name")
     return text
 

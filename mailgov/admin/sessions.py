@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from mailgov.admin.context import Actor, AdminContext, Change, change
 from mailgov.admin.errors import AdminError, TryLater, conflict, not_found
 from mailgov.admin.people import Person, person_of
 from mailgov.identity import sessions as identity
+from mailgov.identity.gate import Paused
 from mailgov.identity.passwords import Busy
 from mailgov.identity.protection import Attempt
 from mailgov.identity.roles import Act, Role
@@ -65,37 +67,42 @@ async def sign_in(ctx: AdminContext, sign_ins: SignIns, claimed: Credentials) ->
 
 async def checked(ctx: AdminContext, sign_ins: SignIns, claimed: Credentials) -> Holder:
     """The account whose password this is. Raises as `sign_in`; a helper of acts, no act."""
-    attempt, now_ms = claimed.attempt, ctx.now_ms()
-    await check_wait(sign_ins, attempt, now_ms)
     holder = await find(ctx, claimed.name)
-    right = await matches(sign_ins, holder, claimed.name, claimed.password)
-    if holder is None or not right:
-        await sign_ins.failed(attempt, now_ms)
+
+    async def right(known: bool) -> bool:
+        return await matches(sign_ins, holder, claimed.attempt, claimed.password, known=known)
+
+    if not await passes(sign_ins, claimed.attempt, right) or holder is None:
         raise AdminError("sign-in-refused", "Sign-in refused", "The address or the password is wrong.", 401)
-    await sign_ins.succeeded(attempt, now_ms)
     return holder
 
 
-async def matches(sign_ins: SignIns, holder: Holder | None, name: str, password: str) -> bool:
+async def matches(
+    sign_ins: SignIns, holder: Holder | None, attempt: Attempt, password: str, *, known: bool
+) -> bool:
     """`SignIns.matches`. Raises AdminError `busy`."""
     try:
-        return await sign_ins.matches(holder, name, password)
+        return await sign_ins.matches(holder, attempt, password, known=known)
     except Busy:
         detail = "Too many sign-ins wait; please try again."
         raise TryLater("busy", "Busy", detail, 503, BUSY_RETRY_S) from None
 
 
-async def check_wait(sign_ins: SignIns, attempt: Attempt, now_ms: int) -> None:
-    """Raise AdminError `too-many-failures` while a wait is asked for."""
-    wait_s = await sign_ins.wait_s(attempt, now_ms)
-    if wait_s is not None:
-        raise TryLater(
-            "too-many-failures",
-            "Too many failed sign-ins",
-            "Too many sign-ins failed lately; please wait before the next one.",
-            429,
-            wait_s,
-        )
+async def passes(sign_ins: SignIns, attempt: Attempt, right: Callable[[bool], Awaitable[bool]]) -> bool:
+    """What `right` says, counted. Raises AdminError `too-many-failures` while a wait is asked for."""
+    said = False
+
+    async def check(known: bool) -> bool:
+        nonlocal said
+        said = await right(known)
+        return said
+
+    try:
+        await sign_ins.gate.attempt(attempt, check)
+    except Paused as paused:
+        detail = "Too many sign-ins failed lately; please wait before the next one."
+        raise TryLater("too-many-failures", "Too many failed sign-ins", detail, 429, paused.wait_s) from None
+    return said
 
 
 async def find(ctx: AdminContext, name: str) -> Holder | None:

@@ -10,6 +10,7 @@ from mailgov.api.app import create_app
 from mailgov.api.runner import RunningPolicy, WebService
 from mailgov.api.services import ApiServices
 from mailgov.config.parts import build_policy, open_database
+from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
 from mailgov.identity.protection import SignInProtection
 from mailgov.identity.sign_in import SignIns
@@ -32,9 +33,10 @@ def build_web(settings: Settings) -> WebService:
 
     db = open_database(settings)
     key = first_key(settings.data_dir, secrets.token_bytes)
+    protection = SignInProtection(Guard.open(settings.data_dir / "guard.sqlite"), settings.sign_in)
     sign_ins = SignIns(
         PasswordChecker(secrets.token_bytes(32), time.monotonic),
-        SignInProtection(Guard.open(settings.data_dir / "guard.sqlite"), settings.sign_in),
+        SignInGate(protection, None, now_ms, from_anywhere=True),
         lambda: key,
     )
     policy = RunningPolicy(lambda: build_policy(settings))

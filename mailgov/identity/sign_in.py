@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker, is_first_hash, matches_first
-from mailgov.identity.protection import Attempt, SignInProtection
+from mailgov.identity.protection import Attempt
 from mailgov.identity.tokens import hash_token
 from mailgov.store.sessions import Holder
 
@@ -25,17 +25,22 @@ class SignIns:
     """What a process checks sign-ins with. `first_key` gives the key of first passwords."""
 
     checker: PasswordChecker
-    protection: SignInProtection
+    gate: SignInGate
     first_key: Callable[[], bytes]
 
-    async def matches(self, holder: Holder | None, name: str, password: str) -> bool:
+    async def matches(
+        self, holder: Holder | None, attempt: Attempt, password: str, *, known: bool = False
+    ) -> bool:
         """True when the password, first or own, is the holder's and the account is open.
 
-        The work is the same for an account that is unknown or shut. Raises `passwords.Busy`.
+        The work is the same for an account that is unknown or shut. `known` says whether somebody
+        has signed in from there before, and waits less. Raises `passwords.Busy`.
         """
         stored = None if holder is None or holder.shut else holder.password_hash
         first = is_first_hash(stored)
-        own = await self.checker.verify(None if first else stored, name.strip().lower(), password)
+        own = await self.checker.verify(
+            None if first else stored, attempt.name, password, client=attempt.network, known=known
+        )
         return matches_first(self.first_key(), stored, password) if first else own
 
     def recovers(self, holder: Holder | None, code: str) -> bool:
@@ -46,16 +51,4 @@ class SignIns:
     def close(self) -> None:
         """Let running checks end, and close the guard's file."""
         self.checker.close()
-        self.protection.close()
-
-    async def wait_s(self, attempt: Attempt, now_ms: int) -> int | None:
-        """`SignInProtection.wait_s`, off the event loop."""
-        return await asyncio.to_thread(self.protection.wait_s, attempt, now_ms)
-
-    async def failed(self, attempt: Attempt, now_ms: int) -> None:
-        """`SignInProtection.failed`, off the event loop."""
-        await asyncio.to_thread(self.protection.failed, attempt, now_ms)
-
-    async def succeeded(self, attempt: Attempt, now_ms: int) -> None:
-        """`SignInProtection.succeeded`, off the event loop."""
-        await asyncio.to_thread(self.protection.succeeded, attempt, now_ms)
+        self.gate.close()

@@ -131,11 +131,14 @@ async def sign_in_from(door: Door, gate: SignInGate, credentials: Credentials, p
     snapshot = door.directory.snapshot
     key = _key(snapshot, credentials.name)
     account = snapshot.account(key)
-    if account is not None and door.passwords.remembers(
-        account.password_hash, credentials.name.lower(), credentials.password
+    attempt = Attempt.of(key, peer)
+    if (
+        account is not None
+        and door.passwords.remembers(account.password_hash, credentials.name.lower(), credentials.password)
+        # Remembering costs nothing: what its owner used a moment ago could be guessed at full speed.
+        and await gate.open(attempt)
     ):
         return await sign_in(door, credentials)
-    attempt = Attempt.of(key, peer)
     judged = Judged(None)
 
     async def check(known: bool) -> bool:

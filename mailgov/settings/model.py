@@ -122,12 +122,14 @@ class SignInSettings(Room):
 
     failure_window_s: float = Field(900.0, gt=0)
     """Failures are forgotten after this long without another one; refused attempts are none."""
-    pair_limit: int = Field(10, ge=1)
-    """By one account from one network (a client with an old password asks every few minutes)."""
+    pair_limit: int = Field(5, ge=1)
+    """By one account from one network: the practice for level-3 systems bears five."""
     network_limit: int = Field(100, ge=1)
     """From one IPv4 address or IPv6 /64, which a whole office may share."""
     account_limit: int = Field(50, ge=1)
     """By one account from everywhere; networks that it signed in from lately are let through."""
+    password_characters_min: int = Field(14, ge=8)
+    """What people choose for themselves: the practice for level-3 systems without a second factor."""
     known_days: int = Field(30, ge=1)
     """How long a network counts as one that the account signs in from."""
     waiting_limit: int = Field(250, ge=1)

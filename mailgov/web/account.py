@@ -76,7 +76,7 @@ def _sign_in(router: APIRouter, services: PageServices) -> None:
 def _password(router: APIRouter, services: PageServices) -> None:
     @router.get(PASSWORD, response_class=HTMLResponse)
     async def form(request: Request, person: Anyone) -> Response:
-        return render(request, "password.html", person=person, refused=None)
+        return render(request, "password.html", person=person, refused=None, least=_least(services))
 
     @router.post(PASSWORD, response_class=HTMLResponse)
     async def change(request: Request, person: Anyone) -> Response:
@@ -91,7 +91,7 @@ def _password(router: APIRouter, services: PageServices) -> None:
                 peer=client_of(request),
             )
         except AdminError as error:
-            return _again(request, "password.html", error, person=person)
+            return _again(request, "password.html", error, person=person, least=_least(services))
         made = changed.signed_in
         answer = render(request, "recovery.html", person=made.person, code=changed.recovery_code)
         return _with_cookie(services, answer, made)
@@ -100,7 +100,7 @@ def _password(router: APIRouter, services: PageServices) -> None:
 def _reset(router: APIRouter, services: PageServices) -> None:
     @router.get("/password/reset", response_class=HTMLResponse)
     async def form(request: Request, visitor: Visitor) -> Response:
-        return render(request, "reset.html", person=visitor, address="", refused=None)
+        return render(request, "reset.html", person=visitor, address="", refused=None, least=_least(services))
 
     @router.post("/password/reset", response_class=HTMLResponse)
     async def reset(request: Request, visitor: Visitor) -> Response:
@@ -116,7 +116,9 @@ def _reset(router: APIRouter, services: PageServices) -> None:
                 peer=client_of(request),
             )
         except AdminError as error:
-            return _again(request, "reset.html", error, person=visitor, address=address)
+            return _again(
+                request, "reset.html", error, person=visitor, address=address, least=_least(services)
+            )
         return render(request, "recovery.html", code=code)
 
 
@@ -131,6 +133,10 @@ def _account(router: APIRouter, services: PageServices) -> None:
         role, agency = fields.get("role", ""), fields.get("agency") or None
         made = await sessions.choose_seat(services.admin(), person, role, agency)
         return _with_cookie(services, see_other(request, ACCOUNT), made)
+
+
+def _least(services: PageServices) -> int:
+    return services.settings.sign_in.password_characters_min
 
 
 def _repeated(fields: dict[str, str]) -> str:

@@ -269,6 +269,15 @@ async def test_guesses_are_counted_across_connections(guarded: World, newcomer: 
     assert guarded.count("refused_sign_in_put_off") == 2
 
 
+async def test_a_password_that_is_remembered_cannot_be_guessed_past_the_wait(
+    guarded: World, newcomer: str
+) -> None:
+    assert await signs_in(guarded, newcomer, source="127.0.0.2") == GOOD
+    assert await guess(guarded, *[newcomer] * 3) == [WRONG] * 3
+    assert await signs_in(guarded, newcomer) == NOT_NOW
+    assert await signs_in(guarded, newcomer, source="127.0.0.2") == GOOD
+
+
 async def test_many_guesses_at_once_are_no_way_round(guarded: World, newcomer: str) -> None:
     said = await asyncio.gather(*(guess(guarded, newcomer) for _ in range(20)))
     assert [one for (one,) in said].count(WRONG) == 3

@@ -8,6 +8,7 @@ from mailgov.admin import accounts, passwords, sessions
 from mailgov.admin.context import AdminContext
 from mailgov.admin.people import Person, show_person
 from mailgov.admin.sessions import Credentials, SignedIn
+from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
 from mailgov.identity.protection import SignInProtection
 from mailgov.identity.sign_in import SignIns
@@ -30,7 +31,8 @@ _codes: dict[str, str] = {}
 def sign_ins(ctx: AdminContext) -> SignIns:
     protection = SignInProtection(Guard.open(IN_MEMORY), ctx.settings.sign_in)
     checker = PasswordChecker(b"key", lambda: ctx.now_ms() / 1000)
-    return SignIns(checker, protection, lambda: first_key(ctx.settings.data_dir, ctx.random))
+    gate = SignInGate(protection, None, ctx.now_ms, from_anywhere=True)
+    return SignIns(checker, gate, lambda: first_key(ctx.settings.data_dir, ctx.random))
 
 
 async def with_own_password(ctx: AdminContext) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from mailgov.admin.context import AdminContext
 from mailgov.api.app import ApiServices, create_app
+from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
 from mailgov.identity.protection import SignInProtection
 from mailgov.identity.roles import AGENCY_ROLES, Role
@@ -90,13 +91,14 @@ def services_on(
     settings = Settings(data_dir=data_dir, http=HttpSettings(public_url=public_url))
     checker = PasswordChecker(b"key", lambda: clock.now_ms / 1000)
     protection = SignInProtection(Guard.open(IN_MEMORY), settings.sign_in)
+    gate = SignInGate(protection, None, clock, from_anywhere=True)
     return ApiServices(
         db=db,
         settings=settings,
         now_ms=clock,
         policy=lambda: policy,
         admin=lambda: AdminContext(db, settings, clock, secrets.token_hex),
-        sign_ins=SignIns(checker, protection, lambda: first_key(settings.data_dir, secrets.token_bytes)),
+        sign_ins=SignIns(checker, gate, lambda: first_key(settings.data_dir, secrets.token_bytes)),
     )
 
 
