@@ -186,7 +186,11 @@ class Supervisor:
         failures = 0
         while not self._stop.is_set():
             started = time.monotonic()
-            code = await self._run(child)
+            try:
+                code = await self._run(child)
+            except OSError as error:  # no room for a process now
+                log.error("worker not started", worker=child.spec.name, cause=str(error))
+                code = -1
             if self._stop.is_set():
                 return
             failures = 1 if time.monotonic() - started > 60 else failures + 1
@@ -205,6 +209,9 @@ class Supervisor:
                 pass_fds=[*fds, ready_write, self._life[0]], stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
+        except OSError:
+            os.close(ready_read)
+            raise
         finally:
             os.close(ready_write)
         loop = asyncio.get_running_loop()
