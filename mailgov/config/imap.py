@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mailgov.config import ConfigError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 GATE = "imap.gate"
 """The listener that Dovecot alone asks; on any free port of loopback."""
+GUARD_FILE = "guard.sqlite"
+THREADS = 4
+"""For the guard's file, whose calls are short."""
 
 
 def imap_listener_names(settings: Settings) -> dict[str, Listen]:
@@ -41,9 +45,12 @@ def check_imap(settings: Settings) -> None:
 def build_imap(settings: Settings) -> ImapService:
     """Blocks; raises ConfigError and OSError."""
     from mailgov.config.relay import SNAPSHOT_FILE
+    from mailgov.identity.gate import SignInGate
     from mailgov.identity.passwords import PasswordChecker
+    from mailgov.identity.protection import SignInProtection
     from mailgov.imap.service import ImapService
     from mailgov.relay.node import DirectoryView
+    from mailgov.store.guard import Guard
     from mailgov.store.sign_ins import SignInTally
     from mailgov.store.snapshot_file import load_file
 
@@ -51,12 +58,19 @@ def build_imap(settings: Settings) -> ImapService:
         programs = find_programs()
     except ImapUnavailable as error:
         raise ConfigError(str(error)) from None
+
+    def now_ms() -> int:
+        return time.time_ns() // 1_000_000
+
+    protection = SignInProtection(Guard.open(settings.data_dir / GUARD_FILE), settings.sign_in)
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gate")
     return ImapService(
         settings=settings,
         programs=programs,
         directory=DirectoryView(load_file(settings.data_dir / SNAPSHOT_FILE), time.monotonic),
         passwords=PasswordChecker(os.urandom(32), time.monotonic),
+        guesses=SignInGate(protection, threads, now_ms),
         db=open_database(settings),
-        now_ms=lambda: time.time_ns() // 1_000_000,
+        now_ms=now_ms,
         sign_ins=SignInTally(settings.province.timezone),
     )

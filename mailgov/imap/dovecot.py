@@ -30,6 +30,8 @@ STOP_S = 5.0
 GREETING_S = 30.0
 DOVEADM_S = 20.0
 LINE_LIMIT_BYTES = 65_536
+PUT_OFF = "Password grant failed: 503"
+"""What the gate has logged itself, no more often than is good."""
 _LEVEL = re.compile(r"(?:^|: )(Debug|Info|Warning|Error|Fatal|Panic): ")
 
 
@@ -167,6 +169,8 @@ class Dovecot:
             self._say(line.decode(errors="replace").rstrip())
 
     def _say(self, line: str) -> None:
+        if PUT_OFF in line:
+            return
         found = _LEVEL.search(line)
         level = found.group(1) if found else "Error"
         if level in {"Error", "Fatal", "Panic"}:

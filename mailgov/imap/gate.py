@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
-from mailgov.identity.protection import network_of
 from mailgov.imap.configuration import BESIDE_NAME
 from mailgov.mail.reply import MailError
 from mailgov.relay import auth
@@ -40,12 +40,16 @@ _NOT_NOW = JSONResponse({"error": "temporarily_unavailable"}, 503)
 
 
 class Gate:
-    """`directory` and `passwords` make it a `relay.auth.Door`; `secret` is what Dovecot shows."""
+    """`directory` and `passwords` make it a `relay.auth.Door`; `secret` is what Dovecot shows.
+
+    `guesses` makes those wait who guess, here and on submission together.
+    """
 
     def __init__(
         self,
         directory: DirectoryView,
         passwords: PasswordChecker,
+        guesses: SignInGate,
         counters: Counters,
         sign_ins: SignInTally,
         *,
@@ -54,7 +58,7 @@ class Gate:
         now_ms: Callable[[], int],
     ) -> None:
         self.directory, self.passwords = directory, passwords
-        self._counters, self._sign_ins = counters, sign_ins
+        self._guesses, self._counters, self._sign_ins = guesses, counters, sign_ins
         self._data_dir, self._secret, self._now_ms = data_dir, secret.encode(), now_ms
         self.app = Starlette(routes=[Route("/grant", self._grant, methods=["POST"])])
 
@@ -68,12 +72,13 @@ class Gate:
         name, _, client = claimed.rpartition(BESIDE_NAME)
         try:
             credentials = auth.Credentials(name, fields.get("password", ""))
-            judged = await auth.sign_in(self, credentials, network_of(client))
+            judged = await auth.sign_in_from(self, self._guesses, credentials, client)
         except MailError as error:
-            log.warning("sign-in not judged", protocol="imap", cause=error.cause)
+            self._tell("sign-in put off", name, client, error.cause)
             return _NOT_NOW
         if judged.account is None:
-            self._refuse(name, client, judged.refusal)
+            self._counters.refuse(self._now_ms(), "imap", client, "bad_sign_in")
+            self._tell("sign-in refused", name, client, judged.refusal)
             return _REFUSED
         account = judged.account.address
         self._counters.add("sign_ins")
@@ -83,11 +88,9 @@ class Gate:
         told = {"access_token": "-", "username": claimed, "account": account, "mailbox": str(mailbox)}
         return JSONResponse(told)
 
-    def _refuse(self, name: str, client: str, reason: str | None) -> None:
-        now_ms = self._now_ms()
-        self._counters.refuse(now_ms, "imap", client, "bad_sign_in")
-        if self._counters.within(now_ms, "sign-in refused", REFUSALS_LOGGED):
-            log.warning("sign-in refused", protocol="imap", name=name, client=client, reason=reason)
+    def _tell(self, event: str, name: str, client: str, reason: str | None) -> None:
+        if self._counters.within(self._now_ms(), event, REFUSALS_LOGGED):
+            log.warning(event, protocol="imap", name=name, client=client, reason=reason)
 
 
 async def _body(request: Request) -> bytes:

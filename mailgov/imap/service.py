@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 import uvicorn
 
+from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
 from mailgov.imap import configuration
 from mailgov.imap.configuration import PathError, Served
@@ -61,6 +62,7 @@ class ImapService:
     programs: Programs
     directory: DirectoryView
     passwords: PasswordChecker
+    guesses: SignInGate
     db: Database
     now_ms: Callable[[], int]
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
@@ -147,7 +149,7 @@ class ImapService:
 
     async def _serve_gate(self, listening: tuple[socket.socket, ...]) -> None:
         gate = Gate(
-            self.directory, self.passwords, self.counters, self.sign_ins,
+            self.directory, self.passwords, self.guesses, self.counters, self.sign_ins,
             data_dir=self.settings.data_dir, secret=self.secret, now_ms=self.now_ms,
         )  # fmt: skip
         self._server = _Server(

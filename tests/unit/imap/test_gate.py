@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,24 @@ from typing import Any
 import httpx2
 import pytest
 
+from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker, first_password_hash
+from mailgov.identity.protection import SignInProtection
 from mailgov.imap import gate
 from mailgov.imap.gate import BODY_LIMIT_BYTES, Gate
 from mailgov.relay.node import Counters, DirectoryView
+from mailgov.settings.model import SignInSettings
+from mailgov.store.guard import Guard
 from mailgov.store.sign_ins import SignInTally
 from mailgov.store.snapshot import Snapshot
 from tests.support.plain_logs import plain_logs
-from tests.support.relay_node import AN, PASSWORD, SUSPENDED, province
+from tests.support.relay_node import AN, BINH, PASSWORD, SUSPENDED, province
 
 SECRET = "only-dovecot-knows"
 NOW_MS = 1_793_700_000_000
 CLIENT = "203.0.113.9"
+GUESSES = 5
+"""That one client is borne with for one account."""
 
 
 class World:
@@ -32,12 +39,21 @@ class World:
         self.counters, self.tally = Counters(), SignInTally()
         self.directory = DirectoryView(snapshot, lambda: 0.0)
         self.passwords = PasswordChecker(b"key", lambda: 0.0)
+        self.guard, self.threads = Guard.open(folder / "guard.sqlite"), ThreadPoolExecutor(2)
+        protection = SignInProtection(self.guard, SignInSettings(pair_limit=GUESSES))
+        guesses = SignInGate(protection, self.threads, lambda: NOW_MS)
         self.gate = Gate(
-            self.directory, self.passwords, self.counters, self.tally,
+            self.directory, self.passwords, guesses, self.counters, self.tally,
             data_dir=folder, secret=SECRET, now_ms=lambda: NOW_MS,
         )  # fmt: skip
         transport = httpx2.ASGITransport(app=self.gate.app)
         self.ask = httpx2.AsyncClient(transport=transport, base_url="http://gate")
+
+    async def close(self) -> None:
+        await self.ask.aclose()
+        self.passwords.close()
+        self.threads.shutdown()
+        self.guard.close()
 
     async def grant(self, name: str, password: str, *, client: str = CLIENT, **more: str) -> httpx2.Response:
         fields = {"username": f"{name}|{client}", "password": password, "client_secret": SECRET, **more}
@@ -49,8 +65,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path, province())
     with plain_logs():
         yield made
-    await made.ask.aclose()
-    made.passwords.close()
+    await made.close()
 
 
 async def test_who_signs_in_is_told_where_the_mailbox_is(world: World, tmp_path: Path) -> None:
@@ -121,8 +136,7 @@ async def test_what_cannot_be_judged_now_is_no_refusal(tmp_path: Path) -> None:
     try:
         answer = await world.grant(AN, PASSWORD)
     finally:
-        await world.ask.aclose()
-        world.passwords.close()
+        await world.close()
     assert (answer.status_code, answer.json()) == (503, {"error": "temporarily_unavailable"})
     assert world.counters.take_door() == {}
 
@@ -138,3 +152,12 @@ async def test_a_flood_of_guesses_does_not_fill_the_log_nor_show_passwords(
     assert "wrong password" in said
     assert "Bí-mật" not in said
     assert world.counters.values["refused_bad_sign_in"] == 4
+
+
+async def test_who_guesses_waits_and_nobody_else_does(world: World) -> None:
+    for number in range(GUESSES):
+        assert (await world.grant(AN, f"x{number}")).status_code == 400
+    assert (await world.grant(AN, PASSWORD)).status_code == 503, "put off unlooked, right or wrong"
+    assert (await world.grant("annv", PASSWORD)).status_code == 503, "the same account by its short name"
+    assert (await world.grant(BINH, PASSWORD)).status_code == 200
+    assert (await world.grant(AN, PASSWORD, client="2001:db8::7")).status_code == 200
