@@ -113,6 +113,7 @@ async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple
 async def _web(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[Stopper, Reloader]:
     import uvicorn
 
+    from mailgov.api.connections import bounded
     from mailgov.config.web import build_web
 
     class Server(uvicorn.Server):
@@ -126,7 +127,7 @@ async def _web(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[
     server = Server(
         uvicorn.Config(
             web.app, log_config=None, access_log=False, server_header=False, proxy_headers=False,
-            timeout_graceful_shutdown=5, timeout_keep_alive=30, limit_concurrency=200, lifespan="off",
+            timeout_graceful_shutdown=5, timeout_keep_alive=30, lifespan="off", http=bounded(settings.http),
         )
     )  # fmt: skip
     following = asyncio.ensure_future(web.follow())

@@ -111,6 +111,13 @@ class HttpSettings(Room):
     public_url: str = "http://127.0.0.1:8025"
     trusted_proxies: list[Network] = []
     """Reverse proxies whose X-Forwarded-For is believed; without them the peer itself is the client."""
+    connection_limit: int = Field(200, ge=2)
+    """Connections at once; beyond them a new one takes the place of one that says nothing."""
+    client_connection_limit: int = Field(100, ge=1)
+    """Of these, connections of one client other than a trusted proxy: one alone shuts out nobody."""
+    request_timeout_s: float = Field(20.0, gt=0)
+    """From a connection's first moment to the end of a request, and for each part of an answer to be taken:
+    a body of 1 MB over a slow mobile network."""
     session_idle_s: float = Field(1800.0, gt=0)
     """A browser's session ends after this long without a request: an office desk is left open for tea."""
     session_lifetime_s: float = Field(43_200.0, gt=0)
