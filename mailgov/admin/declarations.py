@@ -17,7 +17,7 @@ from mailgov.admin.context import (
     require_over,
 )
 from mailgov.admin.declaring import NewDeclaration, Placed, RegisterFaults, agency_of, place, target_of
-from mailgov.admin.errors import AdminError, conflict, not_found
+from mailgov.admin.errors import AdminError, conflict, invalid, not_found
 from mailgov.admin.obligations import policy_files
 from mailgov.identity.roles import Act
 from mailgov.policy import Policy
@@ -28,6 +28,8 @@ from mailgov.store.engine import Conflict
 from mailgov.usage.declared import HEADCOUNT
 
 LIST_LIMIT = 1000
+MANY = 5000
+"""Declarations in one transaction: every agency's of years, and half a minute that others wait at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ async def declare_all(
     Every fault is found, not only the first. With `dry_run` nothing is kept in any case.
     """
     require(actor, Act.DECLARATION_ADD)
+    if len(rows) > MANY:
+        raise invalid(f"{len(rows)} declarations are too many at once, {MANY} at most: divide the file")
     policy = await policy_files(ctx)
     result = Import()
     try:

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from mailgov.ops.demo.people import SEED, Person
 
 Numbers = dict[str, int]
-WITHOUT_ACCOUNT = 0.15
-"""How many more persons there are, at most, than hold an account: some have none yet."""
-ON_LEAVE = 0.05
+_WITHOUT_ACCOUNT = (0, 0, 1, 2)
+"""Persons of a class, where there are any, that hold no account yet; each as likely."""
+_ON_LEAVE = (0, 0, 0, 1)
 _A_MONTH = {
     "sent_dm_only": (8, 40),
     "sent_paper_only": (2, 15),
@@ -32,8 +32,8 @@ def headcounts(persons: Iterable[Person], agencies: Iterable[str]) -> dict[str, 
         numbers = {}
         for name in ("can_bo", "cong_chuc", "vien_chuc", "khac"):
             held = holders[agency, name]
-            numbers[name] = held + round(held * chance.uniform(0, WITHOUT_ACCOUNT))
-        numbers["long_leave"] = round(sum(numbers.values()) * chance.uniform(0, ON_LEAVE))
+            numbers[name] = held + (chance.choice(_WITHOUT_ACCOUNT) if held else 0)
+        numbers["long_leave"] = min(chance.choice(_ON_LEAVE), sum(numbers.values()))
         found[agency] = numbers
     return found
 

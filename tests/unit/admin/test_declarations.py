@@ -332,3 +332,8 @@ async def test_anothers_declaration_looks_as_if_it_were_not_there(ctx: AdminCont
     assert await declarations.list_declarations(ctx, CLERK, Filter()) == []
     with pytest.raises(AdminError, match="no such agency: stc"):
         await declarations.list_declarations(ctx, CLERK, Filter(agency="stc"))
+
+
+async def test_more_than_can_be_waited_for_is_refused_at_once(ctx: AdminContext) -> None:
+    with pytest.raises(AdminError, match="too many at once, 5000 at most: divide the file"):
+        await declarations.declare_all(ctx, CLERK, [Row(PAPERS, ("line 2",))] * 5001)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from mailgov.admin import declarations as acts
+from mailgov.admin.declaring import NewDeclaration
+from mailgov.admin.errors import AdminError
+from mailgov.config import default_policy_directory
+from mailgov.settings import PolicySettings, Settings
 from mailgov.store import declarations, exemptions
 from mailgov.store.declarations import Filter, RegisterLine, Series
 from mailgov.store.engine import Conflict, Database
+from mailgov.usage.periods import Span
+from tests.unit.admin.province import OPERATOR, make_context, make_province
+
+POLICY = default_policy_directory()
 
 Q4 = (date(2026, 10, 1), date(2027, 1, 1))
 NOVEMBER = (date(2026, 11, 1), date(2026, 12, 1))
@@ -146,3 +157,15 @@ async def test_exemptions_hold_on_their_days(database: Database) -> None:
         shown = await exemptions.page(session, agency="syt")
         assert [one.id for one in shown] == [spring, everyone]
         assert [one.id for one in await exemptions.page(session, after=spring, limit=1)] == [withdrawn]
+
+
+async def test_of_two_who_declare_the_same_at_once_one_is_told(database: Database, tmp_path: Path) -> None:
+    ctx = make_context(database, Settings(data_dir=tmp_path, policy=PolicySettings(directory=POLICY)))
+    await make_province(ctx)
+    numbers = {"can_bo": 1, "cong_chuc": 2, "vien_chuc": 3, "khac": 4}
+    new = NewDeclaration("headcount", "snv", Span(date(2025, 10, 1), date(2025, 11, 1)), numbers)
+    done = await asyncio.gather(*(acts.declare(ctx, OPERATOR, new) for _ in range(4)), return_exceptions=True)
+    refused = [one for one in done if isinstance(one, AdminError)]
+    assert [one.code for one in refused] == ["conflict"] * 3
+    async with database.read() as session:
+        assert len(await declarations.latest(session, "headcount")) == 1
