@@ -233,6 +233,7 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
         "agency_of",
         "place",
         "policy_files",
+        "observed",  # reads: USAGE_READ
         "declare_all",  # many of DECLARATION_ADD: see test_declarations and test_declared_files
         "import_file",
         "agency_code",
