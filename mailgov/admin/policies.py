@@ -165,6 +165,8 @@ def _message_facts(ctx: AdminContext, snapshot: Snapshot, question: Question) ->
         path = rules.any_address(path) if path else ""
         facts |= {"mail.reverse_path": path, "mail.writes_as_itself": path in own}
         facts |= {"message.author": (path,), "message.author_is_account": path in own}
+        ours = snapshot.is_local(rules.domain_of(path)) or rules.domain_of(path) in snapshot.disabled_domains
+        facts |= {"mail.reverse_path_ours": ours, "message.author_ours": ours}
     if question.subject is not None:
         facts |= _content_facts(question.subject, question.attachments)
     return facts

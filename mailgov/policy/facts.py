@@ -107,6 +107,13 @@ def _registry() -> dict[str, FactSpec]:
             "directory",
             "the reverse-path is one of the account's addresses; true for mail of our own",
         ),
+        FactSpec(
+            "mail.reverse_path_ours",
+            "flag",
+            FROM_MAIL,
+            "directory",
+            "the reverse-path's domain is one of ours, in use or not",
+        ),
         *_recipient_facts(),
         *_message_facts(),
     )
@@ -169,6 +176,13 @@ def _message_facts() -> tuple[FactSpec, ...]:
             WHOLE_MESSAGE,
             "header",
             "there is an author, and each, and each that a name or comment shows, is the account's",
+        ),
+        FactSpec(
+            "message.author_ours",
+            "flag",
+            WHOLE_MESSAGE,
+            "directory",
+            "the domain of one of the authors is one of ours, in use or not",
         ),
         FactSpec("message.subject", "text", WHOLE_MESSAGE, "header", "decoded, NFC, one line"),
         FactSpec(

@@ -93,10 +93,22 @@ async def _gather(node: Node, names: Iterable[str], facts: Known) -> None:
     for name in names:
         if name == "recipient.mx_provider":
             facts[name] = await mx_provider(node, str(facts.get("recipient.domain")))
+        elif name == "mail.reverse_path_ours":
+            facts[name] = _ours(node, str(facts.get("mail.reverse_path") or ""))
+        elif name == "message.author_ours":
+            authors = facts.get("message.author")
+            facts[name] = isinstance(authors, tuple) and any(_ours(node, author) for author in authors)
         elif name == "recipient.wrote_in_days":
             facts[name] = await _wrote_in_days(node, str(facts.get("recipient.address")))
         else:
             facts[name] = Unknown(f"{FACTS[name].source} does not tell here")
+
+
+def _ours(node: Node, address: str) -> bool:
+    """Whether the address, in look-up form, is under a domain of the province, in use or not."""
+    snapshot = node.directory.snapshot
+    domain = address.rpartition("@")[2]
+    return snapshot.is_local(domain) or domain in snapshot.disabled_domains
 
 
 async def mx_provider(node: Node, domain: str) -> FactValue | Unknown:

@@ -38,6 +38,8 @@ class Case:
     used: str | None = None
     wrote: int | None = None
     author_is_account: bool = True
+    path_ours: bool = False
+    author_ours: bool = False
     subject_mark: str | None = None
     attachment_mark: str | None = None
 
@@ -49,6 +51,8 @@ class Case:
             "account.citizen_desk": self.desk,
             "mail.reverse_path": self.reverse_path,
             "mail.writes_as_itself": self.itself,
+            "mail.reverse_path_ours": self.path_ours,
+            "message.author_ours": self.author_ours,
             "recipient.local": self.local,
             "recipient.via": self.via,
             "recipient.registered": self.registered,
@@ -231,6 +235,20 @@ def test_only_accounts_have_to_write_as_themselves(policy: Policy, listener: str
     assert decide(policy, Stage.DATA, case).rule is None
 
 
+def test_our_names_from_outside(policy: Policy) -> None:
+    forged = Case(listener="mx", itself=False, author_is_account=False, path_ours=True, author_ours=True)
+    decision = decide(policy, Stage.MAIL, forged)
+    assert (decision.outcome, decision.rule) == ("reject", "own-address-from-outside")
+    assert (decision.document, decision.article) == ("cao-bang", "mục 3b")
+    by_list = replace(forged, reverse_path="bounce@lists.example.org", path_ours=False)
+    assert decide(policy, Stage.MAIL, by_list).rule is None
+    noted = decide(policy, Stage.DATA, by_list)
+    assert (noted.outcome, noted.watched) == ("accept", ("own-author-from-outside",))
+    bounce = replace(forged, reverse_path="", path_ours=False)
+    assert decide(policy, Stage.MAIL, bounce).rule is None
+    assert decide(policy, Stage.DATA, bounce).watched == ()
+
+
 @pytest.mark.parametrize("listener", [*OUTBOUND, "mx", "own"])
 @pytest.mark.parametrize("mark", ["MẬT", "TỐI MẬT", "TUYỆT MẬT"])
 def test_a_mark_of_secrecy_stops_a_message_in_every_direction(
@@ -269,6 +287,7 @@ def test_a_stop_is_recomputed_from_the_mark_alone(policy: Policy) -> None:
 @pytest.mark.parametrize("mode", ["monitor", "off"])
 def test_a_province_may_change_any_rules_mode(policy: Policy, mode: str) -> None:
     files = shipped_files()
+    files["rules.toml"] = files["rules.toml"].replace('mode = "monitor"', 'mode = "enforce"')
     parts = files["rules.toml"].split('mode = "enforce"')
     assert len(parts) == len(policy.rules) + 1
     for changed in range(1, len(parts)):
@@ -278,7 +297,7 @@ def test_a_province_may_change_any_rules_mode(policy: Policy, mode: str) -> None
 
 
 def test_replies_fit_whole_in_both_forms_and_say_how_to_go_on(policy: Policy) -> None:
-    assert {rule.mode for rule in policy.rules} == {"enforce"}
+    assert [rule.id for rule in policy.rules if rule.mode != "enforce"] == ["own-author-from-outside"]
     for rule in policy.rules:
         decision = Decision(
             id="0" * 32,

@@ -277,6 +277,21 @@ async def test_outside_mail_may_name_whom_it_likes(world: World) -> None:
         assert (await wire.mail(STRANGER, BINH, message=message(*fields, b"Subject: x"))).code == 250
 
 
+async def test_nobody_writes_as_one_of_ours_without_signing_in(world: World) -> None:
+    wire = await world.outside()
+    for path in (AN, f"nobody@{DOMAIN}", f"annv@{DOMAIN.upper()}"):
+        said = await wire.say(f"MAIL FROM:<{path}>")
+        assert said.short == "550 5.7.1"
+        assert "rule own-address-from-outside;" in said.text
+        await wire.say("RSET")
+    assert await world.events() == [], "a stranger's refusal is counted, not recorded"
+    assert world.count("refused_policy_own-address-from-outside") == 3
+    for path in ("", STRANGER, f"an@x{DOMAIN}"):
+        assert (await wire.mail(path, BINH, message=message(FROM_AN, b"Subject: x"))).code == 250
+    watched = [[d.rule for d in event.decisions] for event in await world.events()]
+    assert watched == [[], ["own-author-from-outside"], ["own-author-from-outside"]]
+
+
 async def test_the_trusted_listener_is_held_to_its_account_too(world: World) -> None:
     wire = await world.connect("trusted")
     await wire.ehlo()

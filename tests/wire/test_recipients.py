@@ -171,7 +171,7 @@ async def test_relaying_is_denied_to_strangers(world: World) -> None:
         assert (await wire.envelope(STRANGER, recipient))[1].short == "554 5.7.1"
         await wire.say("RSET")
     said = await wire.envelope(AN, "x@example.org")
-    assert said[1].short == "554 5.7.1", "our own name in the reverse-path opens nothing"
+    assert [one.short for one in said] == ["550 5.7.1", "503 5.5.1"], "our own name opens nothing"
 
 
 async def test_one_of_a_list_who_may_not_be_written_to_does_not_stop_the_rest(open_world: OpenWorld) -> None:
