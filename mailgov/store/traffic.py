@@ -149,6 +149,8 @@ class Filter:
     state: str | None = None
     direction: str | None = None
     verdict: str | None = None
+    seat: bool = False
+    """True where who asks sees of others' messages only what reached `agency`: no filter looks further."""
 
 
 async def list_messages(
@@ -226,8 +228,10 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.agency is not None:
         into = exists().where(of_message, r.agency_code == wanted.agency)
         found.append(or_(m.agency_code == wanted.agency, into))
+    # A filter on what the asker may not see would tell it: by the page's `next` alone.
+    in_sight = [or_(m.agency_code == wanted.agency, r.agency_code == wanted.agency)] if wanted.seat else []
     if wanted.account is not None:
-        into = exists().where(of_message, r.account == wanted.account)
+        into = exists().where(of_message, r.account == wanted.account, *in_sight)
         found.append(or_(m.account == wanted.account, into))
     if wanted.queue_id is not None:
         found.append(m.queue_id == wanted.queue_id)
@@ -239,7 +243,7 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         found.append(m.verdict == wanted.verdict)
     of_one = [c == value for c, value in ((r.state, wanted.state), (r.direction, wanted.direction)) if value]
     if of_one:
-        found.append(exists().where(of_message, *of_one))
+        found.append(exists().where(of_message, *of_one, *in_sight))
     return found
 
 

@@ -54,12 +54,12 @@ async def list_messages(call: Reading, asked: Annotated[MessageQuery, Query()]) 
     disturb the pages.
     """
     agency = agency_filter(call.actor, Act.MESSAGE_READ, asked.agency)
-    wanted = _filter(asked, agency, call.ctx.settings.province.timezone)
+    seat = _seat(call)
+    wanted = _filter(asked, agency, call.ctx.settings.province.timezone, seat=seat is not None)
     marked = _marked(wanted)
     after = None if asked.cursor is None else _place(asked.cursor, marked)
     found = await traffic.list_messages(call.ctx.db, wanted, limit=asked.limit + 1, after=after)
     page = found[: asked.limit]
-    seat = _seat(call)
     items = []
     for one in page:
         seen = await seen_by(call.ctx.db, one, seat)
@@ -87,7 +87,7 @@ def _seat(call: Call) -> str | None:
     return agency_filter(call.actor, Act.MESSAGE_READ, None)
 
 
-def _filter(asked: MessageQuery, agency: str | None, timezone: str) -> Filter:
+def _filter(asked: MessageQuery, agency: str | None, timezone: str, *, seat: bool) -> Filter:
     try:
         from_ms = None if asked.from_ is None else moment_ms(asked.from_, timezone)
         until_ms = None if asked.to is None else moment_ms(asked.to, timezone)
@@ -102,12 +102,13 @@ def _filter(asked: MessageQuery, agency: str | None, timezone: str) -> Filter:
         state=asked.state,
         direction=asked.direction,
         verdict=asked.verdict,
+        seat=seat,
     )
 
 
 def _marked(wanted: Filter) -> dict[str, Any]:
-    """The filters that a cursor belongs to."""
-    return {name: getattr(wanted, name) for name in Filter.__slots__}
+    """The filters that a cursor belongs to; who asks is no part of the question."""
+    return {name: getattr(wanted, name) for name in Filter.__slots__ if name != "seat"}
 
 
 def _place(text: str, marked: dict[str, Any]) -> traffic.Place:

@@ -132,6 +132,31 @@ async def test_a_seat_sees_its_own_recipients_alone_of_what_others_sent(filled: 
     assert len(whole["recipients"]) == 2
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"account": "binh@caobang.gov.vn"},
+        {"state": "held"},
+        {"direction": "outbound"},
+        {"account": "dan@vnn.vn"},
+    ],
+)
+@pytest.mark.parametrize("seat", ["agency_admin.snv", "agency_admin.stc"])
+async def test_a_page_ends_where_nothing_more_is_seen(filled: Api, seat: str, asked: dict[str, str]) -> None:
+    """`next` holds a place: it would tell when a message came that the seat may not see."""
+    seen = names(await filled.get("/api/v1/messages", seat, limit=50, **asked))
+    found: list[str] = []
+    more: dict[str, str] = {}
+    while True:
+        body = (await filled.get("/api/v1/messages", seat, limit=1, **asked, **more)).json()
+        found += [one["queue_id"] for one in body["items"]]
+        if body["next"] is None:
+            break
+        assert body["items"], "a page that is not the last shows something"
+        more = {"cursor": body["next"]}
+    assert set(found) == seen
+
+
 async def test_a_filter_tells_nothing_of_a_hidden_recipient(filled: Api) -> None:
     """INTO_BOTH is held for stc's mailbox and queued for snv's."""
     for hidden in ({"state": "held"}, {"account": "binh@caobang.gov.vn", "direction": "inbound"}):
