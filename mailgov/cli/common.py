@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import datetime
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -169,9 +170,17 @@ def warn(text: str) -> None:
     print(f"warning: {cell(text)}", file=sys.stderr)
 
 
+# What steers or deceives a terminal and JSON leaves as it is: C1, and signs that turn text or hide in it.
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"
+)
+
+
 def print_json(data: Any) -> None:
-    """Data as JSON; dataclasses become objects, days ISO texts."""
-    print(json.dumps(plain(data), ensure_ascii=False, indent=2))
+    """Data as JSON; dataclasses become objects, days ISO texts. What cannot be seen is escaped."""
+    text = json.dumps(plain(data), ensure_ascii=False, indent=2)
+    print(_UNSEEN.sub(lambda sign: json.dumps(sign[0])[1:-1], text))
 
 
 def plain(data: Any) -> Any:

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 
 import aiosmtplib
 import structlog
+from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
 
 from mailgov.mail.reply import MailError, Reply
+from mailgov.mail.text import one_line
 from mailgov.relay.content import Content
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
@@ -52,10 +54,23 @@ def reply_of(response: SMTPResponse) -> Reply:
     A 3xx where a transaction ends is unusual: it neither takes the mail nor refuses it.
     """
     code = response.code if 200 <= response.code <= 299 or 400 <= response.code <= 599 else 451
-    text = " ".join(response.message.encode("utf-8", "replace").decode("utf-8", "replace").split())
+    text = one_line(response.message, 2 * REPLY_LENGTH_LIMIT)
     match = _ENHANCED.match(text)
     enhanced = match[1] if match and match[1][0] == str(code)[0] else f"{code // 100}.0.0"
     return Reply(code, enhanced, (text[match.end() :] if match else text)[:REPLY_LENGTH_LIMIT])
+
+
+class _Protocol(SMTPProtocol):
+    """Takes a reply whose lines differ in their code for none (RFC 5321 4.2.1): half of it refuses."""
+
+    def _read_response_from_buffer(self) -> SMTPResponse | None:
+        before = bytes(self._buffer)
+        response = super()._read_response_from_buffer()
+        if response is not None:
+            lines = before[: len(before) - len(self._buffer)].splitlines()
+            if len({line[:3] for line in lines}) > 1:
+                raise aiosmtplib.SMTPResponseException(451, f"contradicts itself: {response.message}")
+        return response
 
 
 class Stale(Exception):
@@ -257,6 +272,8 @@ async def _connect(hop: Hop, settings: DeliverySettings, hostname: str) -> aiosm
             timeout=settings.command_timeout_s,
         )
         await client.connect()
+        if client.protocol is not None:  # aiosmtplib has no way to be given another one
+            client.protocol.__class__ = _Protocol
         if client.is_ehlo_or_helo_needed:
             await client.ehlo()
     except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPHeloError) as error:

@@ -236,12 +236,35 @@ async def test_endless_lines_of_a_reply_are_cut_off(sink: Sink, pool: ThreadPool
         (600, "x", "451 4.0.0 x"),
         (99, "x", "451 4.0.0 x"),
         (399, "x", "451 4.0.0 x"),
-        (550, "\udcff", "550 5.0.0 ?"),
+        (550, "\udcff", "550 5.0.0 \ufffd"),
         (550, "5.1.1  two   blanks ", "550 5.1.1 two blanks"),
     ],
 )
 def test_replies_are_one_bounded_line(code: int, text: str, line: str) -> None:
     assert reply_of(SMTPResponse(code, text)).line() == line
+
+
+@pytest.mark.parametrize(
+    "said", [b"550-5.7.1 a\r\n250 ok\r\n", b"250-ok\r\n550 5.7.1 no\r\n", b"250-a\r\n251-b\r\n250 c\r\n"]
+)
+async def test_a_reply_that_contradicts_itself_is_no_answer(
+    sink: Sink, connection: Connection, said: bytes
+) -> None:
+    sink.on("eod", said)
+    (reply,) = await connection.send(ONE, content())
+    assert reply.line().startswith("451 4.5.0 unexpected reply: contradicts itself")
+    assert connection.broken
+
+
+async def test_a_reply_of_several_lines_is_one(sink: Sink, connection: Connection) -> None:
+    sink.on("eod", b"250-2.0.0 kept\r\n250 2.0.0 really\r\n")
+    (reply,) = await connection.send(ONE, content())
+    assert (reply.code, connection.broken) == (250, False)
+
+
+def test_what_steers_a_terminal_is_not_kept_of_a_reply() -> None:
+    hostile = "5.1.1 \x1b]0;pwn\x07 \x9b31m RED \u202eRLO \udc80 end"
+    assert reply_of(SMTPResponse(550, hostile)).line() == "550 5.1.1 ]0;pwn 31m RED RLO \ufffd end"
 
 
 # Connecting
