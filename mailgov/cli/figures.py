@@ -117,6 +117,9 @@ def audit_verify(config: ConfigOption = None, as_json: JsonOption = False) -> No
     else:
         for problem in report.problems:
             common.say(_line(problem, settings.province.timezone))
+        if report.erased:
+            gone = common.count(report.erased, "row")
+            common.say(f"the content of {gone} was erased and can no longer be checked")
     if report.problems:
         raise common.Refused(f"the audit log does not hold: {common.count(len(report.problems), 'problem')}")
     if not as_json:

@@ -58,6 +58,8 @@ class AuditReport:
     chains: int
     rows: int
     problems: list[Problem]
+    erased: int = 0
+    """Rows whose content and salt are gone: who acted when still holds, what was done is not told."""
 
 
 async def record(
@@ -127,7 +129,7 @@ async def verify(db: Database) -> AuditReport:
     queued mail (they raise nothing), revisions lowered together with the cut, and a log that
     somebody wrote anew as a whole.
     """
-    chains = rows = 0
+    chains = rows = erased = 0
     problems: list[Problem] = []
     writer, sequence, previous = None, 0, _FIRST
     c = columns(Audit)
@@ -140,6 +142,7 @@ async def verify(db: Database) -> AuditReport:
                 writer, sequence, previous = row["writer"], 0, _FIRST
                 chains += 1
             rows += 1
+            erased += row["salt"] is None and row["content"] is None
             for problem in _problems(row, sequence, previous):
                 if len(problems) < PROBLEM_LIMIT:
                     problems.append(Problem(problem, writer, row["sequence"], row["act"], row["at_ms"]))
@@ -150,7 +153,7 @@ async def verify(db: Database) -> AuditReport:
         problems.append(
             Problem(f"only {rows} of at least {acts} acts on directory and policy are in the log")
         )
-    return AuditReport(chains, rows, problems)
+    return AuditReport(chains, rows, problems, erased)
 
 
 async def _acts_counted(session: AsyncSession) -> int | None:

@@ -123,6 +123,17 @@ def test_an_empty_ledger_asks_for_init_and_a_locked_one_does_not(first: Path, ca
     assert "was `mailgov init` run?" in refusal(capsys, "domain", "list", *config)
 
 
+def test_an_audit_log_whose_contents_are_gone_says_so(first: Path, capsys: Capture) -> None:
+    with sqlite3.connect(first / "var/ledger.sqlite") as ledger:
+        rows = ledger.execute("UPDATE audit SET content = NULL, salt = NULL").rowcount
+    ledger.close()
+    capsys.readouterr()
+    assert run(["audit", "verify", "--config", str(first / "mailgov.toml")]) == 0
+    told = capsys.readouterr().out
+    assert f"the content of {rows} rows was erased and can no longer be checked\n" in told
+    assert told.splitlines()[-1].startswith("ok: ")
+
+
 def test_an_audit_log_that_does_not_hold_says_where(first: Path, capsys: Capture) -> None:
     config = ["--config", str(first / "mailgov.toml")]
     with sqlite3.connect(first / "var/ledger.sqlite") as ledger:

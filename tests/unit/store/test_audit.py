@@ -142,6 +142,7 @@ async def test_erased_content_keeps_the_chain(database: Database) -> None:
     async with database.read() as session:
         row = (await session.execute(select(C.content, C.salt).where(C.sequence == 2))).one()
     assert tuple(row) == (None, None)
+    assert (await audit.verify(database)).erased == 1, "and is said"
 
 
 async def test_an_act_that_fails_leaves_no_row(database: Database) -> None:
