@@ -6,6 +6,7 @@ import email
 import email.policy
 import imaplib
 import os
+import re
 import signal
 import sqlite3
 import ssl
@@ -27,6 +28,7 @@ from tests.support.province import AN, PASSWORD, Province, queue_id_of, running_
 
 pytestmark = needs("dovecot", "swaks")
 
+GUIDE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
 HOST = "127.0.0.2"
 """Another address than the client's: Dovecot trusts a client on its own address with an open line."""
 HOA, LAN = "hoapt@caobang.gov.vn", "lanvt@caobang.gov.vn"
@@ -146,6 +148,34 @@ def test_mbsync_keeps_a_copy(desk: Province, tmp_path: Path) -> None:
     body = data.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n")
     assert sum(message.endswith(body) for message in kept) == 1
     assert (copy / "Sent" / "cur").is_dir()
+
+
+@needs("curl")
+def test_the_commands_of_the_guide(desk: Province) -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", GUIDE, flags=re.DOTALL)
+    for said, real in (
+        ("127.0.0.1:2993", f"{HOST}:{desk.imaps}"),
+        ("127.0.0.1:2143", f"{HOST}:{desk.imap}"),
+        (":8025", f":{desk.service.http_port}"),
+    ):
+        assert said in block
+        block = block.replace(said, real)
+    notes = desk.service.data_dir / "demo-credentials.txt"
+    notes.write_text(f"password: {PASSWORD}\n", encoding="utf-8")
+    argv = ["bash", "-c", f"set -eu\n{block}"]
+    done = subprocess.run(
+        argv, check=False, capture_output=True, cwd=desk.service.folder, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    for word in (
+        '* LIST (\\HasNoChildren \\Sent) "/" Sent',
+        "* SEARCH",
+        "<clientConfig",
+        "EmailTypeIMAP",
+        "<Action>",
+    ):
+        assert word in done.stdout
+    assert done.stdout.count('"/" INBOX') == 2, "over TLS from the start and by STARTTLS"
 
 
 def test_no_password_goes_over_an_open_line(desk: Province) -> None:
