@@ -15,13 +15,14 @@ from mailgov.store import traffic
 from mailgov.store.declarations import Filter, RegisterLine
 from mailgov.store.traffic import MessageView
 from mailgov.usage.declared import DOCUMENTS, HEADCOUNT, REGISTER
+from mailgov.usage.issue_register import missing_numbers
 from mailgov.usage.periods import Calendar, Period, Span, parse
 
 MEETING_CLASSES = ("GM", "LCT", "TB", "TLH")
 REASON = "số liệu mẫu"
+ON_PAPER = "Phát hành trên giấy"
+"""The title of what no message matches: a demo at 100% would show nothing."""
 PAGE = 500
-NOT_BY_MAIL = 4
-"""Lines of a register that no message matches: a demo at 100% would show nothing."""
 
 
 async def declare_sample(ctx: AdminContext, places: Sequence[DemoAgency], persons: Sequence[Person]) -> None:
@@ -80,7 +81,7 @@ def _row(
 
 
 async def _register(ctx: AdminContext, agency: str, days: Span) -> list[RegisterLine]:
-    """What the agency's sample mail shows, and a few documents that went another way."""
+    """What the agency's sample mail shows; the numbers between went on paper, one document is secret."""
     lines: dict[str, RegisterLine] = {}
     for message in await _sent(ctx, agency, days):
         if message.document_class in MEETING_CLASSES or (message.meeting and message.document_class == "CV"):
@@ -92,19 +93,26 @@ async def _register(ctx: AdminContext, agency: str, days: Span) -> list[Register
                 message.subject,
                 queue_id=None if message.symbol else message.queue_id,
             )
-    day = days.last - timedelta(days=2)
-    symbols = [line.symbol or "" for line in lines.values() if line.document_class == "GM"]
-    own = [int(number) for number, _, _ in (symbol.partition("/") for symbol in symbols) if number]
-    last = max(own, default=0)
-    for number in range(NOT_BY_MAIL):
-        symbol = f"{last + number + 1}/GM-UBND"
-        lines[symbol] = RegisterLine("GM", day, symbol, "Giấy mời phát hành trên giấy")
-    lines["secret"] = RegisterLine("TB", day, exempt="secret")
+    sent = sorted(lines.values(), key=lambda line: line.issued_on)
+    for gap in missing_numbers(sent, days.start).missing:
+        for number in range(gap.first, gap.last + 1):
+            symbol = f"{number}{gap.series}"
+            code = gap.series.lstrip("/").partition("-")[0]
+            day = min((one.issued_on for one in sent if _number(one) > number), default=days.last)
+            lines[symbol] = RegisterLine(code, day, symbol, ON_PAPER)
+    early = days.start + timedelta(days=2)
+    lines["paper"] = RegisterLine("TLH", early, title=ON_PAPER)
+    lines["secret"] = RegisterLine("TB", early, exempt="secret")
     return sorted(lines.values(), key=lambda line: (line.issued_on, line.symbol or ""))
 
 
+def _number(line: RegisterLine) -> int:
+    """The number that a symbol begins with; 0 without one."""
+    return int((line.symbol or "0").partition("/")[0])
+
+
 async def _sent(ctx: AdminContext, agency: str, days: Span) -> list[MessageView]:
-    """The agency's own messages of these days, the newest first."""
+    """The agency's own messages of these days, the newest first, that may carry a document of its own."""
     found: list[MessageView] = []
     after: traffic.Place | None = None
     wanted = traffic.Filter(agency=agency, verdict="accepted")
@@ -114,5 +122,7 @@ async def _sent(ctx: AdminContext, agency: str, days: Span) -> list[MessageView]
     return [
         one
         for one in found
-        if one.agency_code == agency and not one.automatic and days.start <= one.local_date < days.end
+        if one.agency_code == agency
+        and not (one.automatic or one.reply or one.forward)
+        and days.start <= one.local_date < days.end
     ]

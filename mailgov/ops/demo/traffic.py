@@ -8,7 +8,6 @@ among those that the free mail services give out.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -25,6 +24,10 @@ SPOOL_ID = "sample-traffic"
 _MINISTRY = "vanthu@bo-mau.example"
 _CITIZENS = tuple(f"mau-cong-dan-{number:02}@gmail.com" for number in range(1, 31))  # Gmail gives no hyphens
 _SIGNS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_NUMBERS_A_DAY = 0.2
+"""Documents of one series that an agency had issued by each day of the year before the traffic begins."""
+_ON_PAPER = 3
+"""Each number that it divides is left to a document on paper."""
 _WEEKEND = 0.06
 """How much of a working day's mail a day off has."""
 
@@ -63,8 +66,16 @@ class _Month:
     subjects: dict[str, list[tuple[str, list[str]]]]
     events: list[Event] = field(default_factory=list)
     by_address: dict[str, Mailbox] = field(default_factory=dict)
-    numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """The last number of each issuer's kind of document."""
+    numbers: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    """The last number of each series: issuer, what follows the number, year."""
+
+    def number(self, issuer: str, series: str, day: date) -> int:
+        """The next number of a series that goes by mail."""
+        key = (issuer, series, day.year)
+        begun = day.timetuple().tm_yday * _NUMBERS_A_DAY
+        last = self.numbers.get(key, round(begun))
+        self.numbers[key] = last + (2 if (last + 1) % _ON_PAPER == 0 else 1)
+        return self.numbers[key]
 
     def bits(self, count: int) -> int:
         return self.chance.getrandbits(count)
@@ -131,7 +142,7 @@ def _times(chance: random.Random, rate: float) -> int:
 def _send(made: _Month, day: date, mailbox: Mailbox) -> None:
     """One message inside, or now and then to a ministry or a citizen who has written."""
     pattern, names = made.chance.choice(made.subjects["person" if mailbox.personal else "agency"])
-    subject = _subject(made, pattern, day, mailbox)
+    subject = _subject(made, pattern, day, mailbox.agency, mailbox.symbol)
     event = replace(
         _message(made, day, subject, names),
         source="submission",
@@ -140,6 +151,7 @@ def _send(made: _Month, day: date, mailbox: Mailbox) -> None:
         personal=mailbox.personal,
         reverse_path=mailbox.address,
         author=mailbox.address,
+        issuer=mailbox.agency,
         to_others=True,
         signatures=("pdf",) if not mailbox.personal and made.chance.random() < 0.15 else (),
         recipients=tuple(_recipients(made, mailbox)),
@@ -169,10 +181,10 @@ def _receive(made: _Month, day: date, desk: str) -> None:
         author = _MINISTRY
         target = made.chance.choice([mailbox for mailbox in made.mailboxes if not mailbox.personal])
         pattern, names = made.chance.choice(made.subjects["agency"])
-    subject = _subject(made, pattern, day, replace(target, address=author, symbol="BM"))
+    subject = _subject(made, pattern, day, author, "BM")
     recipient = RecipientRecord(0, target.address, "inbound", "queued", target.address, target.agency)
-    event = _message(made, day, subject, names)
-    _keep(made, replace(event, source="mx", reverse_path=author, author=author, recipients=(recipient,)))
+    event = replace(_message(made, day, subject, names), source="mx", reverse_path=author, author=author)
+    _keep(made, replace(event, issuer=f"@{author.rpartition('@')[2]}", recipients=(recipient,)))
 
 
 def _reject(made: _Month, day: date) -> None:
@@ -256,6 +268,7 @@ def _message(made: _Month, day: date, subject: str, names: Sequence[str]) -> Mes
         policy_hash=made.policy.policy_hash,
         subject=subject,
         message_id=f"<{queue_id}@sample.invalid>",
+        thread_id=f"<{queue_id}@sample.invalid>",
         document_class=document.document_class,
         symbol=document.symbol,
         urgency=document.urgency,
@@ -300,13 +313,13 @@ def _keep(made: _Month, event: MessageEvent) -> None:
         made.events.append(outcome)
 
 
-def _subject(made: _Month, pattern: str, day: date, mailbox: Mailbox) -> str:
-    """The pattern filled in; whoever issues documents numbers each kind one after another."""
-    kind = pattern.partition(" ")[0], mailbox.address
-    made.numbers[kind] += "{number}" in pattern
+def _subject(made: _Month, pattern: str, day: date, issuer: str, symbol: str) -> str:
+    number = 0
+    if "{number}" in pattern:
+        number = made.number(issuer, pattern.partition("/")[2].partition(" ")[0], day)
     return pattern.format(
-        number=made.numbers[kind],
-        symbol=mailbox.symbol,
+        number=number,
+        symbol=symbol,
         month=f"tháng {day.month}",
         week=day.isocalendar().week,
         day=f"{day:%d/%m/%Y}",
