@@ -9,6 +9,7 @@ from mailgov.admin import passwords, sessions
 from mailgov.admin.errors import AdminError, TryLater
 from mailgov.admin.people import Person
 from mailgov.admin.sessions import Credentials, SignedIn
+from mailgov.identity.roles import Act
 from mailgov.identity.sessions import CookieForm
 from mailgov.web.app import page_router
 from mailgov.web.forms import client_of, form_of, way_on
@@ -18,6 +19,7 @@ from mailgov.web.render import render
 from mailgov.web.services import PageServices
 
 ACCOUNT = "/account"
+SCORECARD = "/"
 _TOLD = frozenset(
     {
         "sign-in-refused",
@@ -47,13 +49,13 @@ def _sign_in(router: APIRouter, services: PageServices) -> None:
     @router.get(SIGN_IN, response_class=HTMLResponse)
     async def form(request: Request, visitor: Visitor, next: str = "") -> Response:  # noqa: A002 - the parameter's name
         if visitor is not None:
-            return see_other(request, way_on(next, ACCOUNT))
+            return see_other(request, _to(visitor, way_on(next, "")))
         return render(request, "sign_in.html", next=way_on(next, ""), address="", refused=None)
 
     @router.post(SIGN_IN, response_class=HTMLResponse)
     async def sign_in(request: Request, visitor: Visitor) -> Response:
         fields = await form_of(request, signed_in=False)
-        address, following = fields.get("address", ""), way_on(fields.get("next", ""), ACCOUNT)
+        address, following = fields.get("address", ""), way_on(fields.get("next", ""), "")
         claimed = Credentials(address, fields.get("password", ""), client_of(request))
         try:
             made = await sessions.sign_in(services.admin(), services.sign_ins, claimed)
@@ -61,8 +63,7 @@ def _sign_in(router: APIRouter, services: PageServices) -> None:
             return _again(request, "sign_in.html", error, next=following, address=address)
         if visitor is not None:  # a new sign-in is a new session, and the old one is over
             await sessions.sign_out(services.admin(), visitor)
-        to = PASSWORD if made.person.must_change_password else following
-        return _with_cookie(services, see_other(request, to), made)
+        return _with_cookie(services, see_other(request, _to(made.person, following)), made)
 
     @router.post("/sign-out", response_class=HTMLResponse)
     async def sign_out(request: Request, person: Anyone) -> Response:
@@ -133,6 +134,13 @@ def _account(router: APIRouter, services: PageServices) -> None:
         role, agency = fields.get("role", ""), fields.get("agency") or None
         made = await sessions.choose_seat(services.admin(), person, role, agency)
         return _with_cookie(services, see_other(request, ACCOUNT), made)
+
+
+def _to(person: Person, following: str) -> str:
+    """Where somebody goes who has signed in: on, or to what their seat looks at first."""
+    if person.must_change_password:
+        return PASSWORD
+    return following or (SCORECARD if person.may(Act.USAGE_READ) else ACCOUNT)
 
 
 def _least(services: PageServices) -> int:

@@ -22,6 +22,7 @@ needs=(
   "strace|strace|proof that data is synced before 250"
   "dovecot-imapd|glob:/usr/lib/dovecot/imap|reading mail by IMAP"
   "isync|mbsync|clients: mbsync keeps a copy of a mailbox"
+  "chromium|chromium|the pages in a real browser"
   "postgresql|glob:/usr/lib/postgresql/*/bin/postgres|the store on PostgreSQL"
 )
 
