@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 
 import pytest
 
 from mailgov.identity.roles import Role
+from mailgov.settings import Settings
 from tests.unit.api.conftest import Api
 from tests.unit.api.people import AN, NEW, OWN, Browser, with_password
 
@@ -158,6 +160,16 @@ async def test_a_seat_is_chosen_by_a_button(api: Api) -> None:
     moved = await browser.submit(account, "/account/seat", role="clerk", agency="snv")
     assert moved.status_code == 303
     assert "<dd>Văn thư (snv)</dd>" in (await browser.get("/account")).text
+
+
+def test_the_guide_says_what_the_settings_say() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "client.md").read_text(encoding="utf-8")
+    settings = Settings()
+    limits = settings.sign_in
+    assert f"at least {limits.password_characters_min} characters" in guide
+    assert f"ít nhất {limits.password_characters_min} ký tự" in guide
+    assert (limits.pair_limit, limits.failure_window_s) == (5, 15 * 60), "five, and 15 minutes"
+    assert settings.http.session_idle_s == 30 * 60, "half an hour"
 
 
 async def test_no_page_of_an_account_is_kept_or_framed(api: Api) -> None:

@@ -175,7 +175,6 @@ async def test_without_the_ledger_the_resources_say_so(api_away: httpx2.AsyncCli
 
 async def test_unknown_paths_and_methods_are_problems(filled: Api) -> None:
     for path in (
-        "/",
         "/api",
         "/api/v1/",
         "/api/v1/nothing",
