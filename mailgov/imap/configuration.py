@@ -16,7 +16,8 @@ GATE_TIMEOUT_MS = 30_000
 """How long Dovecot waits for the gate: a queue of password checks, emptied at about 80 a second."""
 GATE_CONNECTIONS = 256
 BESIDE_NAME = "|"
-"""Stands between a name and the client's IP address."""
+"""Stands between a name, the client's IP address and `OVER_TLS` or what else it came over."""
+OVER_TLS = "TLS"
 LOGIN_PROCESSES = 8
 """Each carries the TLS of up to `LOGIN_CONNECTIONS` sessions; the kernel deals new ones among them."""
 LOGIN_CONNECTIONS = 1000
@@ -118,10 +119,11 @@ disable_plaintext_auth = yes"""
 
 
 def _sign_in(served: Served) -> str:
-    # The gate is told from where, by what no name of ours has in it (auth_username_chars).
+    # The gate is told from where and over what, behind a sign that no name has (auth_username_chars):
+    # Dovecot lets a client on its own address sign in over an open line, and the gate does not.
     return f"""\
 auth_mechanisms = plain login
-auth_username_format = %Lu{BESIDE_NAME}%{{rip}}
+auth_username_format = %Lu{BESIDE_NAME}%{{rip}}{BESIDE_NAME}%{{secured}}
 auth_cache_size = 0
 passdb {{
   driver = oauth2

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
-from mailgov.imap.configuration import BESIDE_NAME
+from mailgov.imap.configuration import BESIDE_NAME, OVER_TLS
 from mailgov.mail.reply import MailError
 from mailgov.relay import auth
 from mailgov.relay.mailbox import maildir_of
@@ -69,7 +69,12 @@ class Gate:
         if not hmac.compare_digest(shown, self._secret):
             return _STRANGER
         claimed = fields.get("username", "")
-        name, _, client = claimed.rpartition(BESIDE_NAME)
+        parts = claimed.split(BESIDE_NAME)
+        if len(parts) != 3:
+            return self._refuse("", "unknown", "bad_sign_in", "malformed")
+        name, client, line = parts
+        if line != OVER_TLS:
+            return self._refuse(name, client, "auth_without_tls", "no TLS")
         try:
             credentials = auth.Credentials(name, fields.get("password", ""))
             judged = await auth.sign_in_from(self, self._guesses, credentials, client)
@@ -77,9 +82,7 @@ class Gate:
             self._tell("sign-in put off", name, client, error.cause)
             return _NOT_NOW
         if judged.account is None:
-            self._counters.refuse(self._now_ms(), "imap", client, "bad_sign_in")
-            self._tell("sign-in refused", name, client, judged.refusal)
-            return _REFUSED
+            return self._refuse(name, client, "bad_sign_in", judged.refusal)
         account = judged.account.address
         self._counters.add("sign_ins")
         self._sign_ins.note(account, "imap", self._now_ms())
@@ -87,6 +90,11 @@ class Gate:
         # The token opens nothing; a grant without one is none.
         told = {"access_token": "-", "username": claimed, "account": account, "mailbox": str(mailbox)}
         return JSONResponse(told)
+
+    def _refuse(self, name: str, client: str, counted: str, reason: str | None) -> Response:
+        self._counters.refuse(self._now_ms(), "imap", client, counted)
+        self._tell("sign-in refused", name, client, reason)
+        return _REFUSED
 
     def _tell(self, event: str, name: str, client: str, reason: str | None) -> None:
         if self._counters.within(self._now_ms(), event, REFUSALS_LOGGED):

@@ -8,6 +8,7 @@ import imaplib
 import os
 import re
 import signal
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -184,6 +185,16 @@ def test_no_password_goes_over_an_open_line(desk: Province) -> None:
     with pytest.raises(imaplib.IMAP4.error, match="PRIVACYREQUIRED"):
         session.login(AN, PASSWORD)
     session.shutdown()
+
+
+def test_not_even_on_this_machine(desk: Province) -> None:
+    """Dovecot would let a client on its own address in: the gate does not."""
+    with socket.create_connection((HOST, desk.imap), timeout=30, source_address=(HOST, 0)) as open_line:
+        lines = open_line.makefile("rb")
+        assert b"LOGINDISABLED" not in lines.readline()
+        open_line.sendall(f'a LOGIN {AN} "{PASSWORD}"\r\n'.encode())
+        assert lines.readline() == b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n"
+        lines.close()
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")

@@ -58,7 +58,7 @@ def test_dovecot_understands_every_line(served: Served) -> None:
         "ssl = required",
         "ssl_min_protocol = TLSv1.2",
         "disable_plaintext_auth = yes",
-        "auth_username_format = %Lu|%{rip}",
+        "auth_username_format = %Lu|%{rip}|%{secured}",
         "address = 127.0.0.1",
         "address = ::1",
         "default_login_user = daemon",

@@ -55,8 +55,15 @@ class World:
         self.threads.shutdown()
         self.guard.close()
 
-    async def grant(self, name: str, password: str, *, client: str = CLIENT, **more: str) -> httpx2.Response:
-        fields = {"username": f"{name}|{client}", "password": password, "client_secret": SECRET, **more}
+    async def grant(
+        self, name: str, password: str, *, client: str = CLIENT, line: str = "TLS", **more: str
+    ) -> httpx2.Response:
+        fields = {
+            "username": f"{name}|{client}|{line}",
+            "password": password,
+            "client_secret": SECRET,
+            **more,
+        }
         return await self.ask.post("/grant", data={"grant_type": "password", **fields})
 
 
@@ -72,7 +79,7 @@ async def test_who_signs_in_is_told_where_the_mailbox_is(world: World, tmp_path:
     answer = await world.grant("annv", PASSWORD)
     assert answer.status_code == 200
     told = answer.json()
-    assert told["username"] == f"annv|{CLIENT}", "Dovecot compares it with what it asked"
+    assert told["username"] == f"annv|{CLIENT}|TLS", "Dovecot compares it with what it asked"
     assert told["account"] == AN
     assert told["mailbox"] == str(tmp_path / "mail/caobang.gov.vn/annv")
     ((key, signed),) = world.tally.take().items()
@@ -105,6 +112,20 @@ async def test_a_first_password_opens_nothing(world: World, entry: dict[str, Any
     accounts = world.directory.snapshot.accounts
     accounts[AN] = replace(accounts[AN], **entry)
     assert (await world.grant(AN, PASSWORD)).status_code == 400
+
+
+@pytest.mark.parametrize("line", ["secured", "", "tls"])
+async def test_no_sign_in_over_an_open_line_not_even_from_here(world: World, line: str) -> None:
+    assert (await world.grant(AN, PASSWORD, line=line)).status_code == 400
+    ((_, _, address, reason),) = world.counters.take_door()
+    assert (address, reason) == (CLIENT, "auth_without_tls")
+
+
+@pytest.mark.parametrize(
+    "claimed", ["", AN, f"{AN}|{CLIENT}", f"{AN}|{CLIENT}|TLS|TLS", f"x|{AN}|{CLIENT}|TLS"]
+)
+async def test_a_name_that_dovecot_would_not_send(world: World, claimed: str) -> None:
+    assert (await world.grant(AN, PASSWORD, username=claimed)).status_code == 400
 
 
 @pytest.mark.parametrize("secret", ["", "x", SECRET + "x", "ố"])
