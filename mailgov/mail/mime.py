@@ -160,6 +160,8 @@ class _Walk:
         if leaf and self._note_attachment(header, type_parameters, message):
             self._note_content(header, start, end)
         kinds = {kind, *(_kind(value) for value in content_types)}
+        if b"message/partial" in kinds and token(type_parameters, b"number") == b"1":
+            kinds.add(b"message/rfc822")  # the first part begins with the header of the whole
         multipart = any(kind.startswith(b"multipart/") for kind in kinds)
         if (multipart or kinds & _MESSAGES) and self._may_descend(depth):
             self._descend(header, kinds, start, end, depth + 1)

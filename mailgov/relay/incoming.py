@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mailgov.mail.authors import AUTHOR_OCTETS, addresses_shown
 from mailgov.mail.document import Document
+from mailgov.mail.encoded_words import VALUE_OCTETS
 from mailgov.mail.events import DecisionRecord, Direction, Source
 from mailgov.mail.headers import HeaderBlock, author_addresses, decode_text
 from mailgov.mail.mime import MimeLook
@@ -94,7 +95,7 @@ class HeaderReading:
 def reading(incoming: Incoming, header: HeaderBlock) -> HeaderReading:
     """What the header says. Every Subject and every From counts: a reader may be shown any of them."""
     if incoming.reading is None:
-        subjects, authors = header.all(b"subject"), _authors(header)
+        subjects, authors = _within(header.all(b"subject"), VALUE_OCTETS), _authors(header)
         incoming.reading = HeaderReading(
             subject=" ".join(decode_text(value) for value in subjects),
             authors=authors,
@@ -104,6 +105,17 @@ def reading(incoming: Incoming, header: HeaderBlock) -> HeaderReading:
             hops=header.count(b"received"),
         )
     return incoming.reading
+
+
+def _within(values: list[bytes], octets: int) -> list[bytes]:
+    """The values as far as so many octets of all of them reach; see `legible` for more."""
+    kept = []
+    for value in values:
+        if octets <= 0:
+            break
+        kept.append(value[:octets])
+        octets -= len(value)
+    return kept
 
 
 def header_facts(incoming: Incoming, header: HeaderBlock) -> judge.Known:

@@ -43,8 +43,8 @@ def illegible_header(header: HeaderBlock, *, submitted: bool) -> Illegible | Non
     """Why the header cannot be judged, or None.
 
     Past the last field that was told apart lies what decides: a second From, a Subject, a Bcc.
-    That holds for mail from outside too, where no mail program writes so many. A Subject longer
-    than what is read of it is refused to our own people only; from outside its beginning tells.
+    That holds for mail from outside too, where no mail program writes so many. Subjects longer
+    than what is read of them are refused to our own people only; from outside their beginning tells.
     So is a first line that continues nothing, which we would sign as a part of a field of ours; from
     outside it becomes the body (`intake`).
     """
@@ -52,6 +52,6 @@ def illegible_header(header: HeaderBlock, *, submitted: bool) -> Illegible | Non
         return TOO_MANY_FIELDS
     if submitted and header.begins_folded:
         return MALFORMED
-    if submitted and any(len(value) > VALUE_OCTETS for value in header.all(b"subject")):
+    if submitted and sum(map(len, header.all(b"subject"))) > VALUE_OCTETS:
         return LONG_SUBJECT
     return None

@@ -267,6 +267,8 @@ async def test_a_subject_longer_than_what_is_read_is_refused_to_our_own_people(w
     subject = b"Subject: " + b"a\r\n " * 40_000 + SECRET.encode()
     said = await (await world.inside()).mail(AN, BINH, message=message(FROM_AN, subject))
     assert (said.short, said.lines) == ("550 5.6.0", ("The Subject is too long to be read",))
+    several = message(FROM_AN, *[b"Subject: " + b"a" * 9_000] * 8)
+    assert (await (await world.inside()).mail(AN, BINH, message=several)).short == "550 5.6.0"
     outside = message(b"From: <khach@example.org>", subject)
     assert (await (await world.outside()).mail(STRANGER, BINH, message=outside)).code == 250
 

@@ -306,12 +306,13 @@ ATTACHED = b"From: a@b\r\nSubject: " + MARKED + b"\r\n\r\nx\r\n"
         MIXED + mixed(typed(b"multipart/mixed; boundary=c", b"").strip() + b"\r\n"
                       + in_base64(mixed(part(), boundary=b"c"))),
         MIXED + mixed(b"Content-Type: application/pkcs7-signature\r\n" + part()),
+        typed(b"message/partial; id=a; number=1; total=2", ATTACHED),
         MIXED + mixed(part(before=b"X:\r\n" * 900)),
         MIXED + mixed(part(before=b"X: " + b"y" * 60_000 + b"\r\n")),
         MIXED + mixed(*[PDF % b"%d.pdf" % number for number in range(900)], part()),
         nested(49).removesuffix(PDF % b"deep.pdf") + part(),
     ],
-    ids=range(21),
+    ids=range(22),
 )  # fmt: skip
 def test_a_mark_is_found_where_lenient_readers_find_it(message: bytes) -> None:
     seen = look_at(message)
