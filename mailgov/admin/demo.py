@@ -73,6 +73,7 @@ class Ready:
             "    --h-Subject 'MẬT: kế hoạch' (stopped for secrecy)\n"
             f"  curl -H 'Authorization: Bearer {self.token}' '{api}/api/v1/messages?limit=5'\n"
             "  .venv/bin/mailgov usage --agency skhcn\n"
+            f"  in a browser: {api}/sign-in with either account; the operator sees the scorecard at {api}/\n"
         )
 
 
