@@ -35,6 +35,10 @@ PUT_OFF = "Password grant failed: 503"
 _LEVEL = re.compile(r"(?:^|: )(Debug|Info|Warning|Error|Fatal|Panic): ")
 
 
+class DoveadmError(Exception):
+    """Dovecot could not be told something; the message is one line."""
+
+
 def runtime_folder(folder: Path) -> Path:
     """A new folder for Dovecot's sockets: in the private `folder` where their names fit, else elsewhere.
 
@@ -107,9 +111,8 @@ class Dovecot:
             writer.close()
 
     async def wait(self) -> int:
-        """Its exit status, once it has ended."""
-        assert self._process is not None, "started"
-        return await self._process.wait()
+        """Its exit status, once it has ended; -1 where it never began."""
+        return -1 if self._process is None else await self._process.wait()
 
     def reload(self) -> None:
         """Take certificate and key as they are now; those who are signed in sign in again."""
@@ -133,27 +136,28 @@ class Dovecot:
         shutil.rmtree(self.served.runtime.parent, ignore_errors=True)
 
     async def put_out(self, accounts: Collection[str]) -> None:
-        """End every session of these accounts; a fault is logged."""
-        signed_in = set((await self._doveadm("-f", "tab", "who", "-1")).split())
+        """End every session of these accounts. Raises DoveadmError where it cannot be told who is in."""
+        status, said = await self._doveadm("-f", "tab", "who", "-1")
+        if status != 0:
+            raise DoveadmError(f"doveadm who: status {status}")
+        signed_in = {line.partition("\t")[0] for line in said.splitlines()}
         for account in sorted(signed_in & set(accounts)):
             log.info("put out", account=account)
-            await self._doveadm("kick", account)
+            await self._doveadm("kick", account)  # who has left meanwhile is a fault to it, and none to us
 
-    async def _doveadm(self, *words: str) -> str:
+    async def _doveadm(self, *words: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
             self.programs.doveadm, "-c", str(self._config), *words,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            out, errors = await asyncio.wait_for(process.communicate(), DOVEADM_S)
+            said, _ = await asyncio.wait_for(process.communicate(), DOVEADM_S)
         except TimeoutError:
             process.kill()
             await process.wait()
-            log.error("doveadm does not answer", command=words[0])
-            return ""
-        if process.returncode and errors:
-            log.warning("doveadm", command=words[0], said=errors.decode(errors="replace").strip())
-        return out.decode(errors="replace")
+            raise DoveadmError("doveadm does not answer") from None
+        return process.returncode or 0, said.decode(errors="replace")
 
     async def _read_log(self) -> None:
         """What Dovecot says, from warnings on, as lines of our own log."""

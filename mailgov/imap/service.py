@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,7 +17,7 @@ from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
 from mailgov.imap import configuration
 from mailgov.imap.configuration import PathError, Served
-from mailgov.imap.dovecot import Dovecot, runtime_folder
+from mailgov.imap.dovecot import DoveadmError, Dovecot, runtime_folder
 from mailgov.imap.gate import Gate
 from mailgov.imap.programs import Programs
 from mailgov.relay.auth import closed_to
@@ -86,7 +86,11 @@ class ImapService:
         await self._start_dovecot(sockets)
         self._tasks += [
             asyncio.ensure_future(work)
-            for work in (self._keep_dovecot(sockets), self._follow(follower), self._report_for_ever())
+            for work in (
+                _every(RESTART_S, lambda: self._revive(sockets)),
+                _every(FOLLOW_S, lambda: self._look(follower)),
+                _every(REPORT_S, self._report),
+            )
         ]
         log.info("imap ready", runtime=str(self._running.served.runtime))
 
@@ -136,16 +140,12 @@ class ImapService:
             await self._dovecot.stop()
             raise
 
-    async def _keep_dovecot(self, sockets: Sockets) -> None:
-        while True:
-            code = await self._running.wait()
-            log.error("Dovecot died", code=code, restart_in_s=RESTART_S)
-            await self._running.stop()
-            await asyncio.sleep(RESTART_S)
-            try:
-                await self._start_dovecot(sockets)
-            except (OSError, PathError, TimeoutError) as error:
-                log.error("Dovecot not started", cause=str(error))
+    async def _revive(self, sockets: Sockets) -> None:
+        """Wait for Dovecot's end, and start it again."""
+        code = await self._running.wait()
+        log.error("Dovecot died", code=code)
+        await self._running.stop()
+        await self._start_dovecot(sockets)
 
     async def _serve_gate(self, listening: tuple[socket.socket, ...]) -> None:
         gate = Gate(
@@ -163,14 +163,6 @@ class ImapService:
 
     # --- the directory --------------------------------------------------------------------
 
-    async def _follow(self, follower: DirectoryFollower) -> None:
-        while True:
-            await asyncio.sleep(FOLLOW_S)
-            try:
-                await self._look(follower)
-            except Exception as error:  # the watch must not end
-                log.error("watch failed", exc_info=error)
-
     async def _look(self, follower: DirectoryFollower) -> None:
         """Take the directory as it is now, and put out whom it no longer lets in.
 
@@ -184,16 +176,12 @@ class ImapService:
             log.debug("directory not confirmed", cause=str(error))
             after = None
         changed = frozenset() if after is None else shut_out(before, after)
-        again, self._putting_out = self._putting_out, changed
-        if (changed or again) and self._dovecot is not None:
-            await self._dovecot.put_out(changed | again)
+        self._putting_out |= changed  # and nobody is forgotten if it fails now
+        if self._putting_out and self._dovecot is not None:
+            await self._dovecot.put_out(self._putting_out)
+        self._putting_out = changed
 
     # --- the ledger -----------------------------------------------------------------------
-
-    async def _report_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(REPORT_S)
-            await self._report()
 
     async def _report(self) -> None:
         """Sign-ins and refusals to the ledger; what it does not take now it takes later."""
@@ -216,6 +204,18 @@ class ImapService:
         except LedgerUnavailable:
             self.counters.give_door(door)
             self.sign_ins.give(sign_ins)
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Do it again and again; what goes wrong is logged and tried again."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except (DoveadmError, PathError, OSError, TimeoutError) as error:
+            log.error("not done, tried again", cause=str(error))
+        except Exception as error:  # a fault of ours must not end the watch
+            log.error("background task failed", exc_info=error)
 
 
 class _Server(uvicorn.Server):

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mailgov.imap.dovecot import RUNTIME_OCTETS, runtime_folder
+from mailgov.imap.configuration import Account, Gate, Served
+from mailgov.imap.dovecot import RUNTIME_OCTETS, DoveadmError, Dovecot, runtime_folder
+from mailgov.imap.programs import Programs
+from mailgov.settings import ImapSettings, Listen, TlsSettings
 
 TELL = """
 import json, os, socket
@@ -61,6 +64,33 @@ def test_what_a_killed_run_left_is_cleared_and_a_living_one_is_not(tmp_path: Pat
     (tmp_path / "run-without").mkdir()
     made = runtime_folder(tmp_path)
     assert {path.name for path in tmp_path.glob("run-*")} - {made.parent.name} == {"run-alive"}
+
+
+def doveadm(folder: Path, who: str) -> tuple[Dovecot, Path]:
+    """A Dovecot whose doveadm is this script: `who` is its answer to that, kicks are noted in a file."""
+    script, kicked = folder / "doveadm", folder / "kicked"
+    script.write_text(
+        f'#!/bin/sh\ncase "$3" in -f) {who};; kick) echo "$4" >> "{kicked}"; exit 68;; esac\n',
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    account, gate = Account("daemon", "daemon", 1, 1), Gate(Listen("127.0.0.1", 1), "secret")
+    place = Listen("127.0.0.1", 2)
+    served = Served(ImapSettings(), TlsSettings(), account, gate, folder, folder, place, None)
+    return Dovecot(Programs("dovecot", str(script), (), account), served, ()), kicked
+
+
+async def test_only_who_is_in_is_put_out(tmp_path: Path) -> None:
+    dovecot, kicked = doveadm(tmp_path, r"printf 'username\tproto\nb@x\timap\nc@x\timap\na@x\timap\n'")
+    await dovecot.put_out({"a@x", "c@x", "d@x"})
+    assert kicked.read_text(encoding="utf-8").split() == ["a@x", "c@x"]
+
+
+async def test_not_knowing_who_is_in_is_no_answer(tmp_path: Path) -> None:
+    dovecot, kicked = doveadm(tmp_path, "exit 75")
+    with pytest.raises(DoveadmError, match="status 75"):
+        await dovecot.put_out({"a@x"})
+    assert not kicked.exists()
 
 
 def _ended() -> int:
