@@ -197,8 +197,10 @@ class RelayServer(SMTP):
     async def _send(self, lines: bytes) -> None:
         self._writer.write(lines)
         await self._writer.drain()
-        # Neither this nor reading waits while commands are pipelined: the other sessions would stand still.
-        await asyncio.sleep(0)
+        if lines[:3] not in _BARE:
+            # Neither this nor reading waits while commands are pipelined: the other sessions would stand still.
+            # Behind the 220 of STARTTLS the handshake comes, which must not be read before TLS is there.
+            await asyncio.sleep(0)
 
     async def _reply(self, reply: Reply) -> None:
         await self.push(reply.line())

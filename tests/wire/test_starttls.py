@@ -110,3 +110,15 @@ async def test_a_plain_client_on_the_tls_port_gets_no_session(world: World) -> N
     assert b"250" not in said
     assert b"220" not in said
     writer.close()
+
+
+async def test_a_handshake_that_comes_at_once_is_not_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read before the TLS side is there is thrown away (RFC 3207 4.2): nothing may be."""
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda s: sleep(max(s, 0.05)))  # a loop that is slow to turn
+    wire = await world.connect("submission")
+    await wire.ehlo()
+    await wire.starttls(world.client_tls)
+    assert await wire.alive()
