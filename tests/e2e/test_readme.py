@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.support.mailgov_service import MAILGOV, Service
-from tests.support.processes import free_port, wait_until
+from tests.support.processes import wait_until
 from tests.support.programs import needs
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,27 +21,12 @@ def blocks() -> list[str]:
     return [block for block in found if not block.startswith("make ")]
 
 
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Service]:
-    sink = free_port()
-    service = Service(
-        tmp_path,
-        {"demo": {"sink": f"127.0.0.1:{sink}"}, "delivery": {"routes": {"*": f"smtp:127.0.0.1:{sink}"}}},
-    )
-    service.settings["smtp"] = {"trusted": [service.trusted_listener("scanner@caobang.gov.vn")]}
-    service.init("--demo")
-    service.start()
-    try:
-        yield service
-    finally:
-        service.kill()
-
-
-@needs("curl")
+@needs("curl", "dovecot")
 def test_a_first_success_in_each_role(demo: Service) -> None:
     script = "set -eu\n" + "\n".join(blocks())
     for said, real in (
         (":2587", f":{demo.submission}"),
+        (":2993", f":{demo.imaps}"),
         (":8025", f":{demo.http_port}"),
         (".venv/bin/mailgov", str(MAILGOV)),
     ):
@@ -66,6 +48,7 @@ def test_a_first_success_in_each_role(demo: Service) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"items":[{' in done.stdout  # the administrator's look at the records
     assert "CÓ SỐ LIỆU MẪU" in done.stdout  # the auditor's figure says what it is made of
+    assert "would add 0 agencies and 0 accounts" in done.stdout  # what was exported is there already
     wait_until(lambda: sent(demo) == before + 1, what="the figure, moved by one")
     (outside,) = wait_until(lambda: list((demo.data_dir / "outside").glob("*.eml")), what="the outside copy")
     assert b"DKIM-Signature: " in outside.read_bytes()
