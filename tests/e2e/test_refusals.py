@@ -209,8 +209,14 @@ def test_an_unknown_recipient_is_550_5_1_1(province: Province) -> None:
     ],
 )
 def test_the_relay_is_open_to_nobody(province: Province, recipient: str) -> None:
-    *_, reply = dialogue(province.service.mx, "EHLO x", f"MAIL FROM:<{AN}>", f"RCPT TO:<{recipient}>")
+    *_, reply = dialogue(province.service.mx, "EHLO x", "MAIL FROM:<a@b.vn>", f"RCPT TO:<{recipient}>")
     assert reply.startswith("554 5.7.1 ")
+
+
+def test_our_own_name_opens_nothing(province: Province) -> None:
+    *_, reply = dialogue(province.service.mx, "EHLO x", f"MAIL FROM:<{AN}>")
+    assert reply.startswith("550 5.7.1 ")
+    assert "rule own-address-from-outside;" in reply
 
 
 def test_no_tls_no_auth(province: Province) -> None:
