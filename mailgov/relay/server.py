@@ -198,7 +198,7 @@ class RelayServer(SMTP):
         self._writer.write(lines)
         await self._writer.drain()
         if lines[:3] not in _BARE:
-            # Neither this nor reading waits while commands are pipelined: the other sessions would stand still.
+            # Neither this nor reading waits while commands are pipelined: other sessions would stand still.
             # Behind the 220 of STARTTLS the handshake comes, which must not be read before TLS is there.
             await asyncio.sleep(0)
 
