@@ -156,6 +156,10 @@ mx = "127.0.0.1:2525"
 submission = "127.0.0.1:2587"
 submissions = "127.0.0.1:2465"
 
+[imap]  # with `serve --imap`; ports 143 and 993 in service
+listen = "127.0.0.1:2143"
+imaps = "127.0.0.1:2993"
+
 [tls]
 certificate = {certificate}
 key = {key}
