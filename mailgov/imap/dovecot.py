@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -44,22 +45,26 @@ def runtime_folder(folder: Path) -> Path:
 
     Dovecot wants to show it to everybody, so each has a private folder above it.
     """
-    _clear(folder)
+    # Elsewhere it is told from others' by where it belongs, so that it is found again.
+    elsewhere = f"mailgov-imap-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}-"
+    for left in (*folder.glob("run-*"), *Path(tempfile.gettempdir()).glob(f"{elsewhere}*")):
+        _clear(left)
     fits = len(os.fsencode(folder / "run-12345678" / RUN)) <= RUNTIME_OCTETS
-    above = Path(tempfile.mkdtemp(prefix="run-" if fits else "mailgov-imap-", dir=folder if fits else None))
+    above = Path(tempfile.mkdtemp(prefix="run-", dir=folder) if fits else tempfile.mkdtemp(prefix=elsewhere))
     runtime = above / RUN
     runtime.mkdir()
     runtime.chmod(0o755)  # Dovecot does so itself otherwise, with a warning
     return runtime
 
 
-def _clear(folder: Path) -> None:
-    """Remove what runs that were killed have left."""
-    for left in folder.glob("run-*"):
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int((left / RUN / "master.pid").read_text()), 0)
-            continue  # it still ends
-        shutil.rmtree(left, ignore_errors=True)
+def _clear(left: Path) -> None:
+    """Remove what a run that was killed has left; not one that still ends, nor what is not ours."""
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int((left / RUN / "master.pid").read_text()), 0)
+        return
+    with contextlib.suppress(OSError):
+        if left.lstat().st_uid == os.geteuid():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @dataclass(slots=True)

@@ -48,6 +48,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
         province.person(HOA, "Phạm Thị Hoa", "SNV")
         province.service.add_account(LAN, ODD_PASSWORD, agency="SNV", class_="cong_chuc")
         yield province
+        assert province.service.stop() == 0
 
 
 Open = Callable[..., Mailbox]

@@ -66,6 +66,20 @@ def test_what_a_killed_run_left_is_cleared_and_a_living_one_is_not(tmp_path: Pat
     assert {path.name for path in tmp_path.glob("run-*")} - {made.parent.name} == {"run-alive"}
 
 
+def test_a_folder_elsewhere_is_found_again(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * RUNTIME_OCTETS)
+    folder.mkdir()
+    left, other = runtime_folder(folder), runtime_folder(tmp_path / ("y" * RUNTIME_OCTETS))
+    made = runtime_folder(folder)
+    try:
+        assert not left.exists(), "nobody ran in it"
+        assert other.exists(), "another installation's"
+    finally:
+        for runtime in (made, other):
+            runtime.rmdir()
+            runtime.parent.rmdir()
+
+
 def doveadm(folder: Path, who: str) -> tuple[Dovecot, Path]:
     """A Dovecot whose doveadm is this script: `who` is its answer to that, kicks are noted in a file."""
     script, kicked = folder / "doveadm", folder / "kicked"
