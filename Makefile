@@ -9,8 +9,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV_VERSION := 0.13.9
 # A test run goes on with what it can do; these two say which part.
-UNIT := -m "not slow and not bench"
-FULL := -m "not bench"
+# Two processes, a file of tests to each: most of the time a test waits for a real program.
+TEST_WORKERS ?= 2
+SHARED := -n $(TEST_WORKERS) --dist loadfile
+UNIT := -m "not slow and not bench" $(SHARED)
+FULL := -m "not bench" $(SHARED)
 
 export PIP_NO_INPUT := 1
 

@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Below the range that outgoing connections take their ports from (ip_local_port_range).
-PORTS = range(20000, 32000)
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+PORTS = range(20000 + WORKER % 8, 32000, 8)
+"""Each process of a test run has ports of its own: what is free for one must stay so."""
 _handed_out: set[int] = set()
 _libc = ctypes.CDLL(None)
 

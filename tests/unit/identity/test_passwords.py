@@ -87,6 +87,7 @@ async def test_decomposed_input_is_the_same_password(checker: PasswordChecker) -
         (STORED, "\ud800"),  # not Unicode
         (None, ""),
     ],
+    ids=["known", "unknown", "over long", "over long in octets", "not Unicode", "empty"],
 )
 async def test_every_refusal_costs_the_same_work(
     checker: PasswordChecker, work: list[str], stored: str | None, password: str

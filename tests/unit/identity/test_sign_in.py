@@ -50,6 +50,10 @@ def sign_ins(tmp_path: Path) -> Iterator[SignIns]:
         (NEWCOMER, OWN, False),
         (replace(NEWCOMER, shut=True), FIRST, False),
     ],
+    ids=[
+        *("unknown", "right", "wrong", "over long", "suspended", "without a password"),
+        *("first password", "not the first password", "suspended newcomer"),
+    ],
 )
 async def test_every_answer_costs_one_computation(
     sign_ins: SignIns, monkeypatch: pytest.MonkeyPatch, holder: Holder | None, password: str, right: bool
