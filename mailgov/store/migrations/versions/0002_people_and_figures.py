@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+
+from mailgov.mail.document_key import document_key, short_family
 
 revision = "0002"
 down_revision = "0001"
@@ -179,6 +183,82 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("attachments_hash", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("document_key", sa.String(), nullable=True))
         batch_op.create_index("ix_message_document", ["document_key", "issuer", "local_date"], unique=False)
+    _documents_so_far()
+
+
+BATCH = 1000
+_MESSAGE = sa.table(
+    "message",
+    sa.column("id", sa.BigInteger),
+    sa.column("queue_id", sa.String),
+    sa.column("local_date", sa.Date),
+    sa.column("verdict", sa.String),
+    sa.column("agency_code", sa.String),
+    sa.column("author", sa.String),
+    sa.column("reverse_path", sa.String),
+    sa.column("message_id", sa.String),
+    sa.column("document_class", sa.String),
+    sa.column("symbol", sa.String),
+    sa.column("reply", sa.Boolean),
+    sa.column("forward", sa.Boolean),
+    sa.column("automatic", sa.Boolean),
+    sa.column("issuer", sa.String),
+    sa.column("thread_id", sa.String),
+    sa.column("document_key", sa.String),
+)
+
+
+def _documents_so_far() -> None:
+    """Documents of the records that stand already: a past quarter must not look as if it had none.
+
+    Who issued is told by the account's agency, and what has no symbol by its Message-ID: what else
+    the relay tells since was not kept then.
+    """
+    bind, m = op.get_bind(), _MESSAGE.c
+    accepted = (m.verdict == "accepted") & m.agency_code.is_not(None)
+    bind.execute(sa.update(_MESSAGE).where(accepted).values(issuer=m.agency_code))
+    change = sa.update(_MESSAGE).where(m.id == sa.bindparam("b_id"))
+    change = change.values(
+        {name: sa.bindparam(f"b_{name}") for name in ("issuer", "thread_id", "document_key")}
+    )
+    last = 0
+    classed = (m.verdict == "accepted") & m.document_class.is_not(None)
+    while rows := bind.execute(
+        sa.select(_MESSAGE).where(classed, m.id > last).order_by(m.id).limit(BATCH)
+    ).all():
+        bind.execute(change, [_told(row) for row in rows])
+        last = rows[-1].id
+    for query in (_SENT, _RECEIVED):
+        op.execute(query)
+
+
+def _told(row: sa.Row[Any]) -> dict[str, Any]:
+    domain = (row.author or row.reverse_path or "").partition(",")[0].rpartition("@")[2].strip().lower()
+    issuer = row.agency_code or (f"@{domain}"[:200] if domain else None)
+    family = short_family(row.message_id or row.queue_id)
+    key = document_key(
+        row.local_date.year,
+        document_class=row.document_class,
+        symbol=row.symbol,
+        family=family,
+        attachments_hash=None,
+        counts=issuer is not None and not (row.reply or row.forward or row.automatic),
+    )
+    return {"b_id": row.id, "b_issuer": issuer, "b_thread_id": family, "b_document_key": key}
+
+
+_SENT = """
+INSERT INTO rollup_document (document_key, issuer, flow, agency_code, first_date, sample)
+SELECT document_key, issuer, 'sent', issuer, MIN(local_date), SUM(CASE WHEN sample THEN 1 ELSE 0 END) > 0
+FROM message WHERE document_key IS NOT NULL AND issuer NOT LIKE '@%' GROUP BY document_key, issuer"""
+_RECEIVED = """
+INSERT INTO rollup_document (document_key, issuer, flow, agency_code, first_date, sample)
+SELECT m.document_key, m.issuer, 'received', r.agency_code, MIN(r.delivered_date),
+  SUM(CASE WHEN m.sample THEN 1 ELSE 0 END) > 0
+FROM message AS m JOIN message_recipient AS r ON r.message_row = m.id
+WHERE m.document_key IS NOT NULL AND r.delivered_date IS NOT NULL AND r.account IS NOT NULL
+  AND r.agency_code IS NOT NULL AND r.agency_code <> m.issuer
+GROUP BY m.document_key, m.issuer, r.agency_code"""
 
 
 def downgrade() -> None:
