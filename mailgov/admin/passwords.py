@@ -62,7 +62,7 @@ async def _present(
 ) -> Holder:
     """The account, once its holder has shown to be the one who sits there."""
     if person.must_change_password and current is None:
-        holder = await find(ctx, person.address)
+        _, holder = await find(ctx, person.address)
         if holder is None:
             raise conflict(f"the account {person.address} was changed meanwhile: sign in again")
         return holder
@@ -85,12 +85,12 @@ async def reset_password(
     `too-many-failures` (429).
     """
     _check(ctx, new)
-    holder = await find(ctx, name)
+    address, holder = await find(ctx, name)
 
     async def right(_known: bool) -> bool:
         return sign_ins.recovers(holder, code)
 
-    if not await passes(sign_ins, Attempt.of(name, peer), right) or holder is None:
+    if not await passes(sign_ins, Attempt.of(address, peer), right) or holder is None:
         detail = "The address or the recovery code is wrong."
         raise AdminError("reset-refused", "Reset refused", detail, 403)
     _check(ctx, new, holder.address, holder.display_name)

@@ -20,7 +20,7 @@ from mailgov.admin import setup
 from mailgov.admin.backups import CERTIFICATE, KEY, SETTINGS
 from mailgov.admin.context import Actor, AdminContext, Change, record
 from mailgov.admin.errors import conflict, invalid
-from mailgov.ops import archive, files
+from mailgov.ops import archive, files, first_key
 from mailgov.ops.archive import MANIFEST, Progress
 from mailgov.ops.settings_text import with_value
 from mailgov.settings import Settings
@@ -29,6 +29,8 @@ from mailgov.store.engine import current_revision, migrate
 from mailgov.store.ledger import apply_events
 from mailgov.store.spool.copy import outbox, queued, rename
 
+POLICY = "policy"
+"""Beside the new settings file."""
 LEDGER = ".restore"
 """Under the new data folder: the ledger's rows on their way in."""
 EVENTS = 500
@@ -50,22 +52,56 @@ class Restored:
     """False when mailboxes were left out of the backup."""
 
 
-def settings_for(file: Path, data: str | None, database: str | None) -> str:
-    """The backup's settings with the places of the new installation. Raises ArchiveError.
+def settings_for(file: Path, data: str, database: str | None) -> str:
+    """The backup's settings with the places of the new installation: nothing in the file may choose them.
 
-    `data` None keeps the folder as it was written; the ledger of a SQLite installation lies in it.
+    `data` is the new data folder. The ledger of a SQLite installation lies in it; a server's stays
+    as it was unless `database` names another. Raises ArchiveError, and AdminError `invalid` for
+    settings that say otherwise once they are read.
     """
-    text = archive.member(file, SETTINGS).decode()
-    told = tomllib.loads(text)
-    folder = data or str(told.get("data_dir", "var"))
-    url = str(told.get("database", {}).get("url", "sqlite:///"))
+    text = archive.member(file, SETTINGS).decode("utf-8", "replace")
+    told = _parsed(text)
+    url = str(_section(told, "database").get("url", "sqlite:///"))
     if database is not None or url.startswith("sqlite:"):
-        text = with_value(text, "database", "url", database or f"sqlite:///{folder}/ledger.sqlite")
-    text = with_value(text, None, "data_dir", folder)
-    if told.get("tls", {}).get("certificate"):
-        text = with_value(text, "tls", "certificate", f"{folder}/{CERTIFICATE}")
-        text = with_value(text, "tls", "key", f"{folder}/{KEY}")
-    return with_value(text, "policy", "directory", "policy")
+        url = database or f"sqlite:///{data}/ledger.sqlite"
+    places: dict[tuple[str | None, str], str] = {
+        (None, "data_dir"): data,
+        ("database", "url"): url,
+        ("policy", "directory"): POLICY,
+    }
+    if _section(told, "tls"):
+        places["tls", "certificate"] = f"{data}/{CERTIFICATE}"
+        places["tls", "key"] = f"{data}/{KEY}"
+    for (section, key), value in places.items():
+        text = with_value(text, section, key, value)
+    # What a line means in TOML depends on the lines before it: only the result counts.
+    told = _parsed(text)
+    for (section, key), value in places.items():
+        table = told if section is None else _section(told, section)
+        if table.get(key) != value:
+            raise invalid(f"the backup's settings do not let themselves be given a new {key}")
+    return text
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise invalid(f"the backup's settings cannot be read: {error}") from None
+
+
+def _section(told: dict[str, Any], name: str) -> dict[str, Any]:
+    table = told.get(name, {})
+    return table if isinstance(table, dict) else {}
+
+
+def check_places(settings: Settings) -> None:
+    """Before anything is made: raises AdminError `conflict` for a data or policy folder that is in use."""
+    folder = settings.data_dir
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise conflict(f"the data folder {folder} is not empty: name another --data")
+    if settings.policy.directory.exists():
+        raise conflict(f"{settings.policy.directory} is there already: restore beside another settings file")
 
 
 async def restore(
@@ -79,11 +115,9 @@ async def restore(
 ) -> Restored:
     """Fill a new installation, whose settings `ctx` has, from a verified archive.
 
-    Raises AdminError `conflict` for a data folder, a policy folder or a ledger that is in use.
+    `check_places` comes first. Raises AdminError `conflict` for a ledger that is in use.
     """
     settings = ctx.settings
-    if settings.policy.directory.exists():
-        raise conflict(f"{settings.policy.directory} is there already: restore beside another settings file")
     await setup.take_folder(ctx, settings_file)
     schema = await current_revision(ctx.db)
     if schema not in (None, manifest["schema"]):
@@ -117,17 +151,16 @@ def _place(settings: Settings, name: str) -> Path:
     if path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or "\0" in name:
         raise invalid(f"the backup has a member that belongs nowhere: {name!r}")
     rest = Path(*path.parts[1:])
-    tls = {CERTIFICATE: settings.tls.certificate, KEY: settings.tls.key}
-    if (place := tls.get(name)) is not None:
-        return place
     roots = {
         "data": settings.data_dir,
+        "tls": settings.data_dir / "tls",
         "policy": settings.policy.directory,
         "spool": settings.data_dir / "spool",
         "mail": settings.data_dir / "mail",
         "ledger": settings.data_dir / LEDGER,
     }
-    if path.parts[0] not in roots:
+    known = path.parts[0] != "data" or path.parts[1] == "keys" or name == f"data/{first_key.FILE}"
+    if path.parts[0] not in roots or not known:
         raise invalid(f"the backup has a member that belongs nowhere: {name!r}")
     return roots[path.parts[0]] / rest
 

@@ -40,6 +40,7 @@ class Credentials:
 
     @property
     def attempt(self) -> Attempt:
+        """As it came; failures count by the address that the name stands for."""
         return Attempt.of(self.name, self.peer)
 
 
@@ -67,12 +68,13 @@ async def sign_in(ctx: AdminContext, sign_ins: SignIns, claimed: Credentials) ->
 
 async def checked(ctx: AdminContext, sign_ins: SignIns, claimed: Credentials) -> Holder:
     """The account whose password this is. Raises as `sign_in`; a helper of acts, no act."""
-    holder = await find(ctx, claimed.name)
+    address, holder = await find(ctx, claimed.name)
+    attempt = Attempt.of(address, claimed.peer)
 
     async def right(known: bool) -> bool:
-        return await matches(sign_ins, holder, claimed.attempt, claimed.password, known=known)
+        return await matches(sign_ins, holder, attempt, claimed.password, known=known)
 
-    if not await passes(sign_ins, claimed.attempt, right) or holder is None:
+    if not await passes(sign_ins, attempt, right) or holder is None:
         raise AdminError("sign-in-refused", "Sign-in refused", "The address or the password is wrong.", 401)
     return holder
 
@@ -105,16 +107,19 @@ async def passes(sign_ins: SignIns, attempt: Attempt, right: Callable[[bool], Aw
     return said
 
 
-async def find(ctx: AdminContext, name: str) -> Holder | None:
-    """The account of an address; a bare local part is taken where the province has one domain."""
+async def find(ctx: AdminContext, name: str) -> tuple[str, Holder | None]:
+    """The address that a name stands for, by which failures are counted, and its account.
+
+    A bare local part is taken where the province has one domain: it is no second name to try with.
+    """
     address = name.strip().lower()
     if not address.isprintable():
-        return None
+        return address, None
     async with ctx.db.read() as session:
         sole = await sessions.sole_domain(session)
         if "@" not in address and sole is not None:
             address = f"{address}@{sole}"
-        return await sessions.find_holder(session, address)
+        return address, await sessions.find_holder(session, address)
 
 
 async def unchanged(session: Session, holder: Holder) -> None:

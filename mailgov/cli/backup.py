@@ -63,9 +63,7 @@ def backup(
 
 def restore(
     file: BackupFile,
-    data: Annotated[
-        str | None, typer.Option(metavar="DIR", help="The new data folder.", show_default="as it was")
-    ] = None,
+    data: Annotated[str, typer.Option(metavar="DIR", help="The new data folder.")] = "var",
     database: Annotated[
         str | None,
         typer.Option(metavar="URL", help="An empty ledger of either kind.", show_default="as it was"),
@@ -94,6 +92,7 @@ def restore(
         settings = None
         try:
             settings = load_settings(draft)
+            restores.check_places(settings)
             fresh = [p for p in (settings.data_dir, settings.policy.directory) if not p.exists()]
             done = common.act_with(
                 settings,
