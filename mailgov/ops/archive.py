@@ -20,6 +20,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CHUNK_BYTES = 1_048_576
 MANIFEST_LIMIT_BYTES = 268_435_456
+SMALL_BYTES = 1_048_576
 
 Progress = Callable[[str, int], None]
 """Called with a member's name and its size as it is begun."""
@@ -141,9 +142,11 @@ def _manifest(path: Path, source: IO[bytes], size: int) -> dict[str, Any]:
 
 
 def member(path: Path, name: str) -> bytes:
-    """The content of one member. Raises ArchiveError where it is not there."""
-    for found, _, source in members(path):
+    """The content of one small member. Raises ArchiveError where it is not there, or no small one."""
+    for found, size, source in members(path):
         if found == name:
+            if size > SMALL_BYTES:
+                raise ArchiveError(f"{path}: its {name} is too large to be one")
             return source.read()
     raise ArchiveError(f"{path}: there is no {name} in it")
 
@@ -153,7 +156,8 @@ def members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     try:
         with tarfile.open(path, mode="r|") as tar:
             for entry in tar:
-                source = tar.extractfile(entry) if entry.isreg() else None
+                # A sparse member would be larger than the file that it comes in.
+                source = tar.extractfile(entry) if entry.isreg() and not entry.issparse() else None
                 if source is None:
                     raise ArchiveError(f"{path}: {entry.name!r} is no plain file")
                 yield entry.name, entry.size, source

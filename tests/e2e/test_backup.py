@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import subprocess
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -240,6 +242,16 @@ def remade(whole: Path, target: Path, settings: bytes) -> Path:
             entry.size = len(data)
             made.addfile(entry, io.BytesIO(data))
     return target
+
+
+def test_a_member_larger_than_the_file_is_refused(small: tuple[Service, Path], tmp_path: Path) -> None:
+    service, _ = small
+    (tmp_path / "big").touch()
+    os.truncate(tmp_path / "big", 1 << 30)
+    subprocess.run(["tar", "--sparse", "-cf", "s.tar", "big"], cwd=tmp_path, check=True)
+    assert (tmp_path / "s.tar").stat().st_size < 1 << 20
+    told = service.cli("verify-data", str(tmp_path / "s.tar")).expect(1).data
+    assert told["problems"] == [f"{tmp_path}/s.tar: 'big' is no plain file"]
 
 
 def test_nothing_that_is_there_is_overwritten(small: tuple[Service, Path], tmp_path: Path) -> None:
