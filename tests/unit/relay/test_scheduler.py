@@ -184,7 +184,7 @@ async def test_a_lane_without_end_leaves_memory_for_the_others(
         await eventually(lambda: len(sink.messages) == 30)
         new = tmp_path / "mail" / "caobang.gov.vn" / "annv" / "new"
         await eventually(lambda: new.is_dir() and len(list(new.iterdir())) == 30)
-        assert len(scheduler._in_flight) <= 12
+        await eventually(lambda: len(scheduler._in_flight) == 10, "all but the lane that hangs to be done")
         assert (await node.spool.depth())["ready"] >= 100, "nothing of the lane that hangs is lost"
 
 
