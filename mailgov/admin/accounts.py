@@ -20,7 +20,7 @@ from mailgov.admin.errors import conflict, forbidden, invalid, not_found
 from mailgov.identity.passwords import first_password_hash, generate_password, hash_password
 from mailgov.identity.roles import Act, covers
 from mailgov.ops.first_key import first_key
-from mailgov.store import accounts, directory, sessions
+from mailgov.store import accounts, directory, seats, sessions
 from mailgov.store.accounts import AccountView, Post
 
 
@@ -237,7 +237,10 @@ async def move_account(
     person_class: str | None = None,
     on: date | None = None,
 ) -> Post:
-    """From day `on` (default today) the holder serves in another agency; the class stays unless given."""
+    """From day `on` (default today) the holder serves in another agency; the class stays unless given.
+
+    Seats in the agency that is left go with the post, when the day has come; before it they stay.
+    """
     first, agency = on or ctx.today(), await agency_code(ctx, agency)
     async with change(ctx, actor, Act.ACCOUNT_MOVE, rules.any_address(address)) as step:
         account = await account_of(ctx, step.session, actor, Act.ACCOUNT_MOVE, address)
@@ -248,7 +251,12 @@ async def move_account(
             raise conflict(f"{account.address} serves in {agency} on {first} already")
         _check_class(account, post)
         await accounts.move(step.session, account.address, post, first)
+        left = [seat for seat in account.seats if old is not None and seat.agency == old.agency_code]
+        ended = left if first <= ctx.today() and old is not None and old.agency_code != agency else []
+        for seat in ended:
+            await seats.remove_seat(step.session, account.address, seat)
         step.content.update(before=old and old.agency_code, after=agency, on=first.isoformat())
+        step.content.update(seats_ended=[seat.role for seat in ended])
         step.content.update(person_class=post.person_class)
     return post
 

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
-from mailgov.admin import accounts, registered
+from mailgov.admin import accounts, registered, seats
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import AdminContext
 from mailgov.admin.errors import AdminError
 from mailgov.identity.passwords import PasswordChecker
+from mailgov.identity.roles import Role
+from mailgov.store.seats import Seat
 from mailgov.store.snapshot import load_snapshot
 from tests.unit.admin.province import DOMAIN, NOW_MS, OPERATOR, SNV_ADMIN, at, state
 
@@ -174,3 +176,15 @@ async def test_lists_page_by_address_and_stay_in_the_agency(ctx: AdminContext) -
     assert [account.address for account in rest] == [at("operator"), at("snv"), at("vpubnd")]
     own = await accounts.list_accounts(ctx, SNV_ADMIN)
     assert [account.address for account in own] == [at("annv"), at("snv")]
+
+
+async def test_who_leaves_an_agency_leaves_its_seats(ctx: AdminContext) -> None:
+    await seats.add_seat(ctx, OPERATOR, at("annv"), Role.CLERK, agency="snv")
+    await seats.add_seat(ctx, OPERATOR, at("annv"), Role.AUDITOR)
+    tomorrow = ctx.today() + timedelta(days=1)
+    await accounts.move_account(ctx, OPERATOR, at("annv"), agency="stc", on=tomorrow)
+    still = await accounts.show_account(ctx, OPERATOR, at("annv"))
+    assert Seat("clerk", "snv") in still.seats, "until the day comes, and somebody has to think of it"
+    await accounts.move_account(ctx, OPERATOR, at("annv"), agency="stc")
+    moved = await accounts.show_account(ctx, OPERATOR, at("annv"))
+    assert moved.seats == (Seat("auditor"),)
