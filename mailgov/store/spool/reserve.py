@@ -36,11 +36,16 @@ class Reserve:
                 log.info("room kept for outcomes", reserve=str(self._path))
         return self.held
 
+    def room_bytes(self) -> int:
+        """Free on the disk. Raises OSError."""
+        room = os.statvfs(self._path.parent)
+        return room.f_frsize * room.f_bavail
+
     def _allocated(self) -> bool:
         room = os.statvfs(self._path.parent)
         size = min(self._size_bytes, room.f_frsize * room.f_blocks // SHARE)
         there = self._path.stat().st_size if self._path.exists() else 0
-        if there < size and room.f_frsize * room.f_bavail < 2 * size:
+        if there < size and self.room_bytes() < 2 * size:
             return False
         descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
         try:

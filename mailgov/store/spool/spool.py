@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -111,7 +112,8 @@ class Spool:
     async def look_for_room(self) -> None:
         """After the disk was full: take new mail again once there is room."""
         if self.full:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._reserve.take)
+            with contextlib.suppress(SpoolError):  # tried again soon
+                await self._writer.run(lambda _: None)  # the writer looks for room after each commit
 
     def body_writer(self, queue_id: str, memory_bytes: int) -> BodyWriter:
         """Where a message's bytes go as they arrive."""

@@ -8,6 +8,7 @@ repeated delivery, never a message) wait a little for company.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import sqlite3
 import threading
@@ -27,6 +28,8 @@ from mailgov.store.spool.schema import connect
 log = structlog.get_logger()
 
 Operation = Callable[[sqlite3.Connection], Any]
+FREE_PAGES = 128
+"""Pages of 4 KB that are worth giving back to a disk that was full."""
 _FULL_CODES = frozenset({sqlite3.SQLITE_FULL})
 _DISK_CODES = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN})
 
@@ -113,6 +116,8 @@ class SpoolWriter:
                 break
             last_group = sum(1 for job in batch if job.future is not None)
             self._commit(batch)
+            if not self._reserve.held:
+                self._shrink()
         self._connection.close()
 
     def _gather(self, last_group: int) -> list[_Job] | None:
@@ -143,11 +148,14 @@ class SpoolWriter:
             self._recover(error)
             if _is_full(error) and self._reserve.give_up():
                 self._answer_full([job for job in batch if job.grows], error)
-                if others := [job for job in batch if not job.grows]:
-                    self._commit(others)
+                self._overwrite("FAST")
+                for job in batch:
+                    if not job.grows:
+                        self._commit([job])
                 return
-            if len(batch) > 1 and not _is_disk_trouble(error):
-                # One bad operation must not fail the others: each gets a transaction of its own.
+            if len(batch) > 1 and (_is_full(error) or not _is_disk_trouble(error)):
+                # One bad operation must not fail the others, and a small one fits where all do not:
+                # each gets a transaction of its own.
                 for job in batch:
                     self._commit([job])
                 return
@@ -159,6 +167,32 @@ class SpoolWriter:
                 if job.after is not None:
                     job.after(result)
         self._answer(batch, results)
+
+    def _shrink(self) -> None:
+        """Give the disk back what mail that has left took of the database and its log; then look for room.
+
+        Not before there is something to give, or room for all that the log holds: a checkpoint may make
+        the file larger, out of the room that outcomes need.
+        """
+        try:
+            free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+            if free >= FREE_PAGES or self._reserve.room_bytes() > self._log_bytes() > 0:
+                self._connection.executescript("PRAGMA incremental_vacuum")  # `execute` steps once: one page
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except (sqlite3.Error, OSError) as error:
+            log.warning("the spool could not be made smaller", error=str(error))
+        if self._reserve.take():
+            self._overwrite("ON")
+
+    def _overwrite(self, mode: str) -> None:
+        """ON: what is deleted is overwritten, which needs room in the log. FAST: only where it costs none."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute(f"PRAGMA secure_delete={mode}")
+
+    def _log_bytes(self) -> int:
+        """The size of the write-ahead log."""
+        log_file = self._path.with_name(f"{self._path.name}-wal")
+        return log_file.stat().st_size if log_file.exists() else 0
 
     def _answer_full(self, batch: list[_Job], error: Exception) -> None:
         self._answer(batch, [_as_spool_error(error)] * len(batch))

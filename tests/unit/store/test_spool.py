@@ -279,6 +279,19 @@ async def test_a_full_disk_takes_nothing_new_and_lets_go_of_what_there_is(
     await spool.apply(Change(messages=[message("AGAIN")]))
 
 
+async def test_room_that_mail_has_left_goes_back_to_the_disk(spool: Spool, tmp_path: Path) -> None:
+    names = [f"Q{number}" for number in range(40)]
+    for name in names:
+        await spool.apply(Change(messages=[message(name, body=Body(50_000, data=b"x" * 50_000))]))
+    await spool.apply(Change(progress=[Progress(name, 0, None, 1) for name in names]))
+    spool._reserve.give_up()
+    await spool.look_for_room()
+    await spool.apply(Change())  # the writer has looked after the commit before
+    assert not spool.full
+    left = sum(file.stat().st_size for file in (tmp_path / "0").glob("spool.sqlite*"))
+    assert left < 20 * 50_000, "2 MB of mail had been in it"
+
+
 async def test_a_group_that_does_not_fit_fails_for_new_mail_alone(spool: Spool) -> None:
     await spool.apply(Change(messages=[message("OLD")]))
     limit_pages(spool, 1)
