@@ -77,8 +77,7 @@ async def show_import(ctx: AdminContext, actor: Actor, data: bytes, *, progress:
     """What `import_directory` would do with the file; its bad rows are in the plan."""
     require(actor, Act.DIRECTORY_IMPORT)
     records = _records(data)
-    async with ctx.db.read() as session:
-        return plan(records, await bulk.standing(session), ctx.today(), progress)
+    return await _planned(ctx, records, progress)
 
 
 async def import_directory(
@@ -97,9 +96,11 @@ async def import_directory(
     """
     require(actor, Act.DIRECTORY_IMPORT)
     records = _records(data)
+    # Judged before as well, for a file of a million bad rows must not keep others from writing.
+    await _check(ctx, records, progress)
     digest = hashlib.sha256(data).hexdigest()
     async with change(ctx, actor, Act.DIRECTORY_IMPORT, f"file {digest[:16]}") as step:
-        made = plan(records, await bulk.standing(step.session), ctx.today(), progress)
+        made = plan(records, await bulk.standing(step.session), ctx.today())
         if made.bad:
             raise BadRows(made.rows, made.bad)
         first = _first_passwords(ctx, made.accounts) if passwords else {}
@@ -128,6 +129,18 @@ async def export_directory(ctx: AdminContext, actor: Actor) -> Exported:
         step.content.update(agencies=len(spans), accounts=len(accounts))
         step.content.update(file_sha256=hashlib.sha256(text.encode()).hexdigest())
     return Exported(text, len(spans), len(accounts))
+
+
+async def _check(ctx: AdminContext, records: Sequence[Record], progress: Progress) -> None:
+    """Raise BadRows unless every row can be imported into the directory as it stands now."""
+    made = await _planned(ctx, records, progress)
+    if made.bad:
+        raise BadRows(made.rows, made.bad)
+
+
+async def _planned(ctx: AdminContext, records: Sequence[Record], progress: Progress) -> Plan:
+    async with ctx.db.read() as session:
+        return plan(records, await bulk.standing(session), ctx.today(), progress)
 
 
 def _records(data: bytes) -> list[Record]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STANDARD = Path("-")
 BETWEEN_S = 0.2
 """Between two signs of progress."""
+BAD_SHOWN = 500
+"""Bad rows that people are shown of a file; nobody reads more of them before mending these."""
 
 PasswordsOption = Annotated[
     Path | None,
@@ -162,7 +164,11 @@ def _print_plan(plan: Plan) -> None:
 
 
 def _print_bad(bad: Sequence[BadRow]) -> None:
-    common.print_table(("line", "row", "reason"), [(one.line, one.what, one.reason) for one in bad])
+    common.print_table(
+        ("line", "row", "reason"), [(one.line, one.what, one.reason) for one in bad[:BAD_SHOWN]]
+    )
+    if len(bad) > BAD_SHOWN:
+        common.say(f"and {common.count(len(bad) - BAD_SHOWN, 'bad row')} more; --json lists them all")
 
 
 def _counted(agencies: int, accounts: int) -> str:

@@ -183,3 +183,16 @@ def test_groups_and_seats_by_hand(folder: Path, here: Here) -> None:
     assert said("account", "edit", at("hoapt"), "--name", "Phạm Thị Hòa") == f"{at('hoapt')}: Phạm Thị Hòa\n"
     assert said("group", "remove", at("all")) == f"removed {at('all')}\n"
     assert json.loads(said("audit", "verify", "--json"))["problems"] == []
+
+
+def test_of_very_many_bad_rows_people_see_the_first_and_programs_all(folder: Path, here: Here) -> None:
+    rows = "".join(f"{at(f'a{number}')},A,nonsense\n" for number in range(700))
+    (folder / "bad.csv").write_text(f"address,name,kind\n{rows}", encoding="utf-8")
+    code, out, err = here("import", "bad.csv")
+    assert (code, count(folder, "account")) == (1, 1)
+    assert "700 of 700 rows" in err
+    assert at("a499") in out
+    assert at("a500") not in out
+    assert "200 bad rows more" in out
+    code, out, _ = here("import", "bad.csv", "--json")
+    assert (code, len(json.loads(out)["bad"])) == (1, 700)

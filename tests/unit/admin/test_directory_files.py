@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -239,6 +240,13 @@ async def test_what_is_no_such_file(ctx: AdminContext, data: bytes, says: str) -
     with pytest.raises(AdminError, match=says):
         await directory_files.import_directory(ctx, OPERATOR, data)
     assert state(ctx) == before
+
+
+async def test_a_file_of_bad_rows_is_refused_while_somebody_writes(ctx: AdminContext) -> None:
+    """Judging it takes no turn of the writers': ever so many bad rows keep nobody waiting."""
+    async with ctx.db.write():
+        with pytest.raises(BadRows):
+            await asyncio.wait_for(bring(ctx, f";{at('a')};A;;;nonsense;;;;;;;;"), 30)
 
 
 async def test_passwords_that_cannot_be_kept_undo_the_import(ctx: AdminContext) -> None:
