@@ -26,6 +26,7 @@ from mailgov.config.imap import GATE, check_imap, imap_listener_names
 from mailgov.config.parts import open_database
 from mailgov.config.relay import check_relay, listener_names
 from mailgov.logs import configure_logs
+from mailgov.ops.demo.ready import Ready
 from mailgov.policy import PolicyError
 from mailgov.settings import Settings
 from mailgov.store.engine import LedgerUnavailable, current_revision, head_revision, migrate
@@ -292,7 +293,7 @@ def _banner(settings: Settings, sockets: Mapping[str, list[socket.socket]]) -> s
             continue  # nobody's but Dovecot's
         host, port = group[0].getsockname()[:2]
         lines.append(f"  {name:<12} {host}:{port}")
-    notes = settings.data_dir / "demo-credentials.txt"
-    if settings.demo.sink is not None and notes.is_file():
-        lines += ["", notes.read_text(encoding="utf-8").rstrip()]
+    ready = None if settings.demo.sink is None else Ready.read(settings.data_dir)
+    if ready is not None:
+        lines += ["", ready.text(settings).rstrip()]
     return "\n".join(lines)

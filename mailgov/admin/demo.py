@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from mailgov.admin import accounts, agencies, aliases, registered, tokens
@@ -14,67 +14,19 @@ from mailgov.admin.demo_declared import declare_sample
 from mailgov.admin.policies import read_policy
 from mailgov.admin.setup import INIT, Operator, make_agency
 from mailgov.identity.roles import Role
-from mailgov.ops import files
 from mailgov.ops.demo import people, traffic
 from mailgov.ops.demo.people import DemoAgency, Person
+from mailgov.ops.demo.ready import OFFICE, OWN_FREE_MAIL, Ready
 from mailgov.ops.demo.traffic import Mailbox, RuleNames
 from mailgov.policy import Policy
-from mailgov.settings import Settings
 from mailgov.store.accounts import AccountView
 from mailgov.store.ledger import applied_sequence, apply_events
 from mailgov.store.people import date_samples
 
-CREDENTIALS_FILE = "demo-credentials.txt"
 DESK = "motcua"
-OFFICE = "vpubnd"
 SCANNER = "scanner"
-OWN_FREE_MAIL = "mau-can-bo-01@gmail.com"
-"""Registered as the ready person's own; Gmail gives out no hyphens."""
 NO_SYMBOL = "UBND"
 """Communes issue their documents as `12/GM-UBND`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """What whoever tries the demo is handed; also in the credentials file."""
-
-    account: str
-    password: str
-    operator: str
-    operator_password: str
-    token: str
-
-    def __repr__(self) -> str:
-        return f"Ready(account={self.account!r}, operator={self.operator!r})"
-
-    def text(self, settings: Settings) -> str:
-        """One `name: value` on a line, then what to try."""
-        lines = {
-            "account": self.account,
-            "password": self.password,
-            "operator account": self.operator,
-            "operator password": self.operator_password,
-            "API token": self.token,
-        }
-        named = "".join(f"{name + ':':<18} {value}\n" for name, value in lines.items())
-        return f"{named}\n{self._try(settings)}"
-
-    def _try(self, settings: Settings) -> str:
-        domain = self.account.rpartition("@")[2]
-        submission, api = settings.smtp.submission, settings.http.public_url
-        inside, outside = f"{OFFICE}@{domain}", "vanthu@bo-mau.example"
-        return (
-            "Try (everything outside goes to a sink on this machine):\n"
-            f"  swaks --server {submission} --tls --auth-user {self.account} \\\n"
-            f"    --auth-password '{self.password}' \\\n"
-            f"    --from {self.account} --to {inside},{outside} --h-Subject '12/GM-SKHCN Giấy mời họp'\n"
-            f"    (it lands in {settings.data_dir.name}/mail/ and {settings.data_dir.name}/outside/)\n"
-            f"  the same with --to {OWN_FREE_MAIL} (rejected: own free mail), or with\n"
-            "    --h-Subject 'MẬT: kế hoạch' (stopped for secrecy)\n"
-            f"  curl -H 'Authorization: Bearer {self.token}' '{api}/api/v1/messages?limit=5'\n"
-            "  .venv/bin/mailgov usage --agency skhcn\n"
-            f"  in a browser: {api}/sign-in with either account; the operator sees the scorecard at {api}/\n"
-        )
 
 
 async def make_demo(ctx: AdminContext, domain: str, operator: Operator) -> Ready:
@@ -197,5 +149,5 @@ async def _ready(ctx: AdminContext, address: str, operator: Operator) -> Ready:
             await tokens.revoke_token(ctx, INIT, token.id)
     token_text = (await tokens.create_token(ctx, INIT, "demo", role=Role.OPERATOR, days=None)).text
     ready = Ready(address, password, operator.address, operator.password, token_text)
-    files.replace(ctx.settings.data_dir / CREDENTIALS_FILE, ready.text(ctx.settings).encode())
+    ready.keep(ctx.settings.data_dir)
     return ready

@@ -75,6 +75,11 @@ class Problem(Exception):
         return Response(body, self.status, self.headers, MEDIA_TYPE)
 
 
+_NOT_JSON = Problem(
+    415, None, "The body is not declared as JSON: send it with Content-Type: application/json."
+)
+
+
 def unauthorized(detail: str, *, error: str | None = None) -> Problem:
     """401 with the challenge of RFC 6750 3; `error` only where credentials came."""
     challenge = CHALLENGE + (f', error="{error}"' if error else "")
@@ -95,6 +100,8 @@ def install(app: FastAPI) -> None:
     """Make every error of `app` a problem document; what is not foreseen is `limits.Guard`'s."""
 
     async def problem(request: Request, error: Exception) -> Response:
+        if isinstance(error, RequestValidationError) and _unread(error) and not _is_json(request):
+            return _NOT_JSON.response(request.scope)
         return as_problem(error).response(request.scope)
 
     for kind in (Problem, AdminError, LedgerUnavailable, RequestValidationError, HTTPException):
@@ -125,13 +132,28 @@ def _headers(error: AdminError) -> dict[str, str]:
     return {"WWW-Authenticate": CHALLENGE} if error.status == 401 else {}
 
 
+def _unread(error: RequestValidationError) -> bool:
+    """True when the body as a whole could not be read, whatever is in it."""
+    return any(tuple(fault["loc"]) == ("body",) and fault["type"] != "missing" for fault in error.errors())
+
+
+def _is_json(request: Request) -> bool:
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
+
+
 def _invalid(error: RequestValidationError) -> Problem:
+    if any(fault["type"] == "json_invalid" for fault in error.errors()):
+        at = next(fault["loc"][-1] for fault in error.errors() if fault["type"] == "json_invalid")
+        return Problem(422, "invalid-request", f"body: not JSON from character {at} on (counted from 0)")
     faults = []
     for fault in error.errors()[:ERRORS_LIMIT]:
         place, *names = (str(part)[:PATH_LIMIT] for part in fault["loc"])
         name = ".".join(names)
         if fault["type"] == "extra_forbidden":
             says = "unknown parameter" if place == "query" else "unknown field"
+        elif not name and fault["type"] == "model_attributes_type":
+            says = "must be one JSON object"
         else:
             says = str(fault["msg"]).removeprefix("Value error, ")
         faults.append({"in": place, "name": name, "detail": says})

@@ -12,8 +12,8 @@ from mailgov.cli.common import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from mailgov.admin.context import AdminContext
-    from mailgov.admin.demo import Ready
     from mailgov.admin.setup import Operator
+    from mailgov.ops.demo.ready import Ready
     from mailgov.ops.init import Plan
 
 

@@ -129,6 +129,7 @@ def submit(demo: Service, account: str, password: str, to: str, subject: str, *m
 
 def test_an_officials_day(demo: Service, mailboxes: Any) -> None:
     """First password, settings by themselves, send, read, reply; and a rejection that explains itself."""
+    assert f"swaks --server 127.0.0.1:{demo.submission} " in demo.log(), "what to try is where it is now"
     address = "hoangay@caobang.gov.vn"
     first = first_password(demo, address, "--agency", "skhcn")
     assert submit(demo, address, first, READY, "thử").refusal.code == 535, "a first password opens nothing"

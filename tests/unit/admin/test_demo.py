@@ -16,6 +16,7 @@ from mailgov.admin.context import Actor, AdminContext
 from mailgov.config import default_policy_directory
 from mailgov.identity.passwords import PasswordChecker
 from mailgov.identity.tokens import hash_token
+from mailgov.ops.demo.ready import CREDENTIALS_FILE, OWN_FREE_MAIL, Ready
 from mailgov.settings import DatabaseSettings, PolicySettings, Settings
 from mailgov.store.accounts import AccountView
 from mailgov.store.audit import verify
@@ -42,7 +43,7 @@ async def empty(tmp_path: Path) -> AsyncIterator[AdminContext]:
     await ledger.dispose()
 
 
-async def fill(ctx: AdminContext) -> demo.Ready:
+async def fill(ctx: AdminContext) -> Ready:
     operator = await setup.set_up(ctx, DOMAIN, agency=demo.operating_agency(DOMAIN).span)
     return await demo.make_demo(ctx, DOMAIN, operator)
 
@@ -82,12 +83,12 @@ async def test_filling_may_be_interrupted_and_ends_in_a_province_to_try(
     await _check(empty, ready)
 
 
-async def _check(ctx: AdminContext, ready: demo.Ready) -> None:
+async def _check(ctx: AdminContext, ready: Ready) -> None:
     snapshot = await load_snapshot(ctx.db, NOW_MS)
     entry = snapshot.account(ready.account)
     assert entry is not None
     assert entry.agency == "skhcn"
-    assert demo.OWN_FREE_MAIL in entry.registered
+    assert OWN_FREE_MAIL in entry.registered
     checker = PasswordChecker(secrets.token_bytes(16), lambda: 0.0)
     assert await checker.verify(entry.password_hash, entry.address, ready.password)
     checker.close()
@@ -100,7 +101,8 @@ async def _check(ctx: AdminContext, ready: demo.Ready) -> None:
         token = await find_token(session, hash_token(ready.token))
     assert token is not None
     assert token.valid(NOW_MS)
-    notes = ctx.settings.data_dir / demo.CREDENTIALS_FILE
+    assert Ready.read(ctx.settings.data_dir) == ready
+    notes = ctx.settings.data_dir / CREDENTIALS_FILE
     assert stat.S_IMODE(notes.stat().st_mode) == 0o600
     for secret in (ready.password, ready.operator_password, ready.token):
         assert secret in notes.read_text()
