@@ -72,6 +72,11 @@ class MessageBody(Answer):
     spf: str | None
     dkim: str | None
     dmarc: str | None
+    arc: str | None
+    malware: str | None = Field(description="clean, unchecked, or found and what was found")
+    spam: str | None = Field(description="ham, likely, spam or unchecked")
+    spam_score: float | None
+    risks: list[str] = Field(description="What its attachments really are, where that is a risk.")
     signatures: list[str]
     attachments: int
     policy_hash: str
@@ -149,6 +154,11 @@ def message_body(seen: MessageView, settings: Settings) -> MessageBody:
         spf=seen.spf,
         dkim=seen.dkim,
         dmarc=seen.dmarc,
+        arc=seen.arc,
+        malware=seen.malware,
+        spam=seen.spam,
+        spam_score=seen.spam_score,
+        risks=list(seen.risks),
         signatures=list(seen.signatures),
         attachments=seen.attachments,
         policy_hash=seen.policy_hash,

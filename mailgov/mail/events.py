@@ -15,6 +15,13 @@ Direction = Literal["inbound", "outbound", "internal"]
 RecipientState = Literal["queued", "deferred", "delivered", "bounced", "dropped", "held", "rejected"]
 Source = Literal["submission", "mx", "trusted", "own"]
 
+RESULT_WORDS = ("pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror")
+"""Of SPF, DKIM, DMARC and ARC (RFC 8601 2.7)."""
+MALWARE_WORDS = ("clean", "found", "unchecked")
+SPAM_WORDS = ("ham", "likely", "spam", "unchecked")
+ATTACHMENT_RISKS = ("executable", "script", "macro", "double-extension", "encrypted", "nested", "disguised")
+"""`nested`: deeper or larger than is looked into; `disguised`: named as what it is not."""
+
 FINAL_STATES: frozenset[str] = frozenset({"delivered", "bounced", "dropped", "rejected"})
 
 
@@ -94,6 +101,19 @@ class MessageEvent:
     """What it shares with the messages that belong together with it: see `mail.family`."""
     attachments_hash: str | None = None
     """Of what is attached, where that tells documents apart: see `relay.documents`."""
+    spf: str | None = None
+    """The results of RFC 8601 2.7 for mail from outside; None where nothing was checked."""
+    dkim: str | None = None
+    dmarc: str | None = None
+    arc: str | None = None
+    malware: str | None = None
+    """A word of `MALWARE_WORDS`, and for `found` a space and the name that the scanner gave it."""
+    spam: str | None = None
+    """A word of `SPAM_WORDS`."""
+    spam_score: float | None = None
+    """As rspamd counts; higher is worse."""
+    risks: tuple[str, ...] = ()
+    """Kinds of `ATTACHMENT_RISKS` that its attachments are, by what they really are."""
     recipients: tuple[RecipientRecord, ...] = ()
     decisions: tuple[DecisionRecord, ...] = ()
     sample: bool = False
@@ -141,6 +161,7 @@ def decode(data: bytes) -> Event:
         raw["recipients"] = tuple(RecipientRecord(**r) for r in raw["recipients"])
         raw["decisions"] = tuple(DecisionRecord(**d) for d in raw["decisions"])
         raw["signatures"] = tuple(raw["signatures"])
+        raw["risks"] = tuple(raw.get("risks", ()))
         return MessageEvent(**raw)
     if kind == "outcome":
         raw["decision"] = _decision(raw["decision"])

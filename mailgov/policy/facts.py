@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from mailgov.mail.events import ATTACHMENT_RISKS, MALWARE_WORDS, RESULT_WORDS, SPAM_WORDS
+
 
 class Stage(StrEnum):
     """Where in a message's journey a decision is asked for, in this order."""
@@ -116,6 +118,8 @@ def _registry() -> dict[str, FactSpec]:
         ),
         *_recipient_facts(),
         *_message_facts(),
+        *_sender_facts(),
+        *_content_facts(),
     )
     return {spec.name: spec for spec in specs}
 
@@ -163,6 +167,55 @@ def _recipient_facts() -> tuple[FactSpec, ...]:
             "dns",
             "the same by the MX really used; behind a configured route, as found at RCPT",
             PROVIDER_CLASSES,
+        ),
+    )
+
+
+def _sender_facts() -> tuple[FactSpec, ...]:
+    """What was found of who writes in from outside; all absent for mail of our own."""
+    results = (
+        ("spf", "SPF of the reverse-path, or of HELO for the null one (RFC 7208)"),
+        ("dkim", "the best DKIM signature (RFC 6376)"),
+        ("dmarc", "DMARC of the author's domain (RFC 9989)"),
+        ("arc", "the chain of those who forwarded it (RFC 8617)"),
+    )
+    return (
+        FactSpec("session.helo", "text", ALL, "session", "the name that the client gave itself", folded=True),
+        *(
+            FactSpec(f"sender.{name}", "word", WHOLE_MESSAGE, "body", meaning, RESULT_WORDS)
+            for name, meaning in results
+        ),
+        FactSpec(
+            "sender.dmarc_policy",
+            "word",
+            WHOLE_MESSAGE,
+            "body",
+            "what the author's domain asks for where DMARC fails; absent without a record",
+            ("none", "quarantine", "reject"),
+        ),
+        FactSpec("sender.listed", "list", FROM_MAIL, "dns", "the block lists that name the client's address"),
+    )
+
+
+def _content_facts() -> tuple[FactSpec, ...]:
+    return (
+        FactSpec(
+            "content.malware",
+            "word",
+            WHOLE_MESSAGE,
+            "body",
+            "what the scanner for malware says",
+            MALWARE_WORDS,
+        ),
+        FactSpec("content.malware_name", "text", WHOLE_MESSAGE, "body", "what was found"),
+        FactSpec("content.spam", "word", WHOLE_MESSAGE, "body", "what the spam filter says", SPAM_WORDS),
+        FactSpec("content.spam_score", "number", WHOLE_MESSAGE, "body", "its score, in hundredths"),
+        FactSpec(
+            "content.risks",
+            "list",
+            WHOLE_MESSAGE,
+            "body",
+            f"what its attachments really are: of {', '.join(ATTACHMENT_RISKS)}",
         ),
     )
 

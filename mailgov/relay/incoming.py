@@ -13,7 +13,9 @@ from mailgov.mail.mime import MimeLook
 from mailgov.mail.secrecy import field_mark, highest
 from mailgov.policy import Decision
 from mailgov.relay import edits, judge
+from mailgov.relay.contents.found import Content
 from mailgov.relay.expand import Target
+from mailgov.relay.senders.found import Sender
 from mailgov.store.snapshot import AccountEntry
 
 FROM_LIMIT = 8
@@ -52,6 +54,8 @@ class Incoming:
     eight_bit: bool = False
     recipients: list[Recipient] = field(default_factory=list)
     decisions: list[DecisionRecord] = field(default_factory=list)
+    sender: Sender = field(default_factory=Sender)
+    content: Content = field(default_factory=Content)
     reading: HeaderReading | None = None
     """What the header says, once it was read: see `reading`."""
 

@@ -21,11 +21,13 @@ from mailgov.mail.mime import look
 from mailgov.mail.reply import INTERNAL_ERROR, Reply
 from mailgov.policy import Decision, Stage, render_reply
 from mailgov.relay import edits, judge
+from mailgov.relay.contents.check import check_content
 from mailgov.relay.documents import hash_of_attachments
 from mailgov.relay.incoming import Incoming, Seen, header_facts, reading
 from mailgov.relay.legible import PARTS, NotLegible
 from mailgov.relay.node import Node
 from mailgov.relay.records import message_event, recipient_record, rejection
+from mailgov.relay.senders.check import check_sender
 from mailgov.relay.sign import body_hash
 from mailgov.store.calendar import local_date
 from mailgov.store.snapshot import SigningKey
@@ -75,7 +77,10 @@ async def prepare(
     or MailError; the caller discards the body then.
     """
     seen = await _look(node, incoming, writer, header)
+    incoming.sender = await check_sender(node, incoming, writer, header)
+    incoming.content = await check_content(node, incoming, writer, header)
     facts = {**incoming.facts, **header_facts(incoming, header), **_body_facts(seen, writer)}
+    facts |= incoming.sender.facts() | incoming.content.facts()
     decision = await judge.decide(node, Stage.DATA, facts)
     if decision is not None and decision.rejected:
         return Prepared(rejection(node, incoming, decision, seen), rejection=decision)
@@ -259,6 +264,7 @@ async def _variant(node: Node, incoming: Incoming, seen: Seen, now_ms: int) -> V
     splices = await node.aside(
         lambda: edits.removals(header, submitted=incoming.submitted, authserv_id=hostname), header.size
     )
+    prefix = incoming.sender.field + prefix
     unsigned = Variant(prefix, splices)
     keys = _signing_keys(node, incoming, header)
     if not keys or seen.digest is None:

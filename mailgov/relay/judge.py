@@ -21,7 +21,9 @@ UNNAMED = ""
 """The id of a decision by no rule, which is not kept."""
 
 
-def session_facts(node: Node, *, listener: str, authenticated: bool, tls: bool, client: str) -> Known:
+def session_facts(
+    node: Node, *, listener: str, authenticated: bool, tls: bool, client: str, helo: str = ""
+) -> Known:
     """What is known once a client has connected."""
     today = datetime.fromtimestamp(node.clock.now_ms() / 1000, LOCAL_ZONE).date()
     return {
@@ -29,6 +31,7 @@ def session_facts(node: Node, *, listener: str, authenticated: bool, tls: bool, 
         "session.authenticated": authenticated,
         "session.tls": tls,
         "session.client_address": client,
+        "session.helo": helo.lower(),
         "clock.local_date": today.isoformat(),
     }
 

@@ -60,6 +60,7 @@ def message_event(
     if seen is None:
         return event
     message_id = seen.header.first(b"message-id")
+    content = incoming.content
     return replace(
         event,
         author=", ".join(seen.authors)[:NAME_LENGTH_LIMIT] or None,
@@ -77,6 +78,14 @@ def message_event(
         issuer=issuer_of(node.directory.snapshot, account, seen.authors, incoming.reverse_path),
         thread_id=seen.family,
         attachments_hash=seen.attachments_hash,
+        spf=incoming.sender.spf,
+        dkim=incoming.sender.dkim,
+        dmarc=incoming.sender.dmarc,
+        arc=incoming.sender.arc,
+        malware=" ".join(word for word in (content.malware, content.malware_name) if word) or None,
+        spam=content.spam,
+        spam_score=content.spam_score,
+        risks=content.risks,
     )
 
 

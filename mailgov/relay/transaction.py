@@ -74,6 +74,7 @@ class Transaction:
             authenticated=peer.authenticated,
             tls=peer.trace.tls is not None,
             client=peer.client_address,
+            helo=peer.trace.helo,
         )
         facts |= judge.account_facts(peer.account)
         facts |= judge.path_facts(peer.account, _key(reverse_path), own=False)

@@ -98,6 +98,11 @@ class MessageView:
     spf: str | None
     dkim: str | None
     dmarc: str | None
+    arc: str | None
+    malware: str | None
+    spam: str | None
+    spam_score: float | None
+    risks: list[str]
     policy_hash: str
     sample: bool
     recipients: tuple[RecipientView, ...] = ()

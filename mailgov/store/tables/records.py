@@ -62,6 +62,14 @@ class Message(SQLModel, table=True):
     spf: str | None = None
     dkim: str | None = None
     dmarc: str | None = None
+    arc: str | None = None
+    malware: str | None = None
+    spam: str | None = None
+    spam_score: float | None = None
+    risks: list[str] = Field(
+        default_factory=list,
+        sa_column=Column(JSON(none_as_null=True), nullable=False, server_default="[]"),
+    )
     policy_hash: str
     sample: bool = False
 

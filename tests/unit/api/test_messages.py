@@ -56,6 +56,11 @@ async def test_a_record_tells_what_the_interface_promises(filled: Api) -> None:
         "spf": None,
         "dkim": None,
         "dmarc": None,
+        "arc": None,
+        "malware": None,
+        "spam": None,
+        "spam_score": None,
+        "risks": [],
         "signatures": ["smime"],
         "decision": None,
     }

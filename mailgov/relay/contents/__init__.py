@@ -1,0 +1,1 @@
+"""What a message carries: malware, spam, and attachments by what they really are."""
