@@ -333,7 +333,7 @@ async def test_a_flood_of_guesses_keeps_nobody_else_waiting(world: World) -> Non
 async def test_a_flood_of_guesses_does_not_fill_the_log(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailgov.relay.server.REFUSED_SIGN_INS_LOGGED", 3)
+    monkeypatch.setattr("mailgov.relay.session.sign_in.REFUSED_SIGN_INS_LOGGED", 3)
     wire = await world.connect("submissions")
     await wire.ehlo()
     for _ in range(15):

@@ -1,0 +1,93 @@
+"""How a session begins and ends: its place, the end of input, silence, the worker's drain."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from mailgov.mail.reply import Reply
+from mailgov.relay.door import Full
+from mailgov.relay.listener import address_of, inside
+from mailgov.relay.session.replies import SERVICE_CLOSING, Replies
+
+TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")
+NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
+
+
+class Connection(Replies):
+    """The connection of a session, from its first moment to its last."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transaction = None
+        if self._original_transport is not None:  # the TLS side of STARTTLS (RFC 3207 4.2)
+            self._account = None
+            super().connection_made(transport)
+            return
+        reply = self._turn_away(transport)
+        if reply is not None:
+            self._turned_away = True
+            cast(asyncio.WriteTransport, transport).write(reply.line().encode() + b"\r\n")
+            transport.close()
+            return
+        self._node.connections.add(self)
+        super().connection_made(transport)
+
+    def _turn_away(self, transport: asyncio.BaseTransport) -> Reply | None:
+        """Take a place. What this connection is told instead of a greeting, or None."""
+        node, listener = self._node, self._listener
+        if node.draining:
+            return SERVICE_CLOSING
+        address = address_of(transport)
+        if listener.kind == "trusted" and not inside(address, listener.trusted_networks):
+            node.counters.refuse(node.clock.now_ms(), listener.kind, address, "not_trusted")
+            return NO_TRUST
+        try:
+            self._place = self._place or node.door.enter(listener.kind, address)
+        except Full as full:
+            node.counters.refuse(node.clock.now_ms(), listener.kind, address, full.reason)
+            return full.reply
+        return None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._node.connections.discard(self)
+        if self._place is not None:
+            self._place.leave()
+        if self.session is not None:  # there was a session
+            super().connection_lost(error)
+
+    def eof_received(self) -> bool | None:
+        """The end of input. What came before it is still answered; then the session ends."""
+        if self._turned_away:
+            return None
+        asyncio.StreamReaderProtocol.eof_received(self)  # aiosmtpd would cancel what is under way
+        return self._tls is None  # inside TLS no connection stays half open
+
+    def data_received(self, data: bytes) -> None:
+        if not self._turned_away:
+            super().data_received(data)
+
+    def drain_session(self) -> None:
+        """The worker is stopping: say so unless a message is under way, which may end first."""
+        if not self._in_data and self.transport is not None:
+            self._writer.write(SERVICE_CLOSING.line().encode() + b"\r\n")
+            self._close()
+
+    def _timeout_cb(self) -> None:
+        """The client has been silent for too long; one that does not even read is cut off."""
+        if self.transport is None:
+            return
+        transport = cast(asyncio.WriteTransport, self.transport)
+        if self._over or transport.get_write_buffer_size():
+            transport.abort()
+            return
+        self._refused("timeout")
+        self._writer.write(TIMEOUT.line().encode() + b"\r\n")
+        self._close()
+
+    def _heard(self) -> None:
+        if self.transport is not None and not self._over:
+            self._reset_timeout()
+
+    def _set_rset_state(self) -> None:
+        super()._set_rset_state()  # type: ignore[no-untyped-call]  # aiosmtpd leaves it untyped
+        self._transaction = None

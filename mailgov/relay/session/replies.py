@@ -1,0 +1,161 @@
+"""What a session says, and what it counts: replies, errors, junk, the end of patience."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from typing import NoReturn
+
+import structlog
+from aiosmtpd.smtp import SMTP, TLSSetupException
+
+from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
+from mailgov.relay.door import Place
+from mailgov.relay.listener import COMMAND_LENGTHS, Commands, Listener, address_of
+from mailgov.relay.node import Node
+from mailgov.relay.transaction import Transaction
+from mailgov.store.snapshot import AccountEntry
+
+log = structlog.get_logger()
+
+CLOSING_S = 5.0
+"""How long a client may take to read the last reply before the connection is cut."""
+SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
+TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
+_ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
+_ENHANCED_CLASSES, _NEGATIVE, _BARE = (b"2", b"4", b"5"), (b"4", b"5"), (b"220",)
+_DEFAULT_ENHANCED = {b"250": b"2.0.0", b"221": b"2.0.0", b"252": b"2.5.0", b"500": b"5.5.2", b"501": b"5.5.4"}
+
+
+class _NoHandler:
+    """aiosmtpd's hooks are not used: its commands are overridden themselves."""
+
+    def __dir__(self) -> list[str]:
+        return []
+
+
+_NO_HANDLER = _NoHandler()
+
+
+class Replies(SMTP):
+    """A session's state, its replies and its counters. Limits are the node's."""
+
+    line_length_limit = 65_536
+    """The reader's bound, beyond which the transport pauses; commands have their own."""
+
+    def __init__(
+        self, node: Node, listener: Listener, loop: asyncio.AbstractEventLoop, place: Place | None = None
+    ) -> None:
+        smtp = node.settings.smtp
+        super().__init__(
+            _NO_HANDLER,
+            data_size_limit=smtp.size_limit_bytes,
+            enable_SMTPUTF8=True,
+            hostname=node.settings.hostname,
+            ident="ESMTP",
+            tls_context=listener.tls_context,
+            timeout=smtp.idle_timeout_s,
+            auth_exclude_mechanism=("PLAIN", "LOGIN"),
+            loop=loop,
+        )
+        self.command_size_limits = COMMAND_LENGTHS
+        self._smtp_methods = Commands(self._smtp_methods, self._unknown)
+        self._node, self._listener = node, listener
+        self._account: AccountEntry | None = None
+        self._transaction: Transaction | None = None
+        self._place = place
+        self._errors = self._junk = 0
+        self._turned_away = False
+        self._in_data = False
+        self._over = False
+
+    async def push(self, status: str | bytes) -> None:
+        """Send a reply, with an enhanced code where aiosmtpd gave none (RFC 2034 4)."""
+        if self._over:
+            raise asyncio.CancelledError
+        line = status.encode() if isinstance(status, str) else status
+        if line[:3] not in _BARE and line[:1] in _ENHANCED_CLASSES and not _ENHANCED.match(line):
+            code = _DEFAULT_ENHANCED.get(line[:3], line[:1] + b".5.1")
+            line = line[:3] + b" " + code + line[3:]
+        await self._send(line + b"\r\n")
+        if line[:1] in _NEGATIVE:
+            await self._count_error()
+
+    async def _send(self, lines: bytes) -> None:
+        self._writer.write(lines)
+        await self._writer.drain()
+        if lines[:3] not in _BARE:
+            # Neither this nor reading waits while commands are pipelined: other sessions would stand still.
+            # Behind the 220 of STARTTLS the handshake comes, which must not be read before TLS is there.
+            await asyncio.sleep(0)
+
+    async def _reply(self, reply: Reply) -> None:
+        await self.push(reply.line())
+
+    async def _count_error(self) -> None:
+        self._errors += 1
+        if self._errors >= self._node.settings.smtp.error_limit:
+            await self._last_word(TOO_MANY_ERRORS, "errors")
+
+    async def _count_junk(self) -> None:
+        """Count a command that brings no message nearer."""
+        self._junk += 1
+        if self._junk > self._node.settings.smtp.junk_command_limit:
+            await self._last_word(TOO_MUCH_JUNK, "junk_commands")
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Whatever broke inside, the mail may be good: 451 4.3.0, and the cause in the log.
+
+        A transaction that is open stays so: its other recipients may be good too.
+        """
+        if isinstance(error, MailError):
+            return error.reply.line()
+        # aiosmtpd says 500 and the exception's text where this raises: it must not.
+        with contextlib.suppress(Exception):
+            if isinstance(error, EOFError):  # the end of input
+                self._end()
+            if isinstance(error, TLSSetupException):
+                self._refused("tls_handshake")
+            else:
+                self._node.counters.add("internal_errors")
+                log.error("session error", error=type(error).__name__, exc_info=error)
+        return INTERNAL_ERROR.line()
+
+    def _refused(self, reason: str) -> None:
+        node = self._node
+        address = address_of(self.transport) if self.transport is not None else "unknown"
+        node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, reason)
+
+    async def _last_word(self, reply: Reply, reason: str) -> NoReturn:
+        """Count why, say the reply, and end the session."""
+        self._refused(reason)
+        await self._send(reply.line().encode() + b"\r\n")
+        self._end()
+
+    def _close(self) -> None:
+        """Say nothing more, run nothing more; close once what was said is read, or soon anyway."""
+        self._over = True
+        if self.transport is not None:
+            self.transport.close()
+            self._reset_timeout(CLOSING_S)
+
+    def _end(self) -> NoReturn:
+        """End the session from inside a command: nothing pipelined behind it is run."""
+        self._close()
+        raise asyncio.CancelledError
+
+    @property
+    def _tls(self) -> str | None:
+        """The connection's TLS version and cipher suite, or None."""
+        transport = self.transport
+        tls = transport.get_extra_info("ssl_object") if transport is not None else None
+        if tls is None:
+            return None
+        cipher = tls.cipher()
+        return f"{tls.version()} {cipher[0] if cipher else ''}".strip()
+
+    async def _unknown(self, arg: str | None) -> None:
+        """Any other command; what it was called does not come back."""
+        await self.push("500 5.5.2 Command not recognized")
