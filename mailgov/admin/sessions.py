@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from mailgov.admin.context import Actor, AdminContext, Change, change
 from mailgov.admin.errors import AdminError, TryLater, conflict, not_found
 from mailgov.admin.people import Person, person_of
 from mailgov.identity import sessions as identity
-from mailgov.identity.gate import Paused
+from mailgov.identity.gate import Check, Paused, Trial
 from mailgov.identity.passwords import Busy
 from mailgov.identity.protection import Attempt
 from mailgov.identity.roles import Act, Role
@@ -71,8 +70,9 @@ async def checked(ctx: AdminContext, sign_ins: SignIns, claimed: Credentials) ->
     address, holder = await find(ctx, claimed.name)
     attempt = Attempt.of(address, claimed.peer)
 
-    async def right(known: bool) -> bool:
-        return await matches(sign_ins, holder, attempt, claimed.password, known=known)
+    async def right(trial: Trial) -> bool:
+        asked = None if trial.blind else holder
+        return await matches(sign_ins, asked, attempt, claimed.password, known=trial.known)
 
     if not await passes(sign_ins, attempt, right) or holder is None:
         raise AdminError("sign-in-refused", "Sign-in refused", "The address or the password is wrong.", 401)
@@ -90,13 +90,13 @@ async def matches(
         raise TryLater("busy", "Busy", detail, 503, BUSY_RETRY_S) from None
 
 
-async def passes(sign_ins: SignIns, attempt: Attempt, right: Callable[[bool], Awaitable[bool]]) -> bool:
+async def passes(sign_ins: SignIns, attempt: Attempt, right: Check) -> bool:
     """What `right` says, counted. Raises AdminError `too-many-failures` while a wait is asked for."""
     said = False
 
-    async def check(known: bool) -> bool:
+    async def check(trial: Trial) -> bool:
         nonlocal said
-        said = await right(known)
+        said = await right(trial)
         return said
 
     try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from mailgov.identity.protection import Attempt, SignInProtection
+from mailgov.identity.protection import Attempt, SignInProtection, Standing
 
 T = TypeVar("T")
 
@@ -19,6 +20,20 @@ class Paused(Exception):
     def __init__(self, wait_s: int) -> None:
         super().__init__(wait_s)
         self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a password is to be looked at."""
+
+    known: bool
+    """The account signed in from this network lately: it need not wait behind strangers."""
+    blind: bool = False
+    """Do the work and say no, whatever the password: only the time that it takes is wanted."""
+
+
+Check = Callable[[Trial], Awaitable[bool]]
+"""Whether the password is right; what it raises counts as neither."""
 
 
 class SignInGate:
@@ -46,31 +61,37 @@ class SignInGate:
         self._protection.close()
 
     async def open(self, attempt: Attempt) -> bool:
-        """Whether a password would be looked at now."""
-        try:
-            await self._run(self._standing, attempt)
-        except Paused:
-            return False
-        return True
+        """Whether a right password would be let in now."""
+        standing = await self._run(self._standing, attempt)
+        return standing.open
 
-    async def attempt(self, attempt: Attempt, check: Callable[[bool], Awaitable[bool]]) -> None:
-        """Let `check` look at the password, and count how it went.
+    async def attempt(self, attempt: Attempt, check: Check) -> None:
+        """Let `check` look at the password, and count how it went. Raises Paused.
 
-        `check` is told whether the account signed in from this network lately, and answers
-        whether the password was right; what it raises counts as neither. Raises Paused.
+        While a whole network or account waits, everybody's password there costs the same work and a
+        wrong one the same answer, though known ones are still let in: else the difference would
+        tell which accounts there are.
         """
         # Many tries sent at once would else all be made before the first of them has failed.
         turn = self._turns.setdefault(attempt.pair, asyncio.Lock())
         async with turn:
-            known = await self._run(self._standing, attempt)
-            right = await check(known)
-            await self._run(self._protection.succeeded if right else self._protection.failed, attempt)
+            standing = await self._run(self._standing, attempt)
+            wait_s = standing.wait_s
+            if standing.pair_wait_s and not standing.crowd_wait_s:
+                raise Paused(wait_s)
+            blind = standing.pair_wait_s > 0
+            right = await check(Trial(standing.known, blind)) and not blind
+            if right and standing.open:
+                await self._run(self._protection.succeeded, attempt)
+            elif not standing.crowd_wait_s:
+                await self._run(self._protection.failed, attempt)
+            else:
+                if not right and not blind:
+                    await self._run(self._protection.failed_in_crowd, attempt)
+                raise Paused(wait_s)
 
-    def _standing(self, attempt: Attempt, now_ms: int) -> bool:
-        wait_s = self._protection.wait_s(attempt, now_ms, from_anywhere=self._from_anywhere)
-        if wait_s is not None:
-            raise Paused(wait_s)
-        return self._protection.known(attempt, now_ms)
+    def _standing(self, attempt: Attempt, now_ms: int) -> Standing:
+        return self._protection.standing(attempt, now_ms, from_anywhere=self._from_anywhere)
 
     async def _run(self, work: Callable[[Attempt, int], T], attempt: Attempt) -> T:
         loop = asyncio.get_running_loop()

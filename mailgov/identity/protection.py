@@ -1,8 +1,9 @@
 """Sign-in protection: how many failures are borne before a wait is asked for.
 
-Failures are counted by account and network together, by network, and by account. The last count
-could be driven up by a stranger to keep the holder out, so it does not stop networks that the
-account signed in from lately. Attempts that are refused here are no failures: a wait always ends.
+Failures are counted by account and network together (a pair), by network, and by account. The last
+count could be driven up by a stranger to keep the holder out, so it does not stop networks that the
+account signed in from lately. The first failure at a limit asks for a short wait from then on, each
+further one for twice as long. Attempts that are refused here are no failures: a wait always ends.
 Names that nobody has are counted like any other, so that the answer tells nothing.
 """
 
@@ -19,6 +20,26 @@ from mailgov.store.guard import Guard
 NAME_CHARACTERS = 320
 FORWARDED_HOPS = 10
 DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an attempt meets: whole seconds to wait, 0 for none."""
+
+    known: bool
+    """The account signed in from this network lately."""
+    pair_wait_s: int
+    crowd_wait_s: int
+    """For the network's or the account's failures as a whole; who is known is let in through it."""
+
+    @property
+    def wait_s(self) -> int:
+        return max(self.pair_wait_s, self.crowd_wait_s)
+
+    @property
+    def open(self) -> bool:
+        """A right password is let in."""
+        return not self.pair_wait_s and (self.known or not self.crowd_wait_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,40 +105,48 @@ class SignInProtection:
         self._settings = settings
         self._window_ms = round(settings.failure_window_s * 1000)
 
-    def wait_s(self, attempt: Attempt, now_ms: int, *, from_anywhere: bool = True) -> int | None:
-        """Seconds to wait before a try, or None when it may be made now.
+    def standing(self, attempt: Attempt, now_ms: int, *, from_anywhere: bool = True) -> Standing:
+        """What this attempt meets now.
 
         `from_anywhere`: whether the account's failures from other networks stop strange ones.
         """
         pair, network, account = attempt.keys
         limits = self._settings
-        full = self._count(pair, now_ms) >= limits.pair_limit
-        if not full:
-            crowded = self._count(network, now_ms) >= limits.network_limit or (
-                from_anywhere and self._count(account, now_ms) >= limits.account_limit
-            )
-            full = crowded and not self.known(attempt, now_ms)
-        return math.ceil(limits.failure_window_s) if full else None
+        crowd_s = self._wait_s(network, limits.network_limit, now_ms)
+        if from_anywhere:
+            crowd_s = max(crowd_s, self._wait_s(account, limits.account_limit, now_ms))
+        pair_s = self._wait_s(pair, limits.pair_limit, now_ms)
+        return Standing(self.known(attempt, now_ms), pair_s, crowd_s)
 
     def failed(self, attempt: Attempt, now_ms: int) -> None:
         """A try was wrong."""
         for key in attempt.keys:
             self._guard.note_failure(key, now_ms, self._window_ms)
 
+    def failed_in_crowd(self, attempt: Attempt, now_ms: int) -> None:
+        """A try was wrong where all wait: it counts for the pair alone, so that their wait ends."""
+        self._guard.note_failure(attempt.pair, now_ms, self._window_ms)
+
     def succeeded(self, attempt: Attempt, now_ms: int) -> None:
         """A try was right; written once a day at most."""
         last = self._guard.last_success(attempt.pair)
         if last is None or now_ms - last >= DAY_MS:
             self._guard.note_success(attempt.pair, now_ms)
-        if self._count(attempt.pair, now_ms):
+        if self._guard.failures(attempt.pair, now_ms, self._window_ms) is not None:
             self._guard.forget_failures(attempt.pair)
 
     def close(self) -> None:
         """Close the guard's file; no call may follow."""
         self._guard.close()
 
-    def _count(self, key: str, now_ms: int) -> int:
-        return self._guard.failures(key, now_ms, self._window_ms)
+    def _wait_s(self, key: str, limit: int, now_ms: int) -> int:
+        failures = self._guard.failures(key, now_ms, self._window_ms)
+        if failures is None or failures.times < limit:
+            return 0
+        # Without the bound, a number that a stranger drives up would be shifted by.
+        doublings = min(failures.times - limit, 32)
+        wait_ms = min(self._settings.first_wait_s * 1000 * 2.0**doublings, self._window_ms)
+        return max(0, math.ceil((failures.last_ms + wait_ms - now_ms) / 1000))
 
     def known(self, attempt: Attempt, now_ms: int) -> bool:
         """Whether the account signed in from this network within `known_days`."""

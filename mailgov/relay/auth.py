@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mailgov.identity.gate import Paused, SignInGate
+from mailgov.identity.gate import Paused, SignInGate, Trial
 from mailgov.identity.passwords import PasswordChecker, is_first_hash
 from mailgov.identity.protection import Attempt
 from mailgov.mail.reply import MailError, Reply
@@ -23,6 +23,9 @@ NO_MECHANISM = Reply(501, "5.5.4", "Syntax: AUTH mechanism")
 UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication mechanism")
 NOT_NOW = Reply(454, "4.7.0", "Temporary authentication failure, please try again later")
 MECHANISMS = ("PLAIN", "LOGIN")
+
+
+STRANGE = Trial(known=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -101,10 +104,10 @@ class Judged:
     refusal: str | None = None
 
 
-async def sign_in(door: Door, credentials: Credentials, client: str = "", *, known: bool = False) -> Judged:
+async def sign_in(door: Door, credentials: Credentials, client: str = "", trial: Trial = STRANGE) -> Judged:
     """Who signs in, by submission or IMAP. Whatever it is refused for costs the same (one argon2id).
 
-    `client` is whom the sign-in counts for (`Attempt.network`): clients take turns, `known` ones first.
+    `client` is whom the sign-in counts for (`Attempt.network`): clients take turns, known ones first.
     A first password opens no mailbox: it leads to the page where it is changed, and nowhere else.
     Raises MailError 454 when too many sign-ins wait, or when there is no directory to ask yet.
     """
@@ -112,10 +115,10 @@ async def sign_in(door: Door, credentials: Credentials, client: str = "", *, kno
     if not snapshot.domains and not door.directory.fresh:
         raise MailError(NOT_NOW, "no directory")
     account = snapshot.account(_key(snapshot, credentials.name))
-    closed = closed_to(snapshot, account)
+    closed = "too many failures" if trial.blind else closed_to(snapshot, account)
     stored = account.password_hash if account is not None and closed is None else None
     verified = await door.passwords.verify(
-        stored, credentials.name.lower(), credentials.password, client=client, known=known
+        stored, credentials.name.lower(), credentials.password, client=client, known=trial.known
     )
     if verified and closed is None:
         return Judged(account)
@@ -141,9 +144,9 @@ async def sign_in_from(door: Door, gate: SignInGate, credentials: Credentials, p
         return await sign_in(door, credentials)
     judged = Judged(None)
 
-    async def check(known: bool) -> bool:
+    async def check(trial: Trial) -> bool:
         nonlocal judged
-        judged = await sign_in(door, credentials, attempt.network, known=known)
+        judged = await sign_in(door, credentials, attempt.network, trial)
         return judged.account is not None
 
     try:

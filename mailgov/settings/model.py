@@ -129,6 +129,9 @@ class SignInSettings(Room):
 
     failure_window_s: float = Field(900.0, gt=0)
     """Failures are forgotten after this long without another one; refused attempts are none."""
+    first_wait_s: float = Field(30.0, gt=0)
+    """Asked for once a limit is reached, and twice as much after each further failure, up to
+    `failure_window_s`: who mistypes loses half a minute, who guesses has about ten tries in half an hour."""
     pair_limit: int = Field(5, ge=1)
     """By one account from one network: the practice for level-3 systems bears five."""
     network_limit: int = Field(100, ge=1)

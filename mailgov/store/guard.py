@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -47,6 +47,13 @@ INSERT INTO sign_in_failure VALUES (?1, 1, ?2)
 ON CONFLICT (key) DO UPDATE SET count = CASE WHEN last_ms > ?3 THEN count + 1 ELSE 1 END, last_ms = ?2
 RETURNING count
 """
+
+
+class Failures(NamedTuple):
+    """How often it failed, and when last, in ms."""
+
+    times: int
+    last_ms: int
 
 
 class Guard:
@@ -99,10 +106,15 @@ class Guard:
         row = (key, now_ms, now_ms - window_ms)
         return self._run(lambda c: _number(c.execute(_FAIL, row)), None, writes=1) or 1
 
-    def failures(self, key: str, now_ms: int, window_ms: int) -> int:
-        """Failed sign-ins under `key`; 0 once `window_ms` have passed since the last."""
-        query = "SELECT count FROM sign_in_failure WHERE key = ? AND last_ms > ?"
-        return self._run(lambda c: _number(c.execute(query, (key, now_ms - window_ms))), None) or 0
+    def failures(self, key: str, now_ms: int, window_ms: int) -> Failures | None:
+        """Failed sign-ins under `key`; None once `window_ms` have passed since the last."""
+        query = "SELECT count, last_ms FROM sign_in_failure WHERE key = ? AND last_ms > ?"
+
+        def read(connection: sqlite3.Connection) -> Failures | None:
+            row = connection.execute(query, (key, now_ms - window_ms)).fetchone()
+            return None if row is None else Failures(*row)
+
+        return self._run(read, None)
 
     def forget_failures(self, key: str) -> None:
         """A sign-in succeeded, or an administrator unlocked it."""

@@ -6,10 +6,13 @@ import asyncio
 import base64
 import logging
 import secrets
+import statistics
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from mailgov.identity.passwords import first_password_hash
 from tests.support.relay_node import AN, BINH, PASSWORD, SUSPENDED, account, province
@@ -294,6 +297,60 @@ async def test_who_signed_in_from_there_is_not_paid_for_by_others(guarded: World
     assert await guess(guarded, *(f"ai{n}@caobang.gov.vn" for n in range(8))) == [WRONG] * 6 + [NOT_NOW] * 2
     guarded.node.passwords._cache.clear()
     assert await signs_in(guarded, newcomer) == GOOD
+
+
+async def test_in_a_network_that_waits_a_wrong_password_tells_nothing(
+    guarded: World, newcomer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await signs_in(guarded, newcomer) == GOOD
+    await guess(guarded, *(f"ai{n}@caobang.gov.vn" for n in range(6)))
+    for name in (newcomer, BINH, "khong@caobang.gov.vn"):
+        with monkeypatch.context() as patch:
+            worked = count_work(patch)
+            assert await guess(guarded, *[name] * 5) == [NOT_NOW] * 5
+            assert len(worked) == 5, name
+    guarded.node.passwords._cache.clear()
+    assert await signs_in(guarded, newcomer) == NOT_NOW, "its own guesses are counted, here as elsewhere"
+    assert await signs_in(guarded, newcomer, source="127.0.0.2") == GOOD
+
+
+def count_work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hashes that passwords are held against from now on."""
+    worked: list[str] = []
+    real = PasswordHasher.verify
+
+    def counting(self: PasswordHasher, stored: str, octets: bytes) -> bool:
+        worked.append(stored)
+        return real(self, stored, octets)
+
+    monkeypatch.setattr(PasswordHasher, "verify", counting)
+    return worked
+
+
+async def test_ten_guesses_at_once_do_not_delay_a_greeting(world: World) -> None:
+    guessing = [await ready(world) for _ in range(10)]
+    guesses = [asyncio.ensure_future(wire.sign_in(f"g{n}", "falsch")) for n, wire in enumerate(guessing)]
+    async with asyncio.timeout(1.0):
+        await world.connect("mx")
+    assert {said.short for said in await asyncio.gather(*guesses)} == {WRONG}
+
+
+@pytest.mark.slow
+async def test_the_time_of_a_refusal_does_not_tell_who_is_there(open_world: OpenWorld) -> None:
+    limits = {"pair_limit": 1000, "network_limit": 1000}
+    world = await open_world(sign_in=limits, smtp={"error_limit": 1000})
+    wire = await ready(world)
+    deltas: list[float] = []
+    while len(deltas) < 4 and min(deltas, default=1.0) >= 0.1:  # other work on the machine spoils a round
+        took: dict[str, list[float]] = {AN: [], "ai@caobang.gov.vn": []}
+        for _ in range(50):
+            for name, times in took.items():
+                began = time.perf_counter()
+                assert (await wire.sign_in(name, "falsch")).short == WRONG
+                times.append(time.perf_counter() - began)
+        there, nowhere = (statistics.median(times) for times in took.values())
+        deltas.append(abs(there - nowhere) / there)
+    assert min(deltas) < 0.1, deltas
 
 
 async def test_a_right_password_forgives_the_wrong_ones(guarded: World, newcomer: str) -> None:

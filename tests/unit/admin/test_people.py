@@ -110,10 +110,10 @@ async def test_failures_are_borne_five_times_then_a_wait_is_asked_for_that_ends(
                 await sessions.sign_in(ctx, checks, Credentials(name, "wrong", HERE))
         with pytest.raises(TryLater) as raised:
             await sessions.sign_in(ctx, checks, Credentials(name.upper(), OWN, HERE))
-        assert (raised.value.status, raised.value.retry_after_s) == (429, 900)
+        assert (raised.value.status, raised.value.retry_after_s) == (429, 30)
     elsewhere = Credentials(AN, OWN, "192.0.2.8")
     assert (await sessions.sign_in(ctx, checks, elsewhere)).person.address == AN
-    clock.now_ms += 15 * MINUTE_MS
+    clock.now_ms += 30_000
     assert (await sessions.sign_in(ctx, checks, Credentials(AN, OWN, HERE))).person.address == AN
 
 

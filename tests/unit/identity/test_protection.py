@@ -27,16 +27,35 @@ def fail(protection: SignInProtection, name: str, peer: str, times: int, now_ms:
 
 
 def waits(protection: SignInProtection, name: str, peer: str, now_ms: int = NOW_MS) -> bool:
-    return protection.wait_s(Attempt.of(name, peer), now_ms) is not None
+    return not protection.standing(Attempt.of(name, peer), now_ms).open
 
 
 def test_a_pair_waits_and_the_wait_ends(protection: SignInProtection) -> None:
     fail(protection, "an@x.vn", "192.0.2.1", 2)
     assert not waits(protection, "an@x.vn", "192.0.2.1")
     fail(protection, " AN@x.vn ", "192.0.2.1", 1)
-    assert protection.wait_s(Attempt.of("an@x.vn", "192.0.2.1"), NOW_MS) == 60
+    assert protection.standing(Attempt.of("an@x.vn", "192.0.2.1"), NOW_MS + 1).wait_s == 30
     assert not waits(protection, "an@x.vn", "192.0.2.2")
-    assert not waits(protection, "an@x.vn", "192.0.2.1", NOW_MS + 60_000)
+    assert not waits(protection, "an@x.vn", "192.0.2.1", NOW_MS + 30_000)
+
+
+def test_the_wait_grows_with_each_failure_and_everything_is_forgotten_in_the_end(
+    tmp_path: Path,
+) -> None:
+    protection = SignInProtection(Guard.open(tmp_path / "guard.sqlite"), SignInSettings())
+    attempt, now_ms, asked = Attempt.of("an@x.vn", "192.0.2.1"), NOW_MS, []
+    for _ in range(12):
+        protection.failed(attempt, now_ms)
+        wait_s = protection.standing(attempt, now_ms).wait_s
+        asked.append(wait_s)
+        assert protection.standing(attempt, now_ms + wait_s * 1000).open
+        now_ms += wait_s * 1000
+    assert asked == [0, 0, 0, 0, 30, 60, 120, 240, 480, 900, 0, 0]
+
+
+def test_a_count_driven_up_by_strangers_is_no_number_without_end(protection: SignInProtection) -> None:
+    fail(protection, "an@x.vn", "192.0.2.1", 80)
+    assert protection.standing(Attempt.of("an@x.vn", "192.0.2.1"), NOW_MS).wait_s == 60
 
 
 def test_a_network_that_tries_many_names_waits(protection: SignInProtection) -> None:

@@ -39,11 +39,11 @@ def test_who_wrote_last(guard: Guard) -> None:
 def test_failures_count_until_a_quiet_time(guard: Guard) -> None:
     counts = [guard.note_failure("an|192.0.2.1", ms, window_ms=100) for ms in (0, 50, 149, 249, 250)]
     assert counts == [1, 2, 3, 1, 2]
-    assert guard.failures("an|192.0.2.1", 349, 100) == 2
-    assert guard.failures("an|192.0.2.1", 350, 100) == 0
-    assert guard.failures("other", 250, 100) == 0
+    assert guard.failures("an|192.0.2.1", 349, 100) == (2, 250)
+    assert guard.failures("an|192.0.2.1", 350, 100) is None
+    assert guard.failures("other", 250, 100) is None
     guard.forget_failures("an|192.0.2.1")
-    assert guard.failures("an|192.0.2.1", 251, 100) == 0
+    assert guard.failures("an|192.0.2.1", 251, 100) is None
 
 
 def test_workers_of_a_node_share_it_and_it_survives_a_restart(guard: Guard, path: Path) -> None:
