@@ -13,6 +13,7 @@ from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, Reply
 from mailgov.relay import accept, intake
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.legible import illegible_header
+from mailgov.relay.line_ends import BareLineEnd, LineEnds
 from mailgov.relay.node import Node
 from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
 
@@ -64,7 +65,7 @@ def _pending(buffer: bytes) -> int:
 
 
 class DataSink:
-    """Takes one message. `feed` every chunk, then `end` for the reply, or `abandon`. None of them raises.
+    """Takes one message. `feed` every piece, then `end` for the reply, or `abandon`. None of them raises.
 
     Whatever breaks inside becomes the refusal 451 4.3.0, said when the message ends: what is still
     coming of it must not be taken for commands.
@@ -78,9 +79,21 @@ class DataSink:
         self._header: HeaderBlock | None = None
         self._searched = 0
         self._size = 0
+        self._ends = LineEnds()
         self.refusal: Reply | None = None
         """Set as soon as the message is not to be kept."""
         self._refused_at: float | None = None
+
+    @property
+    def patience_octets(self) -> int:
+        """How large a refused message may get before the session ends."""
+        smtp = self._node.settings.smtp
+        return smtp.stopped_data_sizes * smtp.size_limit_bytes
+
+    async def expect(self, octets: int) -> None:
+        """So many more octets are announced: what cannot fit is refused before it comes."""
+        if self.refusal is None and self._size + octets > self._node.settings.smtp.size_limit_bytes:
+            await self._refuse(TOO_BIG, "size")
 
     async def feed(self, data: bytes) -> None:
         """Take message bytes. After a refusal they are only counted, and nothing is kept."""
@@ -92,20 +105,34 @@ class DataSink:
                 log.error("message not taken", queue_id=self._incoming.queue_id, exc_info=error)
                 self._fail()
 
-    async def _take(self, data: bytes) -> None:
+    async def _take(self, given: bytes) -> None:
+        try:
+            data = self._ends.feed(given)
+        except BareLineEnd:
+            await self._refuse(BARE_LINE_END, "bare_line_end")
+            return
+        await self._add(data)
+
+    async def _add(self, data: bytes) -> None:
         if self._size > self._node.settings.smtp.size_limit_bytes:
             await self._refuse(TOO_BIG, "size")
-        elif not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
-            await self._refuse(BARE_LINE_END, "bare_line_end")
         elif self._head is None:
             await self._write(data)
         else:
             self._head += data
             await self._look_for_header(final=False)
 
+    async def _end_lines(self) -> None:
+        try:
+            await self._add(self._ends.end())
+        except BareLineEnd:
+            await self._refuse(BARE_LINE_END, "bare_line_end")
+
     async def end(self) -> Reply:
         """The reply to the end of data. 250 only when the message is on disk."""
         try:
+            if self.refusal is None:
+                await self._end_lines()
             if self.refusal is None:
                 await self._look_for_header(final=True)
             if self.refusal is None and self._header is not None:
@@ -125,7 +152,7 @@ class DataSink:
         if self.refusal is None:
             return False
         smtp = self._node.settings.smtp
-        if self._size > smtp.stopped_data_sizes * smtp.size_limit_bytes:
+        if self._size > self.patience_octets:
             return True
         now = self._node.clock.monotonic()
         if self._refused_at is None:
@@ -203,7 +230,7 @@ async def receive(reader: asyncio.StreamReader, sink: DataSink, heard: Callable[
     dots = DotReader()
     try:
         while True:
-            chunk = await _read(reader)
+            chunk = await read_some(reader, READ_BYTES)
             if not chunk:
                 sink.abandon()
                 return Received(None, ended=False)
@@ -222,9 +249,9 @@ async def receive(reader: asyncio.StreamReader, sink: DataSink, heard: Callable[
     return Received(await sink.end(), ended=True)
 
 
-async def _read(reader: asyncio.StreamReader) -> bytes:
-    """The next bytes; none when the connection is closed, in whatever way."""
+async def read_some(reader: asyncio.StreamReader, octets: int) -> bytes:
+    """The next bytes, so many at most; none when the connection is closed, in whatever way."""
     try:
-        return await reader.read(READ_BYTES)
+        return await reader.read(octets)
     except OSError:
         return b""

@@ -140,6 +140,11 @@ class Wire:
         await self.send(stuffed(message))
         return await self.reply()
 
+    async def bdat(self, piece: bytes, *, last: bool = False) -> Said:
+        """A chunk (RFC 3030), and the reply to it."""
+        await self.send(b"BDAT %d%s\r\n%s" % (len(piece), b" LAST" if last else b"", piece))
+        return await self.reply()
+
     async def mail(self, reverse_path: str, *recipients: str, message: bytes, parameters: str = "") -> Said:
         """A whole transaction whose envelope is accepted; the reply to the end of data."""
         replies = await self.envelope(reverse_path, *recipients, parameters=parameters)

@@ -52,6 +52,8 @@ class Connection(Replies):
         self._node.connections.discard(self)
         if self._place is not None:
             self._place.leave()
+        if not self._in_data:  # otherwise what reads the message sees the end itself
+            self._drop_message()
         if self.session is not None:  # there was a session
             super().connection_lost(error)
 
@@ -68,7 +70,7 @@ class Connection(Replies):
 
     def drain_session(self) -> None:
         """The worker is stopping: say so unless a message is under way, which may end first."""
-        if not self._in_data and self.transport is not None:
+        if not self._in_data and self._sink is None and self.transport is not None:
             self._writer.write(SERVICE_CLOSING.line().encode() + b"\r\n")
             self._close()
 
@@ -91,3 +93,10 @@ class Connection(Replies):
     def _set_rset_state(self) -> None:
         super()._set_rset_state()  # type: ignore[no-untyped-call]  # aiosmtpd leaves it untyped
         self._transaction = None
+        self._drop_message()
+
+    def _drop_message(self) -> None:
+        """Leave nothing of a message that came by BDAT and did not end."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.abandon()

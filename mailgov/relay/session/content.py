@@ -1,14 +1,16 @@
-"""DATA (RFC 5321 4.1.1.4): the message itself."""
+"""DATA (RFC 5321 4.1.1.4) and BDAT (RFC 3030): the message itself."""
 
 from __future__ import annotations
 
 import asyncio
 
 from mailgov.mail.reply import Reply
-from mailgov.relay.data import DataSink, receive
+from mailgov.relay.chunks import Chunk, read_chunk, receive_chunk
+from mailgov.relay.data import TOO_BIG, DataSink, receive
 from mailgov.relay.session.envelope import Envelope
 
 TOO_MUCH_DATA = Reply(421, "4.7.0", "Too much data after the message was refused")
+LOST_COUNT = Reply(421, "4.7.0", "No telling where the chunk ends")
 
 
 class Content(Envelope):
@@ -17,6 +19,9 @@ class Content(Envelope):
     async def smtp_DATA(self, arg: str | None) -> None:
         transaction = self._transaction
         if await self.check_helo_needed():
+            return
+        if self._sink is not None:
+            await self.push("503 5.5.1 The message has begun with BDAT")
             return
         if transaction is None or not transaction.has_recipients:
             await self.push(f"503 5.5.1 Need {'MAIL' if transaction is None else 'RCPT'} command")
@@ -41,3 +46,75 @@ class Content(Envelope):
             self._end()
         if self._node.draining:
             self.drain_session()
+
+    async def smtp_BDAT(self, arg: str | None) -> None:
+        chunk = Chunk.parse(arg)
+        if chunk is None:
+            await self.push("501 5.5.4 Syntax: BDAT <octets> [LAST]")
+            await self._last_word(LOST_COUNT, "malformed_chunk")
+        if not chunk.octets and not chunk.last:
+            await self._count_junk()
+        assert self.session is not None  # set by connection_made
+        if self._sink is None:
+            transaction = self._transaction
+            if not self.session.host_name or transaction is None or not transaction.has_recipients:
+                await self._swallow(chunk)
+                if not await self.check_helo_needed():
+                    await self.push(f"503 5.5.1 Need {'MAIL' if transaction is None else 'RCPT'} command")
+                return
+            self._sink = DataSink(self._node, transaction.incoming)
+        await self._chunk(self._sink, chunk)
+
+    async def _swallow(self, chunk: Chunk) -> None:
+        """Read on over a chunk that nobody waits for: it must not be taken for commands (RFC 3030 2)."""
+        smtp = self._node.settings.smtp
+        self._swallowed += chunk.octets
+        if self._swallowed > smtp.stopped_data_sizes * smtp.size_limit_bytes:
+            await self._last_word(TOO_MUCH_DATA, "stopped_data")
+
+        async def take(_piece: bytes) -> bool:
+            self._heard()
+            return True
+
+        if not await read_chunk(self._reader, chunk.octets, take):
+            self._end()
+
+    async def _chunk(self, sink: DataSink, chunk: Chunk) -> None:
+        """A chunk of a message that is open; the last one ends it."""
+        told = sink.refusal is not None
+        if chunk.octets > sink.patience_octets:
+            await self._reply(sink.refusal or TOO_BIG)
+            await self._last_word(TOO_MUCH_DATA, "stopped_data")
+        self._in_data = True
+        work = self._node.keep(self._take_chunk(sink, chunk))
+        try:
+            # As with DATA: who leaves after the last chunk does not take the message along.
+            whole, reply = await asyncio.shield(work)
+        finally:
+            self._in_data = False
+            if self.transport is None and work.done():
+                self._drop_message()
+        if chunk.last:
+            self._sink = self._transaction = None
+            self._junk = 0 if reply.positive else self._junk
+        if told and whole and not chunk.last:
+            await self._send(reply.line().encode() + b"\r\n")  # counted when it was said first
+        else:
+            await self._reply(reply)
+        if not whole:
+            await self._last_word(TOO_MUCH_DATA, "stopped_data")
+        if chunk.last and self._node.draining:
+            self.drain_session()
+
+    async def _take_chunk(self, sink: DataSink, chunk: Chunk) -> tuple[bool, Reply]:
+        """Whether the chunk was read to its end, and the reply to it."""
+        try:
+            whole = await receive_chunk(self._reader, sink, chunk, self._heard)
+        except BaseException:
+            sink.abandon()
+            raise
+        if whole and chunk.last:
+            return True, await sink.end()
+        if self.transport is None or not (whole or sink.out_of_patience):  # nobody is there any more
+            sink.abandon()
+        return whole, sink.refusal or Reply(250, "2.0.0", f"{chunk.octets} octets received")

@@ -84,6 +84,9 @@ class Envelope(SignIn):
         if self._transaction is None:
             await self.push("503 5.5.1 Need MAIL command")
             return
+        if self._sink is not None:
+            await self.push("503 5.5.1 The message has begun")
+            return
         path, given = parse_path(arg, "TO:")
         if given:
             raise MailError(Reply(555, "5.5.4", "RCPT parameter not recognized or not implemented"))

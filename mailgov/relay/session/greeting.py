@@ -17,7 +17,14 @@ class Greeting(Connection):
         self._set_rset_state()
         assert self.session is not None  # set by connection_made
         self.session.extended_smtp, self.session.host_name = True, hostname
-        lines = [self.hostname, "PIPELINING", f"SIZE {self.data_size_limit}", "8BITMIME", "SMTPUTF8"]
+        lines = [
+            self.hostname,
+            "PIPELINING",
+            f"SIZE {self.data_size_limit}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "CHUNKING",
+        ]
         if self.tls_context and self._tls is None:
             lines.append("STARTTLS")
         if self._listener.authenticates and self._tls is not None:

@@ -11,6 +11,7 @@ import structlog
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
+from mailgov.relay.data import DataSink
 from mailgov.relay.door import Place
 from mailgov.relay.listener import COMMAND_LENGTHS, Commands, Listener, address_of
 from mailgov.relay.node import Node
@@ -65,6 +66,9 @@ class Replies(SMTP):
         self._node, self._listener = node, listener
         self._account: AccountEntry | None = None
         self._transaction: Transaction | None = None
+        self._sink: DataSink | None = None
+        """A message that comes by BDAT and has not ended."""
+        self._swallowed = 0
         self._place = place
         self._errors = self._junk = 0
         self._turned_away = False

@@ -1,0 +1,47 @@
+"""Line ends are settled as a message comes in: what leaves has CRLF and nothing else (RFC 5321 2.3.8)."""
+
+from __future__ import annotations
+
+import re
+
+_ANY = re.compile(rb"\r\n|\r|\n")
+
+
+class BareLineEnd(ValueError):
+    """A CR or LF that is not part of CRLF, where such are refused."""
+
+
+class LineEnds:
+    """Checks or mends a message's line ends, whatever the chunks' edges.
+
+    It stands behind whatever finds the message's end, so mending never moves that end.
+    """
+
+    def __init__(self, *, normalize: bool = False) -> None:
+        self._normalize = normalize
+        self._carry = b""
+        self._last = b"\r\n"
+
+    def feed(self, data: bytes) -> bytes:
+        """What `data` completes; a final CR waits for what follows it. Raises BareLineEnd."""
+        data, self._carry = self._carry + data, b""
+        if data.endswith(b"\r"):
+            data, self._carry = data[:-1], b"\r"
+        return self._settled(data)
+
+    def end(self) -> bytes:
+        """What still belongs to the message: a last line that BDAT left open is closed as DATA does it.
+
+        Raises BareLineEnd.
+        """
+        rest, self._carry = self._settled(self._carry), b""
+        return rest or (b"" if self._last == b"\r\n" else b"\r\n")
+
+    def _settled(self, data: bytes) -> bytes:
+        if not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
+            if not self._normalize:
+                raise BareLineEnd
+            data = _ANY.sub(b"\r\n", data)
+        if data:
+            self._last = (self._last + data[-2:])[-2:]
+        return data
