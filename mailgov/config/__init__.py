@@ -109,7 +109,7 @@ def _override(table: dict[str, Any], name: str, value: str) -> tuple[str, ...]:
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:
-    tls = settings.tls
+    tls, rspamd = settings.tls, settings.rspamd
     return settings.model_copy(
         update={
             "data_dir": folder / settings.data_dir,
@@ -122,6 +122,9 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
                     "certificate": tls.certificate and folder / tls.certificate,
                     "key": tls.key and folder / tls.key,
                 }
+            ),
+            "rspamd": rspamd.model_copy(
+                update={"password_file": rspamd.password_file and folder / rspamd.password_file}
             ),
         }
     )

@@ -170,6 +170,18 @@ public_url = "http://127.0.0.1:8025"  # links in replies start with it: put what
 
 [policy]
 directory = {policy}
+
+# Malware and spam: services of their own, off while they have no address (docs/contents.md).
+# [clamd]
+# address = "/run/clamav/clamd.ctl"  # or host:port
+# failure = "defer"  # while it cannot be asked, mail is put off (451): nothing gets in unchecked; or "accept"
+# timeout_s = 60  # for one message: a 25 MB archive takes clamd 10 to 20 s
+#
+# [rspamd]
+# url = "http://127.0.0.1:11333"  # its normal worker
+# failure = "accept"  # spam that gets through is a nuisance, and so is mail that waits; or "defer"
+# timeout_s = 20  # rspamd gives its own look-ups 8 s
+# spam = ["reject"]  # actions of rspamd that make a message spam, which a rule refuses
 """
 
 _PROVINCE = """

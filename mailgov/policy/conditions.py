@@ -233,6 +233,9 @@ def _build(spec: FactSpec, operator: str, operand: Any) -> Test:
     if operator in {"in", "not_in"}:
         members = frozenset(operand)
         return _leaf(fact, _typed(spec, lambda value: value in members), wanted)
+    if operator in {"any_in", "not_any_in"}:
+        members = frozenset(operand)
+        return _leaf(fact, _typed(spec, lambda value: not members.isdisjoint(value)), wanted)
     if operator in {"under", "not_under"}:
         return _leaf(fact, _typed(spec, lambda value: _every_under(value, operand)), wanted)
     if operator == "at_most":

@@ -53,8 +53,9 @@ SECRECY_MARKS = ("MẬT", "TỐI MẬT", "TUYỆT MẬT")
 class FactSpec:
     """One fact. `text` compares exactly; with `folded` its values come in lower case.
 
-    `word` is a text out of `values`; `list` a tuple of texts; `date` an ISO text such as
-    `2026-11-21`. `read_at_route` names the fact that takes this one's place at stage route.
+    `word` is a text out of `values`; `list` a tuple of texts, out of `values` where there are any;
+    `date` an ISO text such as `2026-11-21`. `read_at_route` names the fact that takes this one's
+    place at stage route.
     """
 
     name: str
@@ -215,7 +216,8 @@ def _content_facts() -> tuple[FactSpec, ...]:
             "list",
             WHOLE_MESSAGE,
             "body",
-            f"what its attachments really are: of {', '.join(ATTACHMENT_RISKS)}",
+            "what its attachments are by what they really hold, each kind once",
+            ATTACHMENT_RISKS,
         ),
     )
 
@@ -267,6 +269,9 @@ FACTS: dict[str, FactSpec] = _registry()
 BODY_FACTS = frozenset(name for name, spec in FACTS.items() if spec.source == "body")
 """Known only once the whole body was read. `wanted()` that names one of these when the header
 ends says: nothing speaks against the message so far, read on and ask again."""
+
+CONTENT_FACTS = frozenset(name for name in FACTS if name.startswith("content."))
+"""Found by services and by a dear look of our own: asked for once nothing else speaks against a message."""
 
 SECRECY_FACTS = frozenset({"message.secrecy", "message.attachment_secrecy"})
 """All that the record of a stop for secrecy keeps of a message."""

@@ -15,6 +15,8 @@ OPERATORS: dict[str, frozenset[Kind]] = {
     "is_not": frozenset({"text", "word", "number"}),
     "in": frozenset({"text", "word"}),
     "not_in": frozenset({"text", "word"}),
+    "any_in": frozenset({"list"}),
+    "not_any_in": frozenset({"list"}),
     "in_fact": frozenset({"text", "list"}),
     "not_in_fact": frozenset({"text", "list"}),
     "under": frozenset({"text", "list"}),
@@ -99,7 +101,7 @@ def _operand(reader: Reader, spec: FactSpec, operator: str, stage: Stage) -> Fac
         if other.kind != "list":
             raise reader.error(operator, f"{other.name} is a {other.kind}, not a list")
         return other.name
-    if operator in {"in", "not_in"}:
+    if operator in {"in", "not_in", "any_in", "not_any_in"}:
         if not reader.array(operator):
             raise reader.error(operator, "an empty list")
         path = reader.at(operator)
@@ -114,7 +116,7 @@ def _operand(reader: Reader, spec: FactSpec, operator: str, stage: Stage) -> Fac
 
 def _literal(reader: Reader, path: tuple[str | int, ...], spec: FactSpec, value: Any) -> FactValue:
     """`value` as a value of the fact's type; raises PolicyError."""
-    if spec.kind == "word":
+    if spec.kind == "word" or (spec.kind == "list" and spec.values):
         return reader.checked_choice(path, value, spec.values)
     if spec.kind == "date":
         return reader.checked_date(path, value)
@@ -122,7 +124,7 @@ def _literal(reader: Reader, path: tuple[str | int, ...], spec: FactSpec, value:
         return value
     if spec.kind == "number" and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if spec.kind == "text" and isinstance(value, str):
+    if spec.kind in {"text", "list"} and isinstance(value, str):
         text = reader.checked_text(path, value) if value else ""
         return text.lower() if spec.folded else text
     raise reader.source.error(path, f"{spec.name} is a {spec.kind}, not {describe(value)}")
@@ -134,5 +136,5 @@ def parse_value(reader: Reader, name: str, value: Any, path: tuple[str | int, ..
     if spec.kind == "list":
         if not isinstance(value, list):
             raise reader.source.error(path, f"{name} is a list, not {describe(value)}")
-        return tuple(reader.checked_text((*path, n), v) for n, v in enumerate(value))
+        return tuple(str(_literal(reader, (*path, n), FACTS[name], v)) for n, v in enumerate(value))
     return _literal(reader, path, spec, value)

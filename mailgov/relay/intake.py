@@ -20,6 +20,7 @@ from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.mime import look
 from mailgov.mail.reply import INTERNAL_ERROR, Reply
 from mailgov.policy import Decision, Stage, render_reply
+from mailgov.policy.facts import BODY_FACTS, CONTENT_FACTS
 from mailgov.relay import edits, judge
 from mailgov.relay.contents.check import check_content
 from mailgov.relay.documents import hash_of_attachments
@@ -46,13 +47,15 @@ log = structlog.get_logger()
 
 SECRECY_RECORDS_PER_MINUTE = 60
 """From outside, by worker: a province's mail has none; a flood of them is an attack."""
+CONTENT_RECORDS_PER_MINUTE = 60
+"""Of strangers' mail refused for what it carries, by worker: so that a citizen who asks can be answered."""
 
 
 async def judge_header(node: Node, incoming: Incoming, header: HeaderBlock) -> Decision | None:
     """The decision that the header alone allows; None when the body is to be read first."""
     await node.aside(lambda: reading(incoming, header), header.size)
     facts = {**incoming.facts, **header_facts(incoming, header)}
-    return await judge.decide(node, Stage.DATA, facts, header_only=True)
+    return await judge.decide(node, Stage.DATA, facts, without=BODY_FACTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,14 @@ async def prepare(
     """
     seen = await _look(node, incoming, writer, header)
     incoming.sender = await check_sender(node, incoming, writer, header)
-    incoming.content = await check_content(node, incoming, writer, header)
     facts = {**incoming.facts, **header_facts(incoming, header), **_body_facts(seen, writer)}
-    facts |= incoming.sender.facts() | incoming.content.facts()
-    decision = await judge.decide(node, Stage.DATA, facts)
+    facts |= incoming.sender.facts()
+    # What is refused anyway no service is asked about, and a state secret is shown to none.
+    decision = await judge.decide(node, Stage.DATA, dict(facts), without=CONTENT_FACTS)
+    if decision is None or not decision.rejected:
+        incoming.content = await check_content(node, incoming, writer)
+        facts |= incoming.content.facts()
+        decision = await judge.decide(node, Stage.DATA, facts)
     if decision is not None and decision.rejected:
         return Prepared(rejection(node, incoming, decision, seen), rejection=decision)
     if not seen.mime.complete:
@@ -104,8 +111,8 @@ async def reject_message(
 ) -> Reply:
     """Record a policy rejection and make its reply; 451 where it cannot be recorded.
 
-    A stranger's mail leaves no record but a counter, or an attack would fill the disk; of
-    strangers' mail stopped for secrecy so many a minute are recorded, and the rest counted.
+    A stranger's mail leaves no record but a counter, or an attack would fill the disk; of strangers'
+    mail stopped for secrecy or for what it carries so many a minute are recorded, and the rest counted.
     """
     if incoming.source == "mx" and not _worth_a_record(node, decision):
         now_ms, address = node.clock.now_ms(), incoming.trace.client_address
@@ -124,9 +131,11 @@ async def reject_message(
 
 
 def _worth_a_record(node: Node, decision: Decision) -> bool:
-    return decision.secrecy is not None and node.counters.within(
-        node.clock.now_ms(), "secrecy from outside", SECRECY_RECORDS_PER_MINUTE
-    )
+    now_ms, within = node.clock.now_ms(), node.counters.within
+    if decision.secrecy is not None:
+        return within(now_ms, "secrecy from outside", SECRECY_RECORDS_PER_MINUTE)
+    carries = any(seen.fact in CONTENT_FACTS for seen in decision.matched)
+    return carries and within(now_ms, "content from outside", CONTENT_RECORDS_PER_MINUTE)
 
 
 async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> Seen:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from mailgov.mail.address import Address
 from mailgov.policy import Decision, Stage
-from mailgov.policy.facts import BODY_FACTS, FACTS, FactValue, Unknown
+from mailgov.policy.facts import FACTS, FactValue, Unknown
 from mailgov.relay.edits import LOCAL_ZONE
 from mailgov.relay.expand import Target
 from mailgov.relay.node import Node
@@ -75,15 +75,17 @@ def recipient_facts(node: Node, target: Target) -> Known:
     }
 
 
-async def decide(node: Node, stage: Stage, facts: Known, *, header_only: bool = False) -> Decision | None:
+async def decide(
+    node: Node, stage: Stage, facts: Known, *, without: frozenset[str] = frozenset()
+) -> Decision | None:
     """The policy's decision; `facts` gains what was gathered for it.
 
-    With `header_only`, None says: nothing speaks against the message so far, the body will tell.
+    None says: nothing speaks against the message so far, and one of the facts `without` is to tell.
     A fact that nobody here can find out is Unknown, so this always ends.
     """
     policy = node.policy.policy
     while wanted := policy.wanted(stage, facts):
-        if header_only and any(name in BODY_FACTS for name in wanted):
+        if not without.isdisjoint(wanted):
             return None
         await _gather(node, wanted, facts)
     decision = policy.decide(stage, facts, UNNAMED)

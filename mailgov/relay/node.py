@@ -14,6 +14,7 @@ from mailgov.identity.passwords import PasswordChecker
 from mailgov.identity.protection import SignInProtection
 from mailgov.policy import Policy
 from mailgov.relay.clock import Clock
+from mailgov.relay.contents.scanners import Scanners
 from mailgov.relay.dns import Resolver
 from mailgov.relay.door import Door
 from mailgov.relay.sign import Signer
@@ -145,6 +146,8 @@ class Node:
     """The places for sessions."""
     gate: SignInGate = field(init=False)
     """Where sign-ins wait, or are told to."""
+    scanners: Scanners = field(init=False)
+    """The services that look into messages."""
     connections: set[Any] = field(default_factory=set)
     """The open sessions themselves, to be told when the worker drains."""
     draining: bool = False
@@ -157,6 +160,7 @@ class Node:
         self.door = Door(self.settings.smtp)
         protection = SignInProtection(self.guard, self.settings.sign_in)
         self.gate = SignInGate(protection, self.executor, self.clock.now_ms)
+        self.scanners = Scanners(self.settings, self.clock.monotonic)
 
     @property
     def sessions(self) -> int:

@@ -1,6 +1,7 @@
 """Typed settings of every room; no reading of files here (see `mailgov.config`)."""
 
 from mailgov.settings.model import (
+    ClamdSettings,
     DatabaseSettings,
     DeliverySettings,
     DemoSettings,
@@ -10,6 +11,7 @@ from mailgov.settings.model import (
     Listen,
     PolicySettings,
     ProvinceSettings,
+    RspamdSettings,
     Settings,
     SignInSettings,
     SmtpSettings,
@@ -19,6 +21,7 @@ from mailgov.settings.model import (
 )
 
 __all__ = [
+    "ClamdSettings",
     "DatabaseSettings",
     "DeliverySettings",
     "DemoSettings",
@@ -28,6 +31,7 @@ __all__ = [
     "Listen",
     "PolicySettings",
     "ProvinceSettings",
+    "RspamdSettings",
     "Settings",
     "SignInSettings",
     "SmtpSettings",

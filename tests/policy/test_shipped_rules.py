@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from mailgov.policy import BODY_FACTS, Decision, FactValue, Policy, Stage, Unknown, load, render_reply
+from mailgov.policy.facts import CONTENT_FACTS
 from tests.unit.policy.support import Known, shipped_files
 
 SUBMISSION = "submission"
@@ -42,6 +43,9 @@ class Case:
     author_ours: bool = False
     subject_mark: str | None = None
     attachment_mark: str | None = None
+    malware: str | None = None
+    risks: tuple[str, ...] = ()
+    spam: str | None = None
 
     def fact(self, policy: Policy, name: str) -> FactValue | Unknown:
         domain = self.address.rpartition("@")[2]
@@ -60,6 +64,9 @@ class Case:
             "message.author_is_account": self.author_is_account,
             "message.secrecy": self.subject_mark,
             "message.attachment_secrecy": self.attachment_mark,
+            "content.malware": self.malware,
+            "content.risks": self.risks,
+            "content.spam": self.spam,
         }
         if name == "recipient.mx_provider":
             known = self.mx is not None or policy.providers.is_free_domain(domain)
@@ -272,7 +279,8 @@ def test_the_subject_decides_before_the_body_is_asked_for(policy: Policy) -> Non
     assert not BODY_FACTS & set(forged)
     decision, clean = asking(policy, Stage.DATA, Case())
     assert decision.outcome == "accept"
-    assert BODY_FACTS & set(clean) == {clean[-1]} == {"message.attachment_secrecy"}
+    body = [name for name in clean if name in BODY_FACTS]
+    assert body == ["message.attachment_secrecy", "content.malware", "content.risks"]
 
 
 def test_a_stop_is_recomputed_from_the_mark_alone(policy: Policy) -> None:
@@ -282,6 +290,46 @@ def test_a_stop_is_recomputed_from_the_mark_alone(policy: Policy) -> None:
     ]:
         decision = policy.decide(Stage.DATA, {name: "TỐI MẬT"}, "d")
         assert (decision.outcome, decision.rule) == ("reject", rule)
+
+
+def test_a_state_secret_is_shown_to_no_service(policy: Policy) -> None:
+    for listener in (*OUTBOUND, "mx"):
+        for case in (
+            Case(listener=listener, attachment_mark="MẬT"),
+            Case(listener=listener, subject_mark="MẬT"),
+        ):
+            _, asked = asking(policy, Stage.DATA, replace(case, malware="found"))
+            assert not CONTENT_FACTS & set(asked)
+
+
+CONTENT = [
+    ("mx", Case(malware="found"), "malware-found", True),
+    ("submission", Case(malware="found"), "malware-found", True),
+    ("trusted", Case(malware="found"), "malware-found", True),
+    ("own", Case(malware="found", risks=("executable",), spam="spam"), None, False),
+    ("mx", Case(malware="clean"), None, False),
+    ("mx", Case(malware="unchecked"), None, False),
+    ("mx", Case(risks=("executable",)), "dangerous-attachment", True),
+    ("mx", Case(risks=("encrypted", "disguised")), "dangerous-attachment", True),
+    ("mx", Case(risks=("macro",)), "risky-attachment", False),
+    ("mx", Case(risks=("nested",)), "risky-attachment", False),
+    ("submission", Case(risks=("executable", "script")), "risky-attachment", False),
+    ("mx", Case(spam="spam"), "spam", True),
+    ("mx", Case(spam="spam", risks=("macro",)), "spam", True),
+    ("mx", Case(spam="likely"), None, False),
+    ("submission", Case(spam="spam"), None, False),
+]
+
+
+@pytest.mark.parametrize(("listener", "case", "rule", "refused"), CONTENT)
+def test_what_a_message_carries(
+    policy: Policy, listener: str, case: Case, rule: str | None, refused: bool
+) -> None:
+    decision = decide(policy, Stage.DATA, replace(case, listener=listener))
+    assert (decision.rule, decision.rejected) == (rule, refused)
+    if rule is not None:
+        assert (decision.document, decision.article) == ("cao-bang", "mục 1c")
+        assert decision.mode == ("enforce" if refused else "monitor")
 
 
 @pytest.mark.parametrize("mode", ["monitor", "off"])
@@ -297,7 +345,8 @@ def test_a_province_may_change_any_rules_mode(policy: Policy, mode: str) -> None
 
 
 def test_replies_fit_whole_in_both_forms_and_say_how_to_go_on(policy: Policy) -> None:
-    assert [rule.id for rule in policy.rules if rule.mode != "enforce"] == ["own-author-from-outside"]
+    watched = [rule.id for rule in policy.rules if rule.mode != "enforce"]
+    assert watched == ["own-author-from-outside", "risky-attachment"]
     for rule in policy.rules:
         decision = Decision(
             id="0" * 32,

@@ -21,6 +21,8 @@ needs=(
   "libauthen-sasl-perl|perl:Authen::SASL|swaks with AUTH"
   "strace|strace|proof that data is synced before 250"
   "dovecot-imapd|glob:/usr/lib/dovecot/imap|reading mail by IMAP"
+  "clamav-daemon|clamd|malware found by clamd"
+  "rspamd|rspamd|spam told by rspamd"
   "isync|mbsync|clients: mbsync keeps a copy of a mailbox"
   "chromium|chromium|the pages in a real browser"
   "postgresql|glob:/usr/lib/postgresql/*/bin/postgres|the store on PostgreSQL"

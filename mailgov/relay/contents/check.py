@@ -2,17 +2,65 @@
 
 from __future__ import annotations
 
-from mailgov.mail.headers import HeaderBlock
+import asyncio
+from collections.abc import AsyncIterator
+
+import structlog
+
+from mailgov.mail.reply import MailError, Reply
+from mailgov.relay.contents.clamd import Malware
 from mailgov.relay.contents.found import Content
+from mailgov.relay.contents.turn import Unavailable
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.node import Node
+from mailgov.settings.model import Failure
 from mailgov.store.spool import BodyWriter
 
+log = structlog.get_logger()
 
-async def check_content(
-    _node: Node, _incoming: Incoming, _writer: BodyWriter, _header: HeaderBlock
-) -> Content:
-    """What the services that are set up and our own look find. Raises MailError 451 where one of them
-    cannot be reached and must have spoken (its failure mode).
+SLICE_BYTES = 262_144
+"""What is read from the disk at once of a message that lies there."""
+NOT_CHECKED = Reply(451, "4.7.1", "The message cannot be checked now, please try again later")
+
+
+async def check_content(node: Node, incoming: Incoming, writer: BodyWriter) -> Content:
+    """What the services that are set up and our own look find.
+
+    Raises MailError 451 where one of them gives no verdict and its failure mode is `defer`;
+    SpoolError where the body cannot be read.
     """
-    return Content()
+    malware = await _malware(node, incoming, writer)
+    return Content(malware.word, malware.name) if malware else Content()
+
+
+async def _malware(node: Node, incoming: Incoming, writer: BodyWriter) -> Malware | None:
+    clamd, settings = node.scanners.clamd, node.settings.clamd
+    if clamd is None or incoming.source not in settings.sources:
+        return None
+    try:
+        found = await clamd.scan(lambda limit: pieces(node, writer, limit), writer.size_bytes)
+    except Unavailable as error:
+        _not_checked(node, incoming, "malware", settings.failure, error)
+        found = Malware("unchecked")
+    node.counters.add(f"malware_{found.word}")
+    return found
+
+
+def _not_checked(node: Node, incoming: Incoming, what: str, failure: Failure, error: Unavailable) -> None:
+    """Raises MailError where the message is to be put off."""
+    log.warning("not checked", what=what, queue_id=incoming.queue_id, failure=failure, cause=str(error))
+    if failure == "defer":
+        node.counters.add(f"{what}_deferred")
+        raise MailError(NOT_CHECKED, f"{what}: {error}")
+
+
+async def pieces(node: Node, writer: BodyWriter, limit: int) -> AsyncIterator[bytes]:
+    """The first `limit` octets of a message, of which a part at a time is in memory."""
+
+    def cut(start: int) -> bytes:
+        with writer.view() as data:
+            return bytes(data[start : min(limit, start + SLICE_BYTES)])
+
+    loop = asyncio.get_running_loop()
+    for start in range(0, min(limit, writer.size_bytes), SLICE_BYTES):
+        yield await loop.run_in_executor(node.executor, cut, start) if writer.in_file else cut(start)
