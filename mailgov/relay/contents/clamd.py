@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from mailgov.mail.text import one_line
 from mailgov.relay.contents.turn import Turn, Unavailable
@@ -53,7 +54,7 @@ class Clamd:
 
     async def _ask(self, pieces: Pieces) -> bytes:
         loop = asyncio.get_running_loop()
-        with await self._connected() as sock:
+        with await self._connect() as sock:
             # clamd may answer and close before all was sent. A plain socket still gives what it said,
             # where a stream would have given it up with the connection.
             with suppress(BrokenPipeError, ConnectionResetError):
@@ -66,21 +67,24 @@ class Clamd:
                 answer += more
         return answer.partition(b"\0")[0]
 
-    async def _connected(self) -> socket.socket:
+    async def _connect(self) -> socket.socket:
         loop, address = asyncio.get_running_loop(), self._settings.address
-        family, place = socket.AF_UNIX, address  # type: tuple[socket.AddressFamily, Any]
-        if not address.startswith("/"):
-            host, port = parse_listen(address)
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            family, place = found[0][0], found[0][4]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            await loop.sock_connect(sock, place)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+        if address.startswith("/"):
+            return await _connected(socket.AF_UNIX, address)
+        host, port = parse_listen(address)
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await _connected(found[0][0], found[0][4])
+
+
+async def _connected(family: socket.AddressFamily, place: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, place)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def _send(sock: socket.socket, pieces: Pieces) -> None:
