@@ -75,7 +75,10 @@ async def _change(node: Node, incoming: Incoming, prepared: Prepared) -> Change:
         target, decision = recipient.target, recipient.decision
         if decision is not None:
             waiting = QueuedRecipient(
-                position, str(target.address), target.address.domain, context={"original": target.original}
+                position,
+                str(target.address),
+                target.address.domain,
+                context={"original": target.original, **recipient.wishes.context()},
             )
             failures.append(Failure(waiting, render_reply(decision, utf8=False, public_url=public_url)))
     notice = await bounce(node, node.spool, prepared.message, failures, node.clock.now_ms())

@@ -14,6 +14,7 @@ from mailgov.mail.reply import Reply
 from mailgov.relay.edits import mail_date
 from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
+from mailgov.relay.notify import wants_failures
 from mailgov.relay.own import prepare_own
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
 
@@ -34,11 +35,16 @@ async def bounce(
 ) -> Prepared | None:
     """The DSN for these failures, for the caller to store with them.
 
-    None for mail from the null reverse-path: a bounce is never bounced (RFC 5321 6.1). It goes
-    to the reverse-path from `<>`, with the header of what failed. Raises what `prepare_own` raises.
+    None for mail from the null reverse-path: a bounce is never bounced (RFC 5321 6.1); nor for
+    recipients whose failure the sender does not wish to hear of (RFC 3461 4.1). It goes to the
+    reverse-path from `<>`, with the header of what failed. Raises what `prepare_own` raises.
     """
     if not message.reverse_path:
         log.info("no bounce to the null reverse-path", queue_id=message.queue_id)
+        return None
+    failures = [failure for failure in failures if wants_failures(failure.recipient)]
+    if not failures:
+        log.info("no bounce wished for", queue_id=message.queue_id)
         return None
     content = build_dsn(
         reporting_mta=node.settings.hostname,

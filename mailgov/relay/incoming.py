@@ -15,6 +15,7 @@ from mailgov.policy import Decision
 from mailgov.relay import edits, judge
 from mailgov.relay.contents.found import Content
 from mailgov.relay.expand import Target
+from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
 from mailgov.relay.senders.found import Sender
 from mailgov.store.snapshot import AccountEntry
 
@@ -31,6 +32,7 @@ class Recipient:
     facts: judge.Known
     decision: Decision | None = None
     rejected: bool = False
+    wishes: RecipientWishes = NOTHING
 
     @property
     def provider(self) -> str | None:
@@ -52,6 +54,7 @@ class Incoming:
     """Session, account and path facts."""
     smtputf8: bool = False
     eight_bit: bool = False
+    wishes: MessageWishes = NO_WISHES
     recipients: list[Recipient] = field(default_factory=list)
     decisions: list[DecisionRecord] = field(default_factory=list)
     sender: Sender = field(default_factory=Sender)

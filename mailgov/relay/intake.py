@@ -208,6 +208,7 @@ def _queued(
                 "agency": r.target.account.agency if r.target.account else None,
                 "original": r.target.original,
                 "facts": _plain(r.facts) if not r.target.local else None,
+                **r.wishes.context(),
             },
         )
         for position, r in enumerate(incoming.recipients)
@@ -228,6 +229,7 @@ def _queued(
             "automatic": event.automatic,
             "message_id": event.message_id,
             "facts": _plain(facts) if outside else None,
+            **incoming.wishes.context(),
         },
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
@@ -14,6 +14,7 @@ from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
 from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.node import Node
+from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
 from mailgov.store.snapshot import AccountEntry
 
 JUDGED_AT_ONCE = 100
@@ -40,26 +41,30 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class MailParameters:
-    """What MAIL announced (RFC 1870, 6152, 6531)."""
+    """What MAIL announced (RFC 1870, 3461, 6152, 6531)."""
 
     smtputf8: bool = False
     eight_bit: bool = False
     size_bytes: int = 0
+    wishes: MessageWishes = NO_WISHES
 
     @classmethod
     def read(cls, given: Mapping[str, str | None]) -> MailParameters:
-        """From MAIL's parameters by name. Raises MailError 555 for others and 501 for a malformed SIZE.
+        """From MAIL's parameters by name. Raises MailError 555 for others and 501 for malformed values.
 
         AUTH (RFC 4954 5) is taken and nothing is made of it: everyone writes as himself.
         """
         body = (given.get("BODY") or "7BIT").upper()
         size = given.get("SIZE") or "0"
-        known = given.keys() <= {"SMTPUTF8", "BODY", "SIZE", "AUTH"}
+        known = given.keys() <= {"SMTPUTF8", "BODY", "SIZE", "AUTH", "RET", "ENVID"}
         if not known or given.get("SMTPUTF8") is not None or body not in ("7BIT", "8BITMIME"):
             raise MailError(Reply(555, "5.5.4", "MAIL parameter not recognized or not implemented"))
         if not (size.isascii() and size.isdigit()) or len(size) > 20:
             raise MailError(Reply(501, "5.5.4", "SIZE takes a number of octets"))
-        return cls("SMTPUTF8" in given, body == "8BITMIME", int(size))
+        if "AUTH" in given and not given["AUTH"]:
+            raise MailError(Reply(501, "5.5.4", "AUTH takes an address or <>"))
+        wishes = MessageWishes.read(given)
+        return cls("SMTPUTF8" in given, body == "8BITMIME", int(size), wishes)
 
 
 class Transaction:
@@ -87,6 +92,7 @@ class Transaction:
             facts=facts,
             smtputf8=parameters.smtputf8,
             eight_bit=parameters.eight_bit,
+            wishes=parameters.wishes,
         )
         self._keys: set[str] = set()
 
@@ -106,7 +112,7 @@ class Transaction:
         self._note(decision)
         return MAIL_OK
 
-    async def rcpt(self, address: Address) -> Reply:
+    async def rcpt(self, address: Address, wishes: RecipientWishes = NOTHING) -> Reply:
         """The reply to RCPT. A rejection for one recipient leaves the others alone."""
         if address.domain in self._node.directory.snapshot.disabled_domains:
             return self._refuse(DISABLED, "disabled_domain")
@@ -134,7 +140,7 @@ class Transaction:
         for position, r in enumerate(judged, len(self.incoming.recipients)):
             if r.decision is not None:
                 self._note(r.decision, position)
-        self.incoming.recipients += judged
+        self.incoming.recipients += [replace(r, wishes=wishes) for r in judged]
         return RCPT_OK
 
     def _targets(self, address: Address) -> tuple[Target, ...] | None:

@@ -6,6 +6,7 @@ from mailgov.mail.reply import MailError, Reply
 from mailgov.relay import auth
 from mailgov.relay.edits import Trace
 from mailgov.relay.listener import address_of
+from mailgov.relay.notify import RecipientWishes
 from mailgov.relay.path import parse_mailbox, parse_path
 from mailgov.relay.session.replies import SERVICE_CLOSING
 from mailgov.relay.session.sign_in import SignIn
@@ -88,15 +89,14 @@ class Envelope(SignIn):
             await self.push("503 5.5.1 The message has begun")
             return
         path, given = parse_path(arg, "TO:")
-        if given:
-            raise MailError(Reply(555, "5.5.4", "RCPT parameter not recognized or not implemented"))
+        wishes = RecipientWishes.read(given, smtputf8=self._transaction.incoming.smtputf8)
         if path.lower() == "postmaster":  # RFC 5321 4.5.1: without a domain, in any case
             path = f"postmaster@{min(self._node.directory.snapshot.domains, default=self.hostname)}"
         address = parse_mailbox(path)
         if not address.ascii and not self._transaction.incoming.smtputf8:
             raise MailError(Reply(553, "5.6.7", "Address needs SMTPUTF8"))
         before = len(self._transaction.incoming.recipients)
-        reply = await self._transaction.rcpt(address)
+        reply = await self._transaction.rcpt(address, wishes)
         if reply.positive and len(self._transaction.incoming.recipients) == before:
             await self._count_junk()
         await self._reply(reply)

@@ -38,6 +38,21 @@ async def text_of(prepared: Prepared | None) -> bytes:
     return prepared.message.body.data
 
 
+@pytest.mark.parametrize(
+    ("notify", "told"),
+    [(None, True), (["NEVER"], False), (["SUCCESS", "DELAY"], False), (["DELAY", "FAILURE"], True)],
+)
+async def test_who_did_not_wish_to_hear_of_a_failure_is_not_told(
+    node: Node, notify: list[str] | None, told: bool
+) -> None:
+    """RFC 3461 4.1; where nothing was said, a failure is reported."""
+    message = queued(TO)
+    (recipient,) = message.recipients
+    context = {**recipient.context, "dsn": {"notify": notify, "orcpt": "rfc822;x@example.org"}}
+    message = replace(message, recipients=(replace(recipient, context=context),))
+    assert (await report(node, message, NEVER) is not None) is told
+
+
 async def test_it_is_a_multipart_report_from_the_null_reverse_path(node: Node) -> None:
     prepared = await report(node, queued(TO), NEVER, host="mx.example.org")
     assert prepared is not None
