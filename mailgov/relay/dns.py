@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,10 @@ import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 import structlog
+from dns.rdata import Rdata
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.PTR import PTR
+from dns.rdtypes.ANY.TXT import TXT
 
 from mailgov.mail.domains import ascii_domain, normal_domain
 from mailgov.settings import DnsSettings
@@ -21,6 +26,13 @@ log = structlog.get_logger()
 MX_LIMIT = 20
 """Exchangers looked at for one domain: RFC 5321 5.1 asks for two at least."""
 ADDRESS_LIMIT = 8
+
+VALUES_LIMIT = 100
+"""Records of one answer that are looked at."""
+VALUE_OCTETS = 8192
+"""Of one TXT record: no SPF, DKIM or DMARC record of everyday mail comes near it."""
+LOOKUPS_AT_ONCE = 256
+"""Questions about strangers under way in one worker; the others wait, and the wait is part of their time."""
 
 MxStatus = Literal["ok", "implicit", "null", "nxdomain", "temporary"]
 
@@ -44,6 +56,22 @@ class AddressAnswer:
 
     addresses: tuple[str, ...]
     temporary: bool = False
+
+
+RecordKind = Literal["A", "AAAA", "MX", "PTR", "TXT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of one name and kind; empty unless `ok`.
+
+    Addresses and names as text, names without the final dot, exchangers best first, a TXT record's
+    strings joined with each octet as the character of that number (RFC 7208 3.3, RFC 6376 3.6.2.2).
+    `none`: the name is there, such a record is not; `temporary`: the answer is not known now.
+    """
+
+    status: Literal["ok", "none", "nxdomain", "temporary"]
+    values: tuple[str, ...] = ()
 
 
 def _system_resolver() -> dns.asyncresolver.Resolver:
@@ -77,6 +105,7 @@ class Resolver:
         resolver.timeout = min(settings.timeout_s, 2.0)
         resolver.cache = dns.resolver.LRUCache(settings.cache_size)
         self._resolver = resolver
+        self._places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
     async def mx(self, domain: str) -> MxAnswer:
         """The exchangers of `domain` by preference, lower-case, without the final dot."""
@@ -112,3 +141,40 @@ class Resolver:
                 continue
             found += [record.to_text() for record in answer]
         return AddressAnswer(tuple(found[:ADDRESS_LIMIT]), temporary and not found)
+
+    async def records(self, name: str, kind: RecordKind) -> Records:
+        """What the DNS says of `name`, for the checks of who writes in; a name that is none is `nxdomain`."""
+        try:
+            question = _labels(name)
+        except (dns.exception.DNSException, UnicodeError):
+            return Records("nxdomain")
+        try:
+            async with asyncio.timeout(self._resolver.lifetime), self._places:
+                answer = await self._resolver.resolve(question, kind, search=False)
+        except dns.resolver.NXDOMAIN:
+            return Records("nxdomain")
+        except dns.resolver.NoAnswer:
+            return Records("none")
+        except (dns.exception.DNSException, OSError, TimeoutError):
+            return Records("temporary")
+        return Records("ok", tuple(_text(record) for record in _in_order(answer))[:VALUES_LIMIT])
+
+
+def _labels(name: str) -> dns.name.Name:
+    """The name as it is written: a backslash is an octet like any other."""
+    labels = [label.encode("ascii") for label in name.removesuffix(".").split(".")]
+    return dns.name.Name([*labels, b""])
+
+
+def _in_order(answer: dns.resolver.Answer) -> list[Rdata]:
+    return sorted(answer, key=lambda record: record.preference if isinstance(record, MX) else 0)
+
+
+def _text(record: Rdata) -> str:
+    if isinstance(record, TXT):
+        return b"".join(record.strings)[:VALUE_OCTETS].decode("latin-1")
+    if isinstance(record, MX):
+        return record.exchange.to_text(omit_final_dot=True)
+    if isinstance(record, PTR):
+        return record.target.to_text(omit_final_dot=True)
+    return record.to_text()

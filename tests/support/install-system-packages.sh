@@ -19,6 +19,7 @@ needs=(
   "libnet-ssleay-perl|perl:Net::SSLeay|swaks over TLS"
   "libio-socket-ssl-perl|perl:IO::Socket::SSL|swaks over TLS"
   "libauthen-sasl-perl|perl:Authen::SASL|swaks with AUTH"
+  "python3-yaml|glob:/usr/lib/python3/dist-packages/yaml/__init__.py|conformance suites that are YAML"
   "strace|strace|proof that data is synced before 250"
   "dovecot-imapd|glob:/usr/lib/dovecot/imap|reading mail by IMAP"
   "clamav-daemon|clamd|malware found by clamd"
