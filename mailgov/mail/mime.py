@@ -11,6 +11,7 @@ the likeliest reading alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ from mailgov.mail.transfer import ENCODED, Data, decoded
 PART_LIMIT = 1000
 DEPTH_LIMIT = 50
 NAME_LIMIT = 200
+
+LEAF_FIELD_OCTETS = 4096
+"""Of a field that may name a part: a name of 255 Vietnamese letters in RFC 2231 takes 2.3 KB."""
 
 NAME_CHARACTERS = 255
 """Characters kept of one name; no file system takes more."""
@@ -60,10 +64,11 @@ _SIGNATURE_TYPES = {
 _SIGNATURE_ORDER = ("dkim", "smime", "pgp")
 
 _MESSAGES = frozenset({b"message/rfc822", b"message/global"})
+_NAMED = re.compile(rb"name|attachment", re.IGNORECASE)
 _NAMES = frozenset({b"filename", b"name"})
 _NAMING = frozenset({b"content-disposition", b"content-type", b"content-description"})
 
-__all__ = ["Attached", "Data", "MimeLook", "look"]
+__all__ = ["Attached", "Data", "Leaf", "MimeLook", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,22 @@ class Attached:
     start: int
     end: int
     encoding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A part that may be shown as a file, attached or not, inside attached messages too.
+
+    `fields` are its values of Content-Disposition and Content-Type, which may name it, cut to
+    `LEAF_FIELD_OCTETS`. `inside` is what it lies in where that was itself encoded, None for the message.
+    """
+
+    start: int
+    end: int
+    encoding: bytes
+    kind: bytes
+    fields: tuple[bytes, ...]
+    inside: bytearray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +118,8 @@ class MimeLook:
     description, an attached message's subject, each in every reading."""
     contents: tuple[Attached, ...] = ()
     """The attachments themselves, in order; what is attached to an attached message lies inside that."""
+    leaves: tuple[Leaf, ...] = ()
+    """Every part but multiparts and unnamed text, in every reading of the boundaries."""
 
 
 def look(
@@ -123,6 +146,7 @@ def look(
         walk.complete and header.complete,
         highest(list(walk.marks)),
         tuple(walk.contents),
+        tuple(walk.leaves),
     )
 
 
@@ -138,6 +162,7 @@ class _Walk:
         self.signatures: set[str] = set()
         self.attachments = 0
         self.contents: list[Attached] = []
+        self.leaves: list[Leaf] = []
         self.marks: set[str | None] = set()
         self.complete = True
         self._fields_left = _ALL_FIELDS
@@ -156,6 +181,7 @@ class _Walk:
         type_parameters = parameters(content_type)
         self._note_signature(kind, type_parameters)
         message = depth > 0 and kind.startswith(b"message/rfc822")
+        self._note_leaf(header, kind, content_types, start, end)
         leaf = not kind.startswith(b"multipart/") and kind not in _SIGNATURE_TYPES
         if leaf and self._note_attachment(header, type_parameters, message):
             self._note_content(header, start, end)
@@ -324,6 +350,20 @@ class _Walk:
             and token(type_parameters, b"smime-type").lower() == b"signed-data"
         ):
             self.signatures.add("smime")
+
+    def _note_leaf(
+        self, header: HeaderBlock, kind: bytes, content_types: list[bytes], start: int, end: int
+    ) -> None:
+        fields = tuple(
+            value[:LEAF_FIELD_OCTETS]
+            for value in (*header.all(b"content-disposition")[:4], *content_types[:4])
+        )
+        text = kind.startswith(b"text/") and not any(_NAMED.search(value) for value in fields)
+        if kind.startswith(b"multipart/") or text:
+            return
+        encoding = _kind(header.first(b"content-transfer-encoding") or b"")
+        inside = self._data if isinstance(self._data, bytearray) and self._inside_encoded else None
+        self.leaves.append(Leaf(start, end, encoding, kind, fields, inside))
 
     def _note_content(self, header: HeaderBlock, start: int, end: int) -> None:
         if self._inside_encoded or (self.contents and start < self.contents[-1].end):

@@ -86,7 +86,7 @@ async def prepare(
     # What is refused anyway no service is asked about, and a state secret is shown to none.
     decision = await judge.decide(node, Stage.DATA, dict(facts), without=CONTENT_FACTS)
     if decision is None or not decision.rejected:
-        incoming.content = await check_content(node, incoming, writer)
+        incoming.content = await check_content(node, incoming, writer, seen.mime)
         facts |= incoming.content.facts()
         decision = await judge.decide(node, Stage.DATA, facts)
     if decision is not None and decision.rejected:

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from mailgov.mail.files.risks import attachment_risks
+from mailgov.mail.mime import MimeLook
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay.contents.clamd import Malware
 from mailgov.relay.contents.found import Content
 from mailgov.relay.contents.turn import Unavailable
 from mailgov.relay.incoming import Incoming
-from mailgov.relay.node import Node
+from mailgov.relay.node import INLINE_BYTES, Node
 from mailgov.settings.model import Failure
 from mailgov.store.spool import BodyWriter
 
@@ -23,14 +25,36 @@ SLICE_BYTES = 262_144
 NOT_CHECKED = Reply(451, "4.7.1", "The message cannot be checked now, please try again later")
 
 
-async def check_content(node: Node, incoming: Incoming, writer: BodyWriter) -> Content:
+async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen: MimeLook) -> Content:
     """What the services that are set up and our own look find.
 
     Raises MailError 451 where one of them gives no verdict and its failure mode is `defer`;
     SpoolError where the body cannot be read.
     """
+    if incoming.source == "own":
+        return Content()
+    risks = await _risks(node, writer, seen)
     malware = await _malware(node, incoming, writer)
-    return Content(malware.word, malware.name) if malware else Content()
+    return Content(
+        malware=None if malware is None else malware.word,
+        malware_name=None if malware is None else malware.name,
+        risks=risks,
+    )
+
+
+async def _risks(node: Node, writer: BodyWriter, seen: MimeLook) -> tuple[str, ...]:
+    if not seen.leaves and seen.complete:
+        return ()
+
+    def work() -> tuple[str, ...]:
+        with writer.view() as data:
+            return attachment_risks(data, seen)
+
+    # What is in an archive is not bounded by the size of the message: never on the loop.
+    risks = await node.aside(work, max(writer.size_bytes, INLINE_BYTES + 1), blocks=writer.in_file)
+    for risk in risks:
+        node.counters.add(f"attachment_{risk.replace('-', '_')}")
+    return risks
 
 
 async def _malware(node: Node, incoming: Incoming, writer: BodyWriter) -> Malware | None:

@@ -1,0 +1,1 @@
+"""What attached files really are: by name, by content, and by what lies inside them."""

@@ -1,0 +1,188 @@
+"""What is risky in what a message carries: a walk over its parts, bounded in depth, number and octets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mailgov.mail.events import ATTACHMENT_RISKS
+from mailgov.mail.files import kinds, office, packed, zips
+from mailgov.mail.files.names import DOCUMENTS, IMAGES, PROGRAMS, SCRIPTS, deceives, extensions, readings
+from mailgov.mail.files.source import Octets, Source, of_bytes, of_compressed, of_pieces
+from mailgov.mail.mime import Data, Leaf, MimeLook
+from mailgov.mail.parameters import texts
+from mailgov.mail.transfer import decoded
+
+DEPTH_LIMIT = 3
+"""Archives inside archives that are opened; a document with an archive in it counts as one."""
+FILES_LIMIT = 5000
+"""Files looked at in one message, those in archives included."""
+INFLATED_OCTETS = 1 << 25
+"""What is unpacked of one message's archives in all, to be looked into in its turn: 32 MB."""
+ONE_OCTETS = 1 << 24
+"""Of that, for one file; one that is larger costs as much."""
+OPENING_OCTETS = 1 << 18
+"""Of that, what each archive costs at least; opening a thousand tiny ones is dear too."""
+STREAM_OCTETS = 1 << 20
+"""Of that, what a compressed stream costs at least: a block of bzip2 is undone as a whole."""
+DECLARED_OCTETS = 1 << 30
+"""What the files of one archive may come to by its own word before it is called too large."""
+UNBOUNDED = 1 << 62
+"""An attachment itself is bounded by the size of the message."""
+_CODED_HEAD = 3 * kinds.HEAD_OCTETS
+"""Encoded octets that hold a head, but for a quoted-printable one that is all escapes."""
+_NAMES = frozenset({b"filename", b"name"})
+_MACRO_FOLDERS = ("xl/macrosheets/", "basic/script-", "scripts/python/")
+_DOCUMENT_TYPES = (b"image/", b"audio/", b"video/", b"application/pdf", b"application/msword")
+_CONTAINERS = frozenset({kinds.ZIP, kinds.RAR, kinds.SEVEN_ZIP, kinds.TAR})
+_STREAMS = frozenset({kinds.GZIP, kinds.BZIP2, kinds.XZ})
+
+
+def attachment_risks(data: Data, seen: MimeLook) -> tuple[str, ...]:
+    """The kinds of `mail.events.ATTACHMENT_RISKS` that a message's parts are, each once.
+
+    Costs CPU: not on the event loop. Memory: the largest archive whole, and `INFLATED_OCTETS`.
+    """
+    walk = _Walk()
+    if not seen.complete:
+        walk.risks.add("nested")
+    for leaf in seen.leaves:
+        content = data if leaf.inside is None else leaf.inside
+        source = _decoded(content, leaf)
+        # An attached message may be named after what it is about, such as a host or "Node.js".
+        attached = leaf.kind.startswith(b"message/") and kinds.is_message(source.head)
+        walk.file(() if attached else _names(leaf), source, 0, leaf.kind)
+    return tuple(risk for risk in ATTACHMENT_RISKS if risk in walk.risks)
+
+
+def _names(leaf: Leaf) -> frozenset[str]:
+    return frozenset(name for value in leaf.fields for name in texts(value, _NAMES))
+
+
+def _decoded(data: Data, leaf: Leaf) -> Source:
+    def pieces(end: int) -> Iterator[bytes]:
+        return decoded(data, leaf.start, end, leaf.encoding)
+
+    head = b"".join(pieces(min(leaf.end, leaf.start + _CODED_HEAD)))[: kinds.HEAD_OCTETS]
+    return of_pieces(lambda: pieces(leaf.end), head)
+
+
+@dataclass(slots=True)
+class _Room:
+    """What may still be done for this message."""
+
+    files: int = FILES_LIMIT
+    octets: int = INFLATED_OCTETS
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self.risks: set[str] = set()
+        self._room = _Room()
+
+    def file(self, names: Iterable[str], source: Source, depth: int, declared: bytes = b"") -> None:
+        """One file under all names that it may have."""
+        self._room.files -= 1
+        if self._room.files < 0:
+            self.risks.add("nested")
+            return
+        kind = kinds.kind_of(source.head) if source.head else None
+        every = [reading for name in names for reading in readings(name)]
+        self._judge_names(every, kind)
+        if kind in {None, kinds.TEXT} and any(extensions(name)[:1] == ("zip",) for name in every):
+            kind = kinds.ZIP  # something may stand before an archive
+        if kind == kinds.PROGRAM:
+            self._program(every, declared)
+        elif kind == kinds.SCRIPT:
+            self.risks.add("script")
+        elif kind is not None and kind != kinds.TEXT:
+            self._open(every, kind, source, depth, declared)
+
+    def _judge_names(self, names: list[str], kind: str | None) -> None:
+        for name in names:
+            last = next(iter(extensions(name)), "")
+            if last == "com" and kind is not None and kind != kinds.PROGRAM:
+                continue  # what reads as a text or a document and is named after a host
+            if last in PROGRAMS:
+                self.risks.add("executable")
+            elif last in SCRIPTS:
+                self.risks.add("script")
+            elif last in IMAGES:
+                self.risks.add("nested")
+            if deceives(name):
+                self.risks.add("double-extension")
+
+    def _program(self, names: list[str], declared: bytes) -> None:
+        self.risks.add("executable")
+        shown = {next(iter(extensions(name)), "") for name in names}
+        if shown & DOCUMENTS or (not shown & PROGRAMS and declared.startswith(_DOCUMENT_TYPES)):
+            self.risks.add("disguised")
+
+    def _open(self, names: list[str], kind: str, source: Source, depth: int, declared: bytes) -> None:
+        if kind == kinds.CLOSED or depth >= DEPTH_LIMIT:
+            self.risks.add("nested")
+            return
+        whole = self._whole(source, kind, depth)
+        if whole is None:
+            self.risks.add("nested")
+        elif kind == kinds.OLE:
+            found = office.look_into(whole, self._room.files)
+            self._room.files -= found.entries
+            self._document(names, found, depth, declared)
+        elif kind in _STREAMS:
+            inner = [name.rpartition(".")[0] or name for name in names]
+            self.file(inner, of_compressed(whole, kind), depth + 1)
+        elif kind == kinds.SEVEN_ZIP:
+            self.risks.add("encrypted" if packed.seven_zip_encrypted(whole) else "nested")
+        elif kind in _CONTAINERS:
+            self._archive(kind, whole, depth)
+
+    def _whole(self, source: Source, kind: str, depth: int) -> Octets | None:
+        """All of an archive, paid for out of the room: what comes as it is costs only the opening."""
+        limit = UNBOUNDED if depth == 0 else min(self._room.octets, ONE_OCTETS)
+        if self._room.octets <= 0:
+            return None
+        whole = source.whole(limit)
+        self._room.octets -= STREAM_OCTETS if kind in _STREAMS else OPENING_OCTETS if depth else 0
+        if depth > 0:
+            self._room.octets -= limit if whole is None else len(whole)
+        return whole
+
+    def _document(self, names: list[str], found: office.Ole, depth: int, declared: bytes) -> None:
+        if found.installer:
+            self._program(names, declared)
+        for risk, there in (
+            ("macro", found.macro),
+            ("encrypted", found.encrypted),
+            ("nested", not found.complete),
+        ):
+            if there:
+                self.risks.add(risk)
+        for name, source in found.inside:
+            self.file([name], source, depth + 1)
+
+    def _archive(self, kind: str, whole: Octets, depth: int) -> None:
+        readers = {kinds.ZIP: zips.members, kinds.TAR: packed.tar_members, kinds.RAR: packed.rar_members}
+        declared = 0
+        try:
+            for member in readers[kind](whole):
+                declared += member.size
+                if declared > DECLARED_OCTETS:
+                    self.risks.add("nested")
+                self._member(member, depth)
+                if self._room.files < 0:
+                    self.risks.add("nested")
+                    return
+        except zips.NotReadable:
+            self.risks.add("nested")
+
+    def _member(self, member: zips.Member, depth: int) -> None:
+        name = member.name.lower()
+        if name.endswith("vbaproject.bin") or name.startswith(_MACRO_FOLDERS):
+            self.risks.add("macro")
+        if member.encrypted:
+            self.risks.add("encrypted")
+        if member.folder:
+            self._room.files -= 1
+        else:
+            self.file([member.name], member.source or of_bytes(b""), depth + 1)

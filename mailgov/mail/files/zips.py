@@ -1,0 +1,87 @@
+"""What a zip holds, by its central directory (APPNOTE 4.3), however it was made."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailgov.mail.files.source import Octets, Source, of_deflated, of_stored
+
+_END, _ENTRY, _LOCAL = b"PK\x05\x06", b"PK\x01\x02", b"PK\x03\x04"
+_END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
+_END_OCTETS, _ENTRY_OCTETS, _LOCAL_OCTETS = 22, 46, 30
+_COMMENT_OCTETS = 65_535
+_STORED, _DEFLATED, _AES = 0, 8, 99
+_IN_ZIP64 = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry; `source` is None where it cannot be read here: encrypted, of another method, or broken."""
+
+    name: str
+    encrypted: bool
+    size: int
+    source: Source | None
+
+    @property
+    def folder(self) -> bool:
+        return self.name.endswith("/") and self.size == 0
+
+
+class NotReadable(Exception):
+    """No directory can be told, or it is broken from here on."""
+
+
+def members(data: Octets) -> Iterator[Member]:
+    """The entries, read as they are asked for. Raises NotReadable and nothing else."""
+    try:
+        at, end, base = _directory(data)
+        view = memoryview(data)
+        while at + _ENTRY_OCTETS <= end and data[at : at + 4] == _ENTRY:
+            flags, method = struct.unpack_from("<HH", data, at + 8)
+            packed, size = struct.unpack_from("<II", data, at + 20)
+            name, extra, comment = struct.unpack_from("<HHH", data, at + 28)
+            (local,) = struct.unpack_from("<I", data, at + 42)
+            start = at + _ENTRY_OCTETS
+            text = data[start : start + name].decode("utf-8", "replace")
+            encrypted = bool(flags & 0x41) or method == _AES
+            source = None if encrypted else _source(view, base + local, packed, method)
+            yield Member(text, encrypted, size, source)
+            at = start + name + extra + comment
+    except struct.error as error:
+        raise NotReadable(str(error)) from None
+    if at < end and data[at : at + 4] not in (_END, _END64):
+        raise NotReadable("octets in the directory that are no entry")
+
+
+def _directory(data: Octets) -> tuple[int, int, int]:
+    """Where the directory begins and ends, and what is to be added to its offsets."""
+    end = data.rfind(_END, max(0, len(data) - _END_OCTETS - _COMMENT_OCTETS))
+    if end < 0:
+        raise NotReadable("no end record")
+    size, offset = struct.unpack_from("<II", data, end + 12)
+    stop = end
+    if _IN_ZIP64 in (size, offset) and data[end - 20 : end - 16] == _LOCATOR64:
+        (stop,) = struct.unpack_from("<Q", data, end - 12)
+        if data[stop : stop + 4] != _END64:
+            raise NotReadable("no end record of ZIP64")
+        size, offset = struct.unpack_from("<QQ", data, stop + 40)
+    start = stop - size  # where something stands before the archive, offsets begin behind that
+    if start < 0 or data[start : start + 4] not in (_ENTRY, _END, _END64):
+        start = offset
+    if not 0 <= start <= stop or (size and data[start : start + 4] != _ENTRY):
+        raise NotReadable("no directory")
+    return start, stop, start - offset
+
+
+def _source(view: memoryview, local: int, packed: int, method: int) -> Source | None:
+    if method not in {_STORED, _DEFLATED} or not 0 <= local < len(view) or packed == _IN_ZIP64:
+        return None
+    if bytes(view[local : local + 4]) != _LOCAL:
+        return None
+    name, extra = struct.unpack_from("<HH", view, local + 26)
+    start = local + _LOCAL_OCTETS + name + extra
+    part = view[start : start + packed]
+    return of_stored(part) if method == _STORED else of_deflated(part)
