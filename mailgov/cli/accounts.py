@@ -36,6 +36,8 @@ PermanentOption = Annotated[
     ),
 ]
 
+LimitOption = Annotated[int | None, typer.Option()]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
@@ -176,6 +178,7 @@ def account_show(address: AddressArgument, config: ConfigOption = None, as_json:
             "posts": posts,
             "writes as": [one.address, *one.grants],
             "registered": list(one.registered),
+            "may send": [f"{name} {number or 'without limit'}" for name, number in one.limits.items()],
             "seats": [" of ".join(filter(None, (seat.role, seat.agency))) for seat in one.seats],
         }
     )
@@ -225,6 +228,35 @@ def account_enable(address: AddressArgument, config: ConfigOption = None) -> Non
 
     common.act(config, lambda ctx, actor: accounts.enable_account(ctx, actor, address))
     common.say(f"enabled {address}")
+
+
+@account.command("limit")
+def account_limit(
+    address: AddressArgument,
+    messages_per_hour: LimitOption = None,
+    messages_per_day: LimitOption = None,
+    recipients_per_day: LimitOption = None,
+    new_recipients_per_day: Annotated[
+        int | None, typer.Option(help="Outside addresses that the agency has not met before.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set how much an account may send; 0 is no limit. What is not given is as the settings have it."""
+    from mailgov.admin import limits
+
+    given = {
+        "messages_per_hour": messages_per_hour,
+        "messages_per_day": messages_per_day,
+        "recipients_per_day": recipients_per_day,
+        "new_recipients_per_day": new_recipients_per_day,
+    }
+    kept = common.act(config, lambda ctx, actor: limits.limit_account(ctx, actor, address, given))
+    if as_json:
+        common.print_json(kept)
+    else:
+        told = ", ".join(f"{name} {number or 'without limit'}" for name, number in kept.items())
+        common.say(f"{address} may send: {told or 'as the settings have it'}")
 
 
 @account.command("password")

@@ -57,6 +57,7 @@ class Act(StrEnum):
     ACCOUNT_REVOKE = "account.revoke"
     ACCOUNT_MOVE = "account.move"
     ACCOUNT_EDIT = "account.edit"
+    ACCOUNT_LIMIT = "account.limit"
     SEAT_ADD = "seat.add"
     SEAT_REMOVE = "seat.remove"
     DIRECTORY_IMPORT = "directory.import"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import Decision, Stage
-from mailgov.relay import intake, judge
+from mailgov.relay import intake, judge, sending, sending_alarm
 from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
 from mailgov.relay.incoming import Incoming, Recipient
@@ -95,6 +95,7 @@ class Transaction:
             wishes=parameters.wishes,
         )
         self._keys: set[str] = set()
+        self._alarm: asyncio.Task[None] | None = None
 
     @property
     def has_recipients(self) -> bool:
@@ -135,6 +136,9 @@ class Transaction:
         rejected = [r for r in judged if r.rejected]
         if len(rejected) == len(judged) and rejected[0].decision is not None:
             return await self._reject(judged, rejected[0].decision)
+        refusal = await self._over_limit([r for r in judged if not r.rejected])
+        if refusal is not None:
+            return refusal
         # Some members of a list may not be written to: the others get the message, the record tells.
         self._keys.update(r.target.address.key for r in judged)
         for position, r in enumerate(judged, len(self.incoming.recipients)):
@@ -142,6 +146,19 @@ class Transaction:
                 self._note(r.decision, position)
         self.incoming.recipients += [replace(r, wishes=wishes) for r in judged]
         return RCPT_OK
+
+    async def _over_limit(self, accepted: Sequence[Recipient]) -> Reply | None:
+        """What an account hears that has sent too much already; counts what is accepted otherwise."""
+        node, account = self._node, self._peer.account
+        if account is None or not accepted:
+            return None
+        outside = [r.target.address.key for r in accepted if not r.target.local]
+        first = not self.incoming.recipients
+        exceeded = await sending.take(node, account, outside, recipients=1, first=first)
+        if exceeded is None:
+            return None
+        self._alarm = node.keep(sending_alarm.tell(node, account, self.incoming, accepted[0], exceeded))
+        return self._refuse(exceeded.reply, "sending_limit")
 
     def _targets(self, address: Address) -> tuple[Target, ...] | None:
         """Final recipients; None when the address is neither ours nor this peer's to relay to."""

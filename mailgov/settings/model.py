@@ -166,6 +166,26 @@ class SignInSettings(Room):
     """Sign-ins that wait for their turn in one process, from known networks and others each: 4 s of work."""
 
 
+class LimitSettings(Room):
+    """What one account sends on one node; 0 is no limit. An administrator may set others for an account."""
+
+    messages_per_hour: int = Field(100, ge=0)
+    """By hand nobody writes one in 36 s for an hour; who does mail merges has a shared mailbox."""
+    messages_per_day: int = Field(500, ge=0)
+    """One a minute for a working day. Google's and Microsoft's for one user are 2000 and 10000."""
+    recipients_per_day: int = Field(1000, ge=0)
+    """As the client names them: a list of ours is one."""
+    new_recipients_per_day: int = Field(200, ge=0)
+    """Addresses outside the province that neither wrote to us nor were written to by the agency: a stolen
+    password writes to nobody else, an official rarely meets twenty in a day."""
+    shared_factor: int = Field(4, ge=1)
+    """A shared or functional mailbox stands for a desk of several people, or for a program."""
+    agency_factor: int = Field(20, ge=1)
+    """An agency as a whole: more than that takes several stolen passwords."""
+    burst_factor: int = Field(3, ge=2)
+    """From this many times a limit on, 550 in the place of 452."""
+
+
 class DnsSettings(Room):
     nameservers: list[HostPort] = []
     """Default: the system's."""
@@ -316,4 +336,5 @@ class Settings(Room):
     sign_in: SignInSettings = SignInSettings()
     clamd: ClamdSettings = ClamdSettings()
     rspamd: RspamdSettings = RspamdSettings()
+    limits: LimitSettings = LimitSettings()
     demo: DemoSettings = DemoSettings()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy import Select, and_, delete, exists, or_, select, update
@@ -45,6 +46,8 @@ class AccountView:
     grants: tuple[str, ...]
     registered: tuple[str, ...]
     seats: tuple[Seat, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """What an administrator lets it send, by the names of `entries.LIMITS`."""
 
     def post_on(self, day: date) -> Post | None:
         """The post held on `day`."""
@@ -124,6 +127,11 @@ async def edit_account(session: Session, address: str, *, display_name: str, cit
 async def set_suspended(session: Session, address: str, suspended_ms: int | None) -> None:
     """Suspend an account, or (None) let it in again."""
     await _change(session, address, suspended_ms=suspended_ms)
+
+
+async def set_limits(session: Session, address: str, limits: Mapping[str, int] | None) -> None:
+    """What the account may send, by the names of `entries.LIMITS`; None leaves it to the settings."""
+    await _change(session, address, sending_limits=limits)
 
 
 async def set_password(
@@ -232,6 +240,7 @@ async def _views(session: Session, query: Select[Account]) -> list[AccountView]:
             grants=tuple(sorted(grants.get(row.id or 0, ()))),
             registered=tuple(sorted(registered.get(row.id or 0, ()))),
             seats=seats.get(row.id or 0, ()),
+            limits=row.sending_limits or {},
         )
         for row in rows
     ]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+LIMITS = ("messages_per_hour", "messages_per_day", "recipients_per_day", "new_recipients_per_day")
+"""What an account may send, by the names of settings and of what an administrator sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class AccountEntry:
     """Its own address, those granted to it, and the aliases that lead to it alone."""
     registered: frozenset[str]
     """Outside addresses registered for its holder or for its agency."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """What an administrator lets it send, of `LIMITS`; 0 is no limit. The settings tell the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ class Snapshot:
     """All registered addresses."""
     disabled_domains: frozenset[str] = frozenset()
     """Domains that were ours and are disabled: nobody signs in there, nothing is relayed there."""
+    overseers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Accounts to be told of trouble: the operators' under "", an agency's administrators' under its code."""
 
     def is_local(self, domain: str) -> bool:
         """True for a domain of the province that is not disabled."""

@@ -1,4 +1,5 @@
-"""Losable state of a node: who wrote to us lately, failed sign-ins, and where people sign in from.
+"""Losable state of a node: who wrote to us lately, failed sign-ins and where people sign in from,
+and what its other tables (`guard_tables`) hold for `sending`.
 
 A SQLite file beside the spools (WAL, synchronous=OFF) that all workers of the node share. No
 decision that may not be lost rests on it alone: correspondents come back from the ledger, and
@@ -17,27 +18,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from mailgov.store.guard_tables import BOUNDS, CORRESPONDENT_LIMIT, FAILURE_LIMIT, SCHEMA
+
 T = TypeVar("T")
 
-CORRESPONDENT_LIMIT = 500_000
-"""Addresses that are remembered (about 50 MB); the ones silent for the longest go first."""
-FAILURE_LIMIT = 100_000
-"""Keys whose failed sign-ins are counted; an attack from many addresses must not fill a disk."""
 PRUNE_EVERY = 1000
 """Writes between two looks at the limits."""
 BUSY_S = 0.5
 """A worker waits this long for another's write, then goes on without."""
 OPEN_ATTEMPTS = 10
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS correspondent (address TEXT PRIMARY KEY, last_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS correspondent_last ON correspondent (last_ms);
-CREATE TABLE IF NOT EXISTS sign_in_failure (
-  key TEXT PRIMARY KEY, count INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS sign_in_failure_last ON sign_in_failure (last_ms);
-CREATE TABLE IF NOT EXISTS sign_in_success (key TEXT PRIMARY KEY, last_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS sign_in_success_last ON sign_in_success (last_ms);
-"""
 _NOTE = """
 INSERT INTO correspondent VALUES (?, ?)
 ON CONFLICT (address) DO UPDATE SET last_ms = max(last_ms, excluded.last_ms)
@@ -63,10 +53,9 @@ class Guard:
         self, path: Path, *, correspondents: int = CORRESPONDENT_LIMIT, failures: int = FAILURE_LIMIT
     ) -> None:
         self._path = path
-        self._limits = {
-            "correspondent": correspondents,
-            "sign_in_failure": failures,
-            "sign_in_success": failures,
+        own = {"correspondent": correspondents, "sign_in_failure": failures, "sign_in_success": failures}
+        self._bounds = {
+            table: bound._replace(rows=own.get(table, bound.rows)) for table, bound in BOUNDS.items()
         }
         self._lock = threading.Lock()
         self._writes = 0
@@ -85,7 +74,7 @@ class Guard:
     def wrote_last(self, address: str) -> int | None:
         """When this outside address (look-up form) last wrote to us, in ms, or None."""
         query = "SELECT last_ms FROM correspondent WHERE address = ?"
-        return self._run(lambda c: _number(c.execute(query, (address,))), None)
+        return self.run(lambda c: _number(c.execute(query, (address,))), None)
 
     def note_writer(self, address: str, ms: int) -> None:
         """The address wrote at this time; an earlier time never replaces a later one."""
@@ -96,15 +85,15 @@ class Guard:
         rows = list(seen)
 
         def note(connection: sqlite3.Connection) -> None:
-            with _transaction(connection):
+            with transaction(connection):
                 connection.executemany(_NOTE, rows)
 
-        self._run(note, None, writes=len(rows))
+        self.run(note, None, writes=len(rows))
 
     def note_failure(self, key: str, now_ms: int, window_ms: int) -> int:
         """Count a failed sign-in under `key`; returns how many there were without `window_ms` of quiet."""
         row = (key, now_ms, now_ms - window_ms)
-        return self._run(lambda c: _number(c.execute(_FAIL, row)), None, writes=1) or 1
+        return self.run(lambda c: _number(c.execute(_FAIL, row)), None, writes=1) or 1
 
     def failures(self, key: str, now_ms: int, window_ms: int) -> Failures | None:
         """Failed sign-ins under `key`; None once `window_ms` have passed since the last."""
@@ -114,23 +103,24 @@ class Guard:
             row = connection.execute(query, (key, now_ms - window_ms)).fetchone()
             return None if row is None else Failures(*row)
 
-        return self._run(read, None)
+        return self.run(read, None)
 
     def forget_failures(self, key: str) -> None:
         """A sign-in succeeded, or an administrator unlocked it."""
-        self._run(lambda c: c.execute("DELETE FROM sign_in_failure WHERE key = ?", (key,)), None)
+        self.run(lambda c: c.execute("DELETE FROM sign_in_failure WHERE key = ?", (key,)), None)
 
     def note_success(self, key: str, now_ms: int) -> None:
         """A sign-in succeeded under `key`, such as an account and the network that it came from."""
         statement = "INSERT OR REPLACE INTO sign_in_success VALUES (?, ?)"
-        self._run(lambda c: c.execute(statement, (key, now_ms)), None, writes=1)
+        self.run(lambda c: c.execute(statement, (key, now_ms)), None, writes=1)
 
     def last_success(self, key: str) -> int | None:
         """When a sign-in last succeeded under `key`, in ms, or None."""
         query = "SELECT last_ms FROM sign_in_success WHERE key = ?"
-        return self._run(lambda c: _number(c.execute(query, (key,))), None)
+        return self.run(lambda c: _number(c.execute(query, (key,))), None)
 
-    def _run(self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, writes: int = 0) -> T:
+    def run(self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, writes: int = 0) -> T:
+        """`work` on the file, for the modules of this room; `otherwise` where the file is at fault."""
         with self._lock:
             try:
                 result = work(self._connection)
@@ -146,14 +136,12 @@ class Guard:
         if self._writes < PRUNE_EVERY:
             return
         self._writes = 0
-        for table, limit in self._limits.items():
-            count = _number(self._connection.execute(f"SELECT count(*) FROM {table}")) or 0  # noqa: S608 - a constant
+        for table, (key, limit) in self._bounds.items():  # names are constants
+            count = _number(self._connection.execute(f"SELECT count(*) FROM {table}")) or 0  # noqa: S608 - as above
             if count > limit:
-                oldest = "SELECT {0} FROM {1} ORDER BY last_ms LIMIT ?"
-                name = "address" if table == "correspondent" else "key"
-                chosen = oldest.format(name, table)
+                oldest = f"SELECT {key} FROM {table} ORDER BY last_ms LIMIT ?"  # noqa: S608 - as above
                 self._connection.execute(
-                    f"DELETE FROM {table} WHERE {name} IN ({chosen})",  # noqa: S608 - names are constants
+                    f"DELETE FROM {table} WHERE {key} IN ({oldest})",  # noqa: S608 - as above
                     (count - limit + limit // 10,),
                 )
 
@@ -192,7 +180,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")
-        connection.executescript(_SCHEMA)
+        connection.executescript(SCHEMA)
     except BaseException:
         connection.close()
         raise
@@ -200,7 +188,8 @@ def _open(path: Path | None) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """A write transaction from its first statement on: what was read in it still stands."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

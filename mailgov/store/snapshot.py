@@ -24,6 +24,7 @@ from mailgov.store.tables import (
     Account,
     AccountGrant,
     AccountPost,
+    AccountSeat,
     Alias,
     AliasTarget,
     DirectoryState,
@@ -42,6 +43,10 @@ __all__ = [
     "revisions",
     "save",
 ]
+
+
+OVERSEERS = ("operator", "agency_admin")
+"""Roles of `identity.roles` whose seats are told of trouble."""
 
 
 async def revisions(db: Database) -> tuple[int, int]:
@@ -74,6 +79,7 @@ async def load_snapshot(db: Database, now_ms: int, *, timezone: str = TIMEZONE) 
         aliases=aliases,
         signing_keys=_signing_keys(rows.keys),
         registered=registered.all,
+        overseers=_overseers(rows.overseers),
     )
 
 
@@ -88,6 +94,7 @@ class _Rows:
     registered: Sequence[Row[Any]]
     aliases: Sequence[Row[Any]]
     keys: Sequence[Row[Any]]
+    overseers: Sequence[Row[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,7 @@ async def _rows(session: AsyncSession, today: date) -> _Rows:
 
     domain, post, key = columns(Domain), columns(AccountPost), columns(DkimKey)
     alias, target = columns(Alias), columns(AliasTarget)
+    account, seat = columns(Account), columns(AccountSeat)
     valid = (or_(post.valid_from.is_(None), post.valid_from <= today)) & (
         or_(post.valid_until.is_(None), post.valid_until > today)
     )
@@ -136,6 +144,12 @@ async def _rows(session: AsyncSession, today: date) -> _Rows:
             select(alias.address, alias.kind, target.address.label("target"))
             .outerjoin(table(AliasTarget), target.alias_id == alias.id)
             .order_by(alias.address, target.id)
+        ),
+        overseers=await all_of(
+            select(account.address, seat.agency_code)
+            .join(table(AccountSeat), seat.account_id == account.id)
+            .where(seat.role.in_(OVERSEERS), account.suspended_ms.is_(None))
+            .order_by(account.address)
         ),
         keys=await all_of(select(*key).where(key.state == "active").order_by(key.domain, key.selector)),
     )
@@ -169,6 +183,7 @@ def _accounts(
             citizen_desk=row.citizen_desk,
             addresses=frozenset(addresses[row.address]),
             registered=registered.of_account(row.id, agency),
+            limits=row.sending_limits or {},
         )
     return entries
 
@@ -194,6 +209,13 @@ def _aliases(rows: _Rows) -> dict[str, AliasEntry]:
         if row.target is not None:
             found.append(row.target)
     return {address: AliasEntry(address, kinds[address], tuple(found)) for address, found in targets.items()}
+
+
+def _overseers(rows: Sequence[Row[Any]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        found[row.agency_code] = (*found.get(row.agency_code, ()), row.address)
+    return found
 
 
 def _signing_keys(rows: Sequence[Row[Any]]) -> dict[str, tuple[SigningKey, ...]]:

@@ -75,6 +75,7 @@ def _snapshot(raw: dict[str, Any]) -> Snapshot:
         },
         registered=frozenset(raw["registered"]),
         disabled_domains=frozenset(raw["disabled_domains"]),
+        overseers={agency: tuple(told) for agency, told in raw.get("overseers", {}).items()},
     )
 
 

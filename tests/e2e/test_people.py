@@ -7,11 +7,13 @@ import smtplib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from email import message_from_bytes, policy
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser
 
+from tests.support import messages
 from tests.support.browser import CHROMIUM, Tab, chromium, open_tab, tab
 from tests.support.processes import wait_until
 from tests.support.province import AN, PASSWORD, Province, running_province
@@ -104,6 +106,34 @@ def test_the_command_line_says_what_a_first_password_is_for(desk: Province) -> N
     )
     set_back = ["account", "password", AN, "--password-stdin"]
     desk.service.cli(*set_back, as_json=False, stdin=f"{PASSWORD}\n").expect()
+
+
+def test_a_stolen_password_does_not_flood_the_world(desk: Province) -> None:
+    """A thief signs in with a real client; the operator reads of it and does what the mail says."""
+    desk.service.cli("account", "limit", AN, "--new-recipients-per-day", "5").expect()
+    followed(desk)
+    world = [f"nan-nhan-{number}@example.org" for number in range(20)]
+    with desk.service.smtp(desk.service.submission) as session:
+        session.starttls()
+        session.login(AN, PASSWORD)
+        refused = session.sendmail(AN, world, messages.plain(AN, world[0]))
+        assert {code for code, _ in refused.values()} == {452, 550}, "more and more, then for good"
+        assert list(refused) == world[5:]
+        (alarm,) = desk.inbox("operator@caobang.gov.vn")
+        mail = message_from_bytes(alarm, policy=policy.default)
+        text = mail.get_body().get_content()  # type: ignore[union-attr]  # there is one
+        command = re.findall(r"^ *mailgov (account disable .*)$", text, re.MULTILINE)[0]
+        desk.service.cli(*command.split(), as_json=False).expect()
+        followed(desk)
+        assert session.mail(AN)[0] == 535
+    assert not mail_signs_in(desk, AN, PASSWORD)
+    wait_until(lambda: len(desk.sink.messages) == 1, what="the one message")
+    assert len(desk.sink.messages[0].recipients) == 5
+    (record,) = wait_until(lambda: desk.messages(verdict="rejected", account=AN), what="the record")
+    assert record["recipients"][0]["last_reply"].startswith("452 4.7.1 ")
+    desk.service.cli("account", "limit", AN).expect()
+    desk.service.cli("account", "enable", AN, as_json=False).expect()
+    followed(desk)
 
 
 @CHROMIUM

@@ -101,6 +101,8 @@ class Service:
                 "submissions": f"127.0.0.1:{self.submissions}",
             },
             "http": {"listen": f"127.0.0.1:{self.http_port}", "public_url": self.url("")},
+            # Programs send as fast as they can here; people are held to the limits that are shipped.
+            "limits": {"shared_factor": 10_000, "agency_factor": 10_000},
             "imap": {"listen": f"127.0.0.1:{self.imap}", "imaps": f"127.0.0.1:{self.imaps}"},
         }
         if not written.get("tls", {}).get("certificate"):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mailgov.admin.limits import HIGHEST
 from mailgov.api.deps import Text
 from mailgov.api.paging import PageQuery
 from mailgov.api.schemas import Answer, Asked
@@ -34,6 +35,17 @@ class SeatBody(Answer):
     agency: str | None = Field(description="Null for the whole province.")
 
 
+class SendingLimits(Answer):
+    """Set by an administrator; 0 is no limit, null leaves it to the settings."""
+
+    messages_per_hour: int | None = None
+    messages_per_day: int | None = None
+    recipients_per_day: int | None = None
+    new_recipients_per_day: int | None = Field(
+        None, description="Outside addresses that the agency has not met before."
+    )
+
+
 class AccountBody(Answer):
     """An account as people see it."""
 
@@ -49,6 +61,7 @@ class AccountBody(Answer):
     grants: list[str] = Field(description="Addresses, beside its own, that it may write as.")
     registered: list[str] = Field(description="Outside addresses that the holder calls their own.")
     seats: list[SeatBody]
+    sending_limits: SendingLimits = Field(description="Set for this account; null where the settings decide.")
     created_at: str
     sample: bool
 
@@ -105,6 +118,18 @@ class Moving(Asked):
     on: Day = Field(None, description="The first day there. Default: today.")
 
 
+Limit = Annotated[int | None, Field(ge=0, le=HIGHEST, description="0 is no limit, null the settings'.")]
+
+
+class LimitsAsked(Asked):
+    """What is not given is as the settings have it."""
+
+    messages_per_hour: Limit = None
+    messages_per_day: Limit = None
+    recipients_per_day: Limit = None
+    new_recipients_per_day: Limit = None
+
+
 class SeatAsked(Asked):
     role: Role
     agency: Text | None = Field(None, description="For an agency's own roles.")
@@ -133,6 +158,7 @@ def account_body(view: AccountView, today: date, zone: str) -> AccountBody:
         grants=list(view.grants),
         registered=list(view.registered),
         seats=[SeatBody(role=seat.role, agency=seat.agency) for seat in view.seats],
+        sending_limits=SendingLimits(**view.limits),
         created_at=iso(view.created_ms, zone),
         sample=view.sample,
     )

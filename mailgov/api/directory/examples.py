@@ -42,6 +42,12 @@ _ACCOUNT: Example = {
     "grants": ["snv@caobang.gov.vn"],
     "registered": [],
     "seats": [{"role": "clerk", "agency": "snv"}],
+    "sending_limits": {
+        "messages_per_hour": None,
+        "messages_per_day": 2000,
+        "recipients_per_day": None,
+        "new_recipients_per_day": None,
+    },
     "created_at": _MADE,
     "sample": False,
 }
@@ -106,6 +112,7 @@ EXAMPLES: dict[str, Example] = {
     "AccountEdit": {"display_name": "Phạm Thị Hòa"},
     "Granting": {"address": "snv@caobang.gov.vn"},
     "Moving": {"agency": "stc", "on": "2026-01-01"},
+    "LimitsAsked": {"messages_per_day": 2000},
     "SeatAsked": {"role": "clerk", "agency": "snv"},
     "AliasPage": _page(_ALIAS),
     "AliasBody": _ALIAS,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from mailgov.admin import accounts, registered, seats
+from mailgov.admin import accounts, limits, registered, seats
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.api.deps import Bare, Reading
@@ -18,6 +18,7 @@ from mailgov.api.directory.accounts import (
     AccountQuery,
     FirstPassword,
     Granting,
+    LimitsAsked,
     Moving,
     NewAccountAsked,
     NewAccountBody,
@@ -155,6 +156,17 @@ async def change_registered(
         Act.ADDRESS_REGISTER if act == "add" else Act.ADDRESS_UNREGISTER,
         _load(address),
         lambda ctx, actor: do(ctx, actor, asked.address, account=address),
+    )
+
+
+@router.post("/accounts/{address}/limits", response_model=AccountBody, responses=write_problems())
+async def limit_account(writing: Writing, address: Address, asked: LimitsAsked, _bare: Bare) -> Response:
+    """How much the account may send, in the place of what was set before."""
+    return await changed(
+        writing,
+        Act.ACCOUNT_LIMIT,
+        _load(address),
+        lambda ctx, actor: limits.limit_account(ctx, actor, address, asked.model_dump()),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, Column, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from mailgov.store.tables.base import ms, refers_to, row_id
@@ -64,6 +64,8 @@ class Account(SQLModel, table=True):
     recovery_hash: str | None = None
     """SHA-256 of the recovery code that lets the holder set a new password alone."""
     citizen_desk: bool = False
+    sending_limits: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """What an administrator lets it send, by the names of `entries.LIMITS`."""
     created_ms: int = ms()
     suspended_ms: int | None = ms(default=None)
     sample: bool = False

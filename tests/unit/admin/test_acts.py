@@ -26,6 +26,7 @@ from mailgov.admin import (
     figures,
     groups,
     keys,
+    limits,
     messages,
     passwords,
     policies,
@@ -113,6 +114,9 @@ RUNS: dict[Act, Run] = {
     Act.ACCOUNT_MOVE: lambda ctx, actor: accounts.move_account(ctx, actor, at("annv"), agency="stc"),
     Act.ACCOUNT_EDIT: lambda ctx, actor: accounts.edit_account(
         ctx, actor, at("annv"), display_name="Nguyễn Văn Ân"
+    ),
+    Act.ACCOUNT_LIMIT: lambda ctx, actor: limits.limit_account(
+        ctx, actor, at("annv"), {"messages_per_day": 9}
     ),
     Act.SEAT_ADD: lambda ctx, actor: seats.add_seat(ctx, actor, at("annv"), Role.CLERK, agency="snv"),
     Act.SEAT_REMOVE: lambda ctx, actor: seats.remove_seat(ctx, actor, at("annv"), Role.CLERK, agency="snv"),

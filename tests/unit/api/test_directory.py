@@ -108,12 +108,18 @@ async def test_an_accounts_life(api: Api, office: Office) -> None:
         ("snv", "2026-01-01"),
         ("stc", None),
     ]
+    limited = await office.change(f"{path}/limits", {"messages_per_day": 2000, "new_recipients_per_day": 0})
+    assert limited["sending_limits"] == {
+        "messages_per_hour": None, "messages_per_day": 2000,
+        "recipients_per_day": None, "new_recipients_per_day": 0,
+    }  # fmt: skip
+    assert set((await office.change(f"{path}/limits", {}))["sending_limits"].values()) == {None}
     assert (await office.change(f"{path}/disable"))["state"] == "disabled"
     assert (await office.change(f"{path}/enable"))["state"] == "open"
     acts = [row[0] for row in table(api, "SELECT act FROM audit WHERE object LIKE 'annv@%' ORDER BY id")]
     assert acts == [
         "account.add", "account.edit", "account.password", "account.grant", "account.revoke", "seat.add",
-        "seat.remove", "account.move", "account.disable", "account.enable",
+        "seat.remove", "account.move", "account.limit", "account.limit", "account.disable", "account.enable",
     ]  # fmt: skip
 
 
@@ -296,6 +302,7 @@ REQUESTS: list[tuple[Act, str, str, object]] = [
     (Act.ACCOUNT_GRANT, "POST", f"accounts/{at('annv')}/grants/add", {"address": at("operator")}),
     (Act.ADDRESS_REGISTER, "POST", f"accounts/{at('annv')}/registered/add", {"address": "x@example.org"}),
     (Act.SEAT_ADD, "POST", f"accounts/{at('annv')}/seats/add", {"role": "operator"}),
+    (Act.ACCOUNT_LIMIT, "POST", f"accounts/{at('annv')}/limits", {"messages_per_day": 0}),
     (Act.ACCOUNT_DISABLE, "POST", f"accounts/{at('annv')}/disable", None),
     (Act.ALIAS_READ, "GET", "aliases", None),
     (Act.ALIAS_ADD, "POST", "aliases", {"address": at("x"), "targets": [at("annv")]}),

@@ -20,9 +20,13 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("risks", sa.JSON(none_as_null=True), nullable=False, server_default="[]")
         )
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("sending_limits", sa.JSON(none_as_null=True), nullable=True))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("account", schema=None) as batch_op:
+        batch_op.drop_column("sending_limits")
     with op.batch_alter_table("message", schema=None) as batch_op:
         for name in ("risks", "spam_score", "spam", "malware", "arc"):
             batch_op.drop_column(name)

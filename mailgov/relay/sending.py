@@ -1,0 +1,119 @@
+"""How much an account and its agency may send: a stolen password must not flood the world.
+
+Counted at RCPT, on the node's guard, whether or not the message is finished. See docs/limits.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from mailgov.mail.reply import Reply
+from mailgov.relay.node import Node
+from mailgov.settings import LimitSettings
+from mailgov.store import sending
+from mailgov.store.entries import LIMITS, AccountEntry
+from mailgov.store.sending import Charge
+
+_UNITS = {
+    "messages_per_hour": ("thu trong mot gio", "messages an hour", "gio sau", "next hour"),
+    "messages_per_day": ("thu trong mot ngay", "messages for today", "ngay mai", "tomorrow"),
+    "recipients_per_day": ("nguoi nhan trong mot ngay", "recipients for today", "ngay mai", "tomorrow"),
+    "new_recipients_per_day": (
+        "nguoi nhan moi trong mot ngay",
+        "new recipients for today",
+        "ngay mai",
+        "tomorrow",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """A limit that is reached. `holder` is an account's address or an agency's code."""
+
+    holder: str
+    agency: bool
+    limit: str
+    """One of `LIMITS`."""
+    allowed: int
+    day: str
+    reply: Reply
+
+
+def allowance(settings: LimitSettings, account: AccountEntry) -> dict[str, int]:
+    """What the account may send, by limit; 0 is no limit. An administrator's word comes first."""
+    factor = 1 if account.kind == "personal" else settings.shared_factor
+    return {name: account.limits.get(name, getattr(settings, name) * factor) for name in LIMITS}
+
+
+async def take(
+    node: Node, account: AccountEntry, outside: Sequence[str], *, recipients: int, first: bool
+) -> Exceeded | None:
+    """Count a recipient of `account`, or say which limit it is over.
+
+    `first`: the message counts too. `recipients` as the client names them, so that a list is one;
+    `outside` are those beyond the province, in look-up form.
+    """
+    settings = node.settings.limits
+    now_ms = node.clock.now_ms()
+    local = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(node.settings.province.timezone))
+    day, hour = f"{local:%Y-%m-%d}", f"{local:%Y-%m-%dT%H}"
+    amounts = {
+        "messages_per_hour": int(first),
+        "messages_per_day": int(first),
+        "recipients_per_day": recipients,
+        "new_recipients_per_day": None if outside else 0,
+    }
+    charges, of_agency = [], {}
+    for agency, holder, allowed in _holders(settings, account):
+        for name, limit in allowed.items():
+            if limit and amounts[name] != 0:
+                key = f"{'agency' if agency else 'account'}:{holder}|{name}"
+                span = hour if name == "messages_per_hour" else day
+                charges.append(Charge(key, span, limit, amounts[name]))
+                of_agency[key] = (agency, holder, name)
+    if not charges:
+        return None
+    scope = f"agency:{account.agency}" if account.agency else f"account:{account.address}"
+    over = await asyncio.get_running_loop().run_in_executor(
+        node.executor, sending.charge, node.guard, charges, scope, outside, now_ms
+    )
+    if over is None:
+        return None
+    agency, holder, name = of_agency[over.charge.key]
+    allowed_now = over.charge.limit
+    # A program that queues comes back with what it could not send; who goes on and on is no such program.
+    for_good = over.refused > (settings.burst_factor - 1) * allowed_now
+    reply = _reply(name, allowed_now, agency=agency, for_good=for_good)
+    return Exceeded(holder, agency, name, allowed_now, day, reply)
+
+
+def _holders(settings: LimitSettings, account: AccountEntry) -> list[tuple[bool, str, dict[str, int]]]:
+    """Whose limits count: the account's own first, so that it is named before its agency."""
+    found = [(False, account.address, allowance(settings, account))]
+    if account.agency is not None:
+        # What an administrator lets one account send is not the others' to share.
+        shared = [name for name in LIMITS if name not in account.limits]
+        whole = {name: getattr(settings, name) * settings.agency_factor for name in shared}
+        found.append((True, account.agency, whole))
+    return found
+
+
+def _reply(name: str, limit: int, *, agency: bool, for_good: bool) -> Reply:
+    unit_vi, unit, until_vi, until = _UNITS[name]
+    who_vi, who = ("Co quan", "agency") if agency else ("Hop thu", "account")
+    if for_good:
+        text = (
+            f"{who_vi} da qua xa gioi han {limit} {unit_vi}, hay lien he quan tri vien"
+            f" / This {who} is far over its limit of {limit} {unit}, ask your administrator"
+        )
+        return Reply(550, "5.7.1", text)
+    text = (
+        f"{who_vi} da dat gioi han {limit} {unit_vi}, gui lai {until_vi} hoac lien he quan tri vien"
+        f" / This {who} has reached its limit of {limit} {unit}, try again {until} or ask your administrator"
+    )
+    return Reply(452, "4.7.1", text)
