@@ -12,6 +12,7 @@ from mailgov.identity.passwords import PasswordChecker
 from mailgov.relay.acts import Acts
 from mailgov.relay.attempt import Attempt
 from mailgov.relay.clock import Clock
+from mailgov.relay.contents.rspamd import password_of
 from mailgov.relay.dns import Resolver
 from mailgov.relay.follow import Follower
 from mailgov.relay.forward import Forwarder
@@ -88,6 +89,10 @@ def check_relay(settings: Settings) -> tuple[str, ...]:
     """
     build_listeners(settings)
     build_router(settings, Resolver(settings.dns))
+    try:
+        password_of(settings.rspamd)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"key rspamd.password_file: {error}") from None
     return build_policy(settings).warnings
 
 

@@ -12,6 +12,7 @@ from mailgov.mail.mime import MimeLook
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay.contents.clamd import Malware
 from mailgov.relay.contents.found import Content
+from mailgov.relay.contents.rspamd import RECIPIENTS_LIMIT, Spam
 from mailgov.relay.contents.turn import Unavailable
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.node import INLINE_BYTES, Node
@@ -34,10 +35,17 @@ async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen
     if incoming.source == "own":
         return Content()
     risks = await _risks(node, writer, seen)
-    malware = await _malware(node, incoming, writer)
+    asked = (_malware(node, incoming, writer), _spam(node, incoming, writer))
+    malware, spam = await asyncio.gather(*asked, return_exceptions=True)
+    if isinstance(malware, BaseException):  # not before both are done with the body
+        raise malware
+    if isinstance(spam, BaseException):
+        raise spam
     return Content(
         malware=None if malware is None else malware.word,
         malware_name=None if malware is None else malware.name,
+        spam=None if spam is None else spam.word,
+        spam_score=None if spam is None else spam.score,
         risks=risks,
     )
 
@@ -68,6 +76,35 @@ async def _malware(node: Node, incoming: Incoming, writer: BodyWriter) -> Malwar
         found = Malware("unchecked")
     node.counters.add(f"malware_{found.word}")
     return found
+
+
+async def _spam(node: Node, incoming: Incoming, writer: BodyWriter) -> Spam | None:
+    rspamd, settings = node.scanners.rspamd, node.settings.rspamd
+    if rspamd is None or incoming.source not in settings.sources:
+        return None
+    envelope = _envelope(incoming, node.settings.hostname)
+    try:
+        found = await rspamd.check(envelope, lambda limit: pieces(node, writer, limit), writer.size_bytes)
+    except Unavailable as error:
+        _not_checked(node, incoming, "spam", settings.failure, error)
+        found = Spam("unchecked")
+    node.counters.add(f"spam_{found.word}")
+    return found
+
+
+def _envelope(incoming: Incoming, hostname: str) -> list[tuple[str, str]]:
+    """Where the message comes from, in rspamd's words."""
+    told = [
+        ("IP", incoming.trace.client_address),
+        ("Helo", incoming.trace.helo),
+        ("From", f"<{incoming.reverse_path}>"),
+        ("Queue-Id", incoming.queue_id),
+        ("MTA-Name", hostname),
+    ]
+    if incoming.account is not None:
+        told.append(("User", incoming.account.address))
+    accepted = [r.target for r in incoming.recipients if not r.rejected][:RECIPIENTS_LIMIT]
+    return told + [("Rcpt", f"<{target.address}>") for target in accepted]
 
 
 def _not_checked(node: Node, incoming: Incoming, what: str, failure: Failure, error: Unavailable) -> None:
