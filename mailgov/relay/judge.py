@@ -105,6 +105,8 @@ async def _gather(node: Node, names: Iterable[str], facts: Known) -> None:
             facts[name] = isinstance(authors, tuple) and any(_ours(node, author) for author in authors)
         elif name == "recipient.wrote_in_days":
             facts[name] = await _wrote_in_days(node, str(facts.get("recipient.address")))
+        elif name == "sender.listed":
+            facts[name] = ()  # what is from outside brings it along: see `transaction`
         else:
             facts[name] = Unknown(f"{FACTS[name].source} does not tell here")
 

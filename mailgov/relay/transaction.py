@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import Decision, Stage
-from mailgov.relay import intake, judge, sending, sending_alarm
+from mailgov.relay import dnsbl, greylist, intake, judge, sending, sending_alarm
 from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
 from mailgov.relay.incoming import Incoming, Recipient
@@ -103,13 +103,17 @@ class Transaction:
 
     async def mail(self) -> Reply:
         """The reply to MAIL: may this account write as this reverse-path, and is there room?"""
-        if self._node.spool.full:
+        node = self._node
+        if node.spool.full:
             return self._refuse(OUT_OF_STORAGE, "storage")
-        decision = await judge.decide(self._node, Stage.MAIL, dict(self.incoming.facts))
+        if self._peer.account is None:
+            listed = await dnsbl.listed(node.resolver, node.settings.dnsbl, self._peer.client_address)
+            self.incoming.facts["sender.listed"] = listed
+        decision = await judge.decide(node, Stage.MAIL, dict(self.incoming.facts))
         if decision is None:
             return INTERNAL_ERROR
         if decision.outcome == "reject":
-            return await intake.reject_message(self._node, self.incoming, decision)
+            return await intake.reject_message(node, self.incoming, decision)
         self._note(decision)
         return MAIL_OK
 
@@ -136,7 +140,10 @@ class Transaction:
         rejected = [r for r in judged if r.rejected]
         if len(rejected) == len(judged) and rejected[0].decision is not None:
             return await self._reject(judged, rejected[0].decision)
-        refusal = await self._over_limit([r for r in judged if not r.rejected])
+        if self._peer.account is None:
+            refusal = await self._put_off(address, judged[0].target)
+        else:
+            refusal = await self._over_limit(self._peer.account, [r for r in judged if not r.rejected])
         if refusal is not None:
             return refusal
         # Some members of a list may not be written to: the others get the message, the record tells.
@@ -147,10 +154,16 @@ class Transaction:
         self.incoming.recipients += [replace(r, wishes=wishes) for r in judged]
         return RCPT_OK
 
-    async def _over_limit(self, accepted: Sequence[Recipient]) -> Reply | None:
+    async def _put_off(self, address: Address, target: Target) -> Reply | None:
+        """What a stranger hears who is to come back later."""
+        path = str(self.incoming.facts["mail.reverse_path"])
+        reply = await greylist.put_off(self._node, self._peer.client_address, path, address, target)
+        return None if reply is None else self._refuse(reply, "greylisted")
+
+    async def _over_limit(self, account: AccountEntry, accepted: Sequence[Recipient]) -> Reply | None:
         """What an account hears that has sent too much already; counts what is accepted otherwise."""
-        node, account = self._node, self._peer.account
-        if account is None or not accepted:
+        node = self._node
+        if not accepted:
             return None
         outside = [r.target.address.key for r in accepted if not r.target.local]
         first = not self.incoming.recipients
@@ -182,6 +195,8 @@ class Transaction:
 
     async def _judged(self, target: Target) -> Recipient:
         facts = judge.recipient_facts(self._node, target)
+        if target.local and greylist.always_reached(target.original):
+            facts["sender.listed"] = ()
         question = {**self.incoming.facts, **facts}
         decision = await judge.decide(self._node, Stage.RCPT, question)
         if not target.local:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+)
 
 
 class Listen(NamedTuple):
@@ -56,6 +65,12 @@ Failure = Literal["accept", "defer"]
 Scanned = Literal["mx", "submission", "trusted"]
 Action = Literal["no action", "greylist", "add header", "rewrite subject", "soft reject", "reject"]
 """What rspamd says is to be done with a message."""
+
+_ZONE = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){1,8}")
+PRIVATE_NETWORKS = (
+    "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+    "::1/128", "fc00::/7", "fe80::/10",
+)  # fmt: skip
 
 
 class Room(BaseModel):
@@ -184,6 +199,38 @@ class LimitSettings(Room):
     """An agency as a whole: more than that takes several stolen passwords."""
     burst_factor: int = Field(3, ge=2)
     """From this many times a limit on, 550 in the place of 452."""
+
+
+class DnsblSettings(Room):
+    """Block lists in the DNS (RFC 5782) that clients from outside are looked up in; none as shipped."""
+
+    zones: list[str] = Field([], max_length=8)
+    """Such as "zen.spamhaus.org": read a list's terms first, and ask it through a resolver of your own."""
+    exempt_networks: tuple[Network, ...] = PRIVATE_NETWORKS
+    """Never looked up: no list knows them, and nobody else is to."""
+
+    @field_validator("zones")
+    @classmethod
+    def _domains(cls, zones: list[str]) -> list[str]:
+        named = [zone.strip(".").lower() for zone in zones]
+        for zone in named:
+            if not _ZONE.fullmatch(zone):
+                raise ValueError(f"{zone!r} is no domain")
+        return named
+
+
+class GreylistingSettings(Room):
+    """Strangers are asked to come back: network (/24, /64), reverse-path and recipient together."""
+
+    enabled: bool = False
+    delay_s: float = Field(300.0, gt=0)
+    """Servers try again after 5 to 15 minutes; what sprays has gone on by then."""
+    back_within_s: float = Field(172_800.0, gt=0)
+    """A try after this long is a first one again: servers give up after some days (RFC 5321 4.5.4.1)."""
+    remember_days: int = Field(36, ge=1)
+    """Who came back is let through for this long, anew with each message: a monthly letter never waits."""
+    exempt_networks: tuple[Network, ...] = ()
+    """Beside `smtp.unlimited_networks`: partners' mail servers."""
 
 
 class DnsSettings(Room):
@@ -337,4 +384,6 @@ class Settings(Room):
     clamd: ClamdSettings = ClamdSettings()
     rspamd: RspamdSettings = RspamdSettings()
     limits: LimitSettings = LimitSettings()
+    dnsbl: DnsblSettings = DnsblSettings()
+    greylisting: GreylistingSettings = GreylistingSettings()
     demo: DemoSettings = DemoSettings()

@@ -12,6 +12,9 @@ SENT_LIMIT = 200_000
 """Accounts and agencies, a row for each of their limits: a province has about ten thousand."""
 WRITTEN_LIMIT = 1_000_000
 """Outside addresses that agencies have written to (about 60 MB); one that is forgotten is new again."""
+GREY_LIMIT = 500_000
+"""Pairs of sender and recipient that were seen from a network (about 50 MB); a flood of strangers
+pushes out those that were silent for the longest."""
 
 
 class Bound(NamedTuple):
@@ -27,6 +30,7 @@ BOUNDS = {
     "sign_in_success": Bound("key", FAILURE_LIMIT),
     "sent": Bound("key", SENT_LIMIT),
     "written": Bound("key", WRITTEN_LIMIT),
+    "grey": Bound("key", GREY_LIMIT),
 }
 
 SCHEMA = """
@@ -43,4 +47,8 @@ CREATE TABLE IF NOT EXISTS sent (
 CREATE INDEX IF NOT EXISTS sent_last ON sent (last_ms);
 CREATE TABLE IF NOT EXISTS written (key BLOB PRIMARY KEY, last_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS written_last ON written (last_ms);
+CREATE TABLE IF NOT EXISTS grey (
+  key BLOB PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, passed INTEGER NOT NULL
+  ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS grey_last ON grey (last_ms);
 """

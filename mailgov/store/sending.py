@@ -57,8 +57,8 @@ def charge(
     def work(connection: sqlite3.Connection) -> Over | None:
         with transaction(connection):
             keys = {address: _key(scope, address) for address in outside}
-            met = {address: _met(connection, keys[address], address) for address in keys}
-            strangers = sum(last is None for last in met.values())
+            last_met = {address: met(connection, scope, address) for address in keys}
+            strangers = sum(last is None for last in last_met.values())
             stand = []
             for one in charges:
                 taken, refused = connection.execute(_COUNT, (one.key, one.span)).fetchone() or (0, 0)
@@ -68,7 +68,7 @@ def charge(
                     return Over(one, refused + 1)
                 stand.append((one.key, one.span, taken + amount, refused, now_ms))
             connection.executemany(_KEEP, stand)
-            late = [keys[a] for a, last in met.items() if last is None or now_ms - last > REMEMBER_MS]
+            late = [keys[a] for a, last in last_met.items() if last is None or now_ms - last > REMEMBER_MS]
             connection.executemany(_WRITTEN, [(key, now_ms) for key in late])
             return None
 
@@ -98,9 +98,12 @@ def _key(scope: str, address: str) -> bytes:
     return hashlib.blake2b(f"{scope}\0{address}".encode(errors="replace"), digest_size=16).digest()
 
 
-def _met(connection: sqlite3.Connection, key: bytes, address: str) -> int | None:
-    """When they last met, in ms, as far as it is noted; None for strangers."""
-    row = connection.execute("SELECT last_ms FROM written WHERE key = ?", (key,)).fetchone()
+def met(connection: sqlite3.Connection, scope: str, address: str) -> int | None:
+    """When `scope` and an outside address last met, in ms, as far as it is noted; None for strangers.
+
+    It wrote to somebody here, or was written to from `scope`. For the modules of this room.
+    """
+    row = connection.execute("SELECT last_ms FROM written WHERE key = ?", (_key(scope, address),)).fetchone()
     if row is None:
         query = "SELECT last_ms FROM correspondent WHERE address = ?"
         row = connection.execute(query, (address,)).fetchone()

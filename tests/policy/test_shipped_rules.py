@@ -46,6 +46,7 @@ class Case:
     malware: str | None = None
     risks: tuple[str, ...] = ()
     spam: str | None = None
+    listed: tuple[str, ...] = ()
 
     def fact(self, policy: Policy, name: str) -> FactValue | Unknown:
         domain = self.address.rpartition("@")[2]
@@ -67,6 +68,7 @@ class Case:
             "content.malware": self.malware,
             "content.risks": self.risks,
             "content.spam": self.spam,
+            "sender.listed": self.listed,
         }
         if name == "recipient.mx_provider":
             known = self.mx is not None or policy.providers.is_free_domain(domain)
@@ -162,6 +164,14 @@ def test_at_rcpt(policy: Policy, case: Case, rule: str | None) -> None:
     assert (decision.outcome, decision.rule) == (expected, rule)
     if rule is not None:
         assert (decision.document, decision.article, decision.mode) == ("cao-bang", "mục 1b", "enforce")
+
+
+@pytest.mark.parametrize(("listener", "refused"), [("mx", True), ("submission", False), ("trusted", False)])
+def test_a_client_that_a_block_list_names(policy: Policy, listener: str, refused: bool) -> None:
+    decision = decide(policy, Stage.RCPT, Case(listener=listener, local=True, listed=("bl.example.net",)))
+    assert decision.rejected is refused
+    assert decision.rule == ("listed-client" if refused else None)
+    assert not decide(policy, Stage.RCPT, Case(listener=listener, local=True)).rejected
 
 
 def test_free_mail_is_a_matter_of_one_recipient_and_the_subject_is_not_asked(policy: Policy) -> None:
