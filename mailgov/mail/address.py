@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -9,14 +10,15 @@ from mailgov.mail.domains import normal_domain
 
 LOCAL_PART_OCTETS = 64  # RFC 5321 4.5.3.1.1
 DOMAIN_OCTETS = 255  # RFC 5321 4.5.3.1.2
+LABEL_OCTETS = 63  # RFC 1035 2.3.4
 PATH_OCTETS = 256  # RFC 5321 4.5.3.1.3, brackets included
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]|[^\x00-\x7f]"
 _DOT_STRING = re.compile(rf"(?:{_ATEXT})+(?:\.(?:{_ATEXT})+)*\Z")
 _QUOTED = re.compile(r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|[^\x00-\x7f]|\\[\x20-\x7e])*"\Z')
+_ESCAPE = re.compile(r"\\(.)")
 _LABEL = r"(?:[A-Za-z0-9]|[^\x00-\x7f])(?:(?:[A-Za-z0-9\-]|[^\x00-\x7f])*(?:[A-Za-z0-9]|[^\x00-\x7f]))?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
-_LITERAL = re.compile(r"\[[\x21-\x5a\x5e-\x7e]+\]\Z")
 
 
 class AddressError(ValueError):
@@ -47,8 +49,8 @@ class Address:
     def parse(cls, text: str) -> Address:
         """Read `local@domain`; raise AddressError for anything else.
 
-        Quoted local parts are accepted, address literals too (RFC 5321 4.1.3). Lengths are
-        counted in octets of UTF-8.
+        Quoted local parts are accepted, and lose quotes that they do not need (RFC 5321 4.1.2);
+        address literals too (4.1.3). Lengths are counted in octets of UTF-8.
         """
         local, at, domain = text.rpartition("@")
         if not at or not local:
@@ -65,11 +67,36 @@ class Address:
             domain = normal_domain(domain)
         except ValueError:
             raise AddressError("malformed domain") from None
-        if not (_DOT_STRING.match(local) or _QUOTED.match(local)):
+        if _QUOTED.match(local):
+            bare = _ESCAPE.sub(r"\1", local[1:-1])
+            local = bare if _DOT_STRING.match(bare) else local
+        elif not _DOT_STRING.match(local):
             raise AddressError("malformed local part")
-        if not (_DOMAIN.match(domain) or _LITERAL.match(domain)):
+        if not (is_domain(domain) or _is_literal(domain)):
             raise AddressError("malformed domain")
         return cls(local, domain)
+
+
+def is_domain(text: str) -> bool:
+    """Whether the text is a domain's name by its letters (RFC 5321 4.1.2, RFC 6531 3.3)."""
+    if not _DOMAIN.match(text):
+        return False
+    return all(len(label) <= LABEL_OCTETS for label in text.split("."))
+
+
+def _is_literal(domain: str) -> bool:
+    """`[192.0.2.1]` or `[IPv6:2001:db8::1]`, and no other kind (RFC 5321 4.1.3)."""
+    if not (domain.startswith("[") and domain.endswith("]")):
+        return False
+    text = domain[1:-1]
+    try:
+        if text.lower().startswith("ipv6:"):
+            ipaddress.IPv6Address(text[5:])
+        else:
+            ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def key_of(text: str) -> str:

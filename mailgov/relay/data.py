@@ -13,7 +13,7 @@ from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, Reply
 from mailgov.relay import accept, intake
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.legible import illegible_header
-from mailgov.relay.line_ends import BareLineEnd, LineEnds
+from mailgov.relay.line_ends import BareLineEnd, Lines
 from mailgov.relay.node import Node
 from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
 
@@ -24,6 +24,7 @@ END = b"\r\n.\r\n"
 TOO_BIG = Reply(552, "5.3.4", "Message too big")
 HEADER_TOO_BIG = Reply(552, "5.3.4", "Message header too big")
 BARE_LINE_END = Reply(554, "5.6.0", "Bare CR or LF in the message (RFC 5321 2.3.8)")
+LINE_TOO_LONG = Reply(554, "5.6.0", "A line of the message is too long (RFC 5321 4.5.3.1.6)")
 LOOP = Reply(554, "5.4.6", "Too many hops, this message may be looping")
 
 
@@ -79,7 +80,13 @@ class DataSink:
         self._header: HeaderBlock | None = None
         self._searched = 0
         self._size = 0
-        self._ends = LineEnds()
+        self._lines = Lines(
+            normalize=smtp.bare_line_ends == "normalize",
+            # A person is told at once; what others write is not ours to turn away: docs/smtp.md.
+            limit_octets=smtp.submitted_line_limit_octets
+            if incoming.source == "submission"
+            else smtp.line_limit_octets,
+        )
         self.refusal: Reply | None = None
         """Set as soon as the message is not to be kept."""
         self._refused_at: float | None = None
@@ -107,10 +114,11 @@ class DataSink:
 
     async def _take(self, given: bytes) -> None:
         try:
-            data = self._ends.feed(given)
+            data = self._lines.feed(given)
         except BareLineEnd:
             await self._refuse(BARE_LINE_END, "bare_line_end")
             return
+        self._size += max(0, len(data) - len(given) - 1)  # what mending adds; a CR may have waited
         await self._add(data)
 
     async def _add(self, data: bytes) -> None:
@@ -121,10 +129,16 @@ class DataSink:
         else:
             self._head += data
             await self._look_for_header(final=False)
+        await self._refuse_long_line()
+
+    async def _refuse_long_line(self) -> None:
+        """Once the header was judged: what it is refused for comes first."""
+        if self._lines.too_long and self._head is None and self.refusal is None:
+            await self._refuse(LINE_TOO_LONG, "line_length")
 
     async def _end_lines(self) -> None:
         try:
-            await self._add(self._ends.end())
+            await self._add(self._lines.end())
         except BareLineEnd:
             await self._refuse(BARE_LINE_END, "bare_line_end")
 
@@ -135,6 +149,7 @@ class DataSink:
                 await self._end_lines()
             if self.refusal is None:
                 await self._look_for_header(final=True)
+                await self._refuse_long_line()
             if self.refusal is None and self._header is not None:
                 return await accept.take_in(self._node, self._incoming, self._writer, self._header)
         except Exception as error:  # as in `feed`

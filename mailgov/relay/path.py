@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailgov.mail.address import PATH_OCTETS, Address, AddressError
+from mailgov.mail.address import PATH_OCTETS, Address, AddressError, is_domain
 from mailgov.mail.reply import MailError, Reply
 
 _SYNTAX = "5.5.4"
@@ -28,8 +28,8 @@ def parse_path(argument: str | None, keyword: str) -> tuple[str, dict[str, str |
     if len(path.encode("utf-8", "surrogateescape")) + 2 > PATH_OCTETS:
         raise _syntax("Path too long")
     if path.startswith("@"):
-        path = path.partition(":")[2]
-        if not path:
+        route, _, path = path.partition(":")
+        if not path or not all(hop.startswith("@") and is_domain(hop[1:]) for hop in route.split(",")):
             raise _syntax("Malformed source route")
     return path, _parameters(rest)
 

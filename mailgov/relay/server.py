@@ -26,7 +26,12 @@ class RelayServer(Content):
 _COMMANDS = [name for name in dir(RelayServer) if name.startswith("smtp_")]
 
 
-def factory(node: Node, listener: Listener, place: Place | None = None) -> Callable[[], RelayServer]:
-    """What makes the session of a connection; `place` is one that it has been given already."""
+def factory(
+    node: Node, listener: Listener, place: Place | None = None, client: str | None = None
+) -> Callable[[], RelayServer]:
+    """What makes the session of a connection; `place` is one that it has been given already.
+
+    `client` is the client's address where the socket does not tell it.
+    """
     loop = asyncio.get_running_loop()
-    return lambda: RelayServer(node, listener, loop, place)
+    return lambda: RelayServer(node, listener, loop, place, client)

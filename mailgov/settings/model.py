@@ -123,8 +123,23 @@ class SmtpSettings(Room):
     junk_command_limit: int = Field(100, ge=1)
     """Commands of a session that bring no message nearer (NOOP, RSET, EHLO, a recipient named again), after
     which it is closed; a message taken in starts anew. Postfix's smtpd_junk_command_limit is 100 too."""
+    session_message_limit: int = Field(1000, ge=1)
+    """MAIL commands of a session, refused ones too (RFC 9422's MAILMAX); the next one hears 421."""
+    line_limit_octets: int = Field(0, ge=0)
+    """Octets of a line, CRLF included, in a message from outside or from a trusted system; 0: no limit."""
+    submitted_line_limit_octets: int = Field(1000, ge=0)
+    """The same for a person's mail (RFC 5321 4.5.3.1.6): some next hop would break or refuse longer ones."""
+    bare_line_ends: Literal["refuse", "normalize"] = "refuse"
+    """What becomes of a CR or LF that is not part of CRLF in a message."""
     idle_timeout_s: float = Field(300.0, gt=0)
     """RFC 5321 4.5.3.2.7: at least 5 minutes for a command."""
+    data_timeout_s: float = Field(180.0, gt=0)
+    """RFC 5321 4.5.3.2.5: 3 minutes for each piece of a message, by DATA or BDAT."""
+    greeting_delay_s: float = Field(0.0, ge=0, le=60)
+    """How long a stranger on MX waits for the greeting; who talks before it (RFC 5321 4.3.1) hears 554."""
+    proxy_networks: list[Network] = []
+    """Load balancers: from these every connection must begin with a PROXY header (version 1 or 2), whose
+    address is the client's everywhere; from others it is an unknown command."""
     error_limit: int = Field(20, ge=1)
     """Refused commands after which a session is closed with 421."""
     memory_body_bytes: int = Field(131_072, ge=4096)

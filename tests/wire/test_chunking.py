@@ -265,9 +265,14 @@ async def test_who_leaves_after_the_last_chunk_does_not_take_it_along(world: Wor
     await eventually(lambda: world.offered, "the message")
 
 
-@pytest.mark.parametrize("sent", [b"BDAT 20000\r\nx: y\r\n", b"BDAT 6\r\nx: y\r\n"])
-async def test_silence_ends_it_within_a_chunk_and_between_two(open_world: OpenWorld, sent: bytes) -> None:
-    world = await open_world(smtp={"idle_timeout_s": 0.2})
+@pytest.mark.parametrize(
+    ("sent", "limit"),
+    [(b"BDAT 20000\r\nx: y\r\n", "data_timeout_s"), (b"BDAT 6\r\nx: y\r\n", "idle_timeout_s")],
+)
+async def test_silence_ends_it_within_a_chunk_and_between_two(
+    open_world: OpenWorld, sent: bytes, limit: str
+) -> None:
+    world = await open_world(smtp={limit: 0.2})
     wire = await opened(world)
     await wire.send(sent)
     assert [said.short for said in await wire.to_the_end()][-1] == "421 4.4.2"

@@ -8,6 +8,7 @@ from tests.support.relay_node import AN, HOSTNAME
 from tests.wire.conftest import World
 
 BASIC = {"PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES"}
+BASIC |= {"LIMITS RCPTMAX=1000 MAILMAX=1000"}
 AUTH = "AUTH PLAIN LOGIN"
 
 

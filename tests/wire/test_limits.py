@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from mailgov.settings import SmtpSettings
 from tests.support.messages import plain
 from tests.support.relay_node import AN
 from tests.wire.client import Wire, eventually, stuffed
@@ -278,6 +279,20 @@ async def test_a_message_under_way_may_end_when_the_worker_drains(world: World) 
 # Silence
 
 
+async def test_a_message_may_wait_less_than_a_command(open_world: OpenWorld) -> None:
+    """RFC 5321 4.5.3.2: 3 minutes for each piece of data, 5 for a command."""
+    assert (SmtpSettings().idle_timeout_s, SmtpSettings().data_timeout_s) == (300, 180)
+    world = await open_world(smtp={"idle_timeout_s": 0.3, "data_timeout_s": 60.0})
+    wire = await world.outside()
+    await wire.envelope(STRANGER, AN)
+    await wire.say("DATA")
+    for line in (b"Subject: x\r\n", b"\r\n", b"x\r\n", b".\r\n"):
+        await asyncio.sleep(0.2)
+        await wire.send(line)
+    assert (await wire.reply()).code == 250
+    assert (await wire.reply()).short == "421 4.4.2", "a command's time counts again"
+
+
 async def test_a_silent_client_is_told_and_let_go(open_world: OpenWorld) -> None:
     world = await open_world(smtp={"idle_timeout_s": 0.2})
     wire = await world.outside()
@@ -287,7 +302,7 @@ async def test_a_silent_client_is_told_and_let_go(open_world: OpenWorld) -> None
 
 
 async def test_a_client_that_falls_silent_inside_data_leaves_nothing(open_world: OpenWorld) -> None:
-    world = await open_world(smtp={"idle_timeout_s": 0.2, "memory_body_bytes": 4096})
+    world = await open_world(smtp={"data_timeout_s": 0.2, "memory_body_bytes": 4096})
     wire = await world.outside()
     await wire.envelope(STRANGER, AN)
     await wire.say("DATA")

@@ -11,6 +11,7 @@ from mailgov.relay.listener import address_of, inside
 from mailgov.relay.session.replies import SERVICE_CLOSING, Replies
 
 TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")
+EARLY = Reply(554, "5.5.1", "The greeting comes first (RFC 5321 4.3.1)")
 NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
 
 
@@ -37,7 +38,7 @@ class Connection(Replies):
         node, listener = self._node, self._listener
         if node.draining:
             return SERVICE_CLOSING
-        address = address_of(transport)
+        address = self._client = self._client or address_of(transport)
         if listener.kind == "trusted" and not inside(address, listener.trusted_networks):
             node.counters.refuse(node.clock.now_ms(), listener.kind, address, "not_trusted")
             return NO_TRUST
@@ -61,11 +62,33 @@ class Connection(Replies):
         """The end of input. What came before it is still answered; then the session ends."""
         if self._turned_away:
             return None
+        self._talks.set()
         asyncio.StreamReaderProtocol.eof_received(self)  # aiosmtpd would cancel what is under way
         return self._tls is None  # inside TLS no connection stays half open
 
+    async def _handle_client(self) -> None:
+        """The loop of aiosmtpd, which begins with the greeting; who talks before it does not get it."""
+        smtp = self._node.settings.smtp
+        delayed = smtp.greeting_delay_s > 0 and self._listener.kind == "mx"
+        if delayed and not self._node.door.unlimited(self._client_address):
+            try:
+                async with asyncio.timeout(smtp.greeting_delay_s):
+                    await self._talks.wait()
+            except TimeoutError:
+                pass
+            else:
+                if not self._reader.at_eof():
+                    self._refused("early_talker")
+                    self._writer.write(EARLY.line().encode() + b"\r\n")
+                self._close()
+                return
+        self._talks.set()
+        await super()._handle_client()
+
     def data_received(self, data: bytes) -> None:
         if not self._turned_away:
+            if not self._talks.is_set():
+                self._talks.set()
             super().data_received(data)
 
     def drain_session(self) -> None:
@@ -87,6 +110,12 @@ class Connection(Replies):
         self._close()
 
     def _heard(self) -> None:
+        """A piece of a message came (RFC 5321 4.5.3.2.5)."""
+        if self.transport is not None and not self._over:
+            self._reset_timeout(self._node.settings.smtp.data_timeout_s)
+
+    def _awaits_command(self) -> None:
+        """From now on the time limit is that of a command."""
         if self.transport is not None and not self._over:
             self._reset_timeout()
 

@@ -40,6 +40,7 @@ class Content(Envelope):
                 await self._reply(received.reply)
         finally:
             self._in_data = False
+        self._awaits_command()
         if not received.ended:
             if received.reply is not None:  # the refusal is for the message, this one for the session
                 await self._last_word(TOO_MUCH_DATA, "stopped_data")
@@ -94,6 +95,7 @@ class Content(Envelope):
             self._in_data = False
             if self.transport is None and work.done():
                 self._drop_message()
+        self._awaits_command()
         if chunk.last:
             self._sink = self._transaction = None
             self._junk = 0 if reply.positive else self._junk

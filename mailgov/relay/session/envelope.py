@@ -5,12 +5,13 @@ from __future__ import annotations
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay import auth
 from mailgov.relay.edits import Trace
-from mailgov.relay.listener import address_of
 from mailgov.relay.notify import RecipientWishes
 from mailgov.relay.path import parse_mailbox, parse_path
 from mailgov.relay.session.replies import SERVICE_CLOSING
 from mailgov.relay.session.sign_in import SignIn
 from mailgov.relay.transaction import MailParameters, Peer, Transaction
+
+TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in one session, please go on in another one")
 
 
 class Envelope(SignIn):
@@ -22,6 +23,9 @@ class Envelope(SignIn):
         if self._transaction is not None:
             await self.push("503 5.5.1 Nested MAIL command")
             return
+        self._messages += 1
+        if self._messages > self._node.settings.smtp.session_message_limit:
+            await self._last_word(TOO_MANY_MESSAGES, "session_messages")
         refusal = self._may_send()
         if refusal is not None:
             await self._reply(refusal)
@@ -64,7 +68,6 @@ class Envelope(SignIn):
     def _peer(self) -> Peer:
         node, listener, tls = self._node, self._listener, self._tls
         assert self.session is not None  # set by connection_made
-        assert self.transport is not None  # as above
         account = self._account
         if listener.kind == "trusted":
             account = node.directory.snapshot.account((listener.trusted_account or "").lower())
@@ -75,7 +78,7 @@ class Envelope(SignIn):
         protocol = "ESMTP" if self.session.extended_smtp else "SMTP"
         if self.session.extended_smtp:
             protocol += ("S" if tls else "") + ("A" if authenticated else "")
-        address = address_of(self.transport)
+        address = self._client_address
         trace = Trace(str(self.session.host_name or ""), address, protocol, tls, authenticated)
         return Peer(listener.kind, address, account, authenticated, trace)
 

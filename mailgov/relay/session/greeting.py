@@ -32,6 +32,10 @@ class Greeting(Connection):
             lines.append("STARTTLS")
         if self._listener.authenticates and self._tls is not None:
             lines.append(f"AUTH {' '.join(auth.MECHANISMS)}")
+        smtp = self._node.settings.smtp
+        lines.append(
+            f"LIMITS RCPTMAX={smtp.recipient_limit} MAILMAX={smtp.session_message_limit}"
+        )  # RFC 9422
         lines.append("ENHANCEDSTATUSCODES")
         reply = "".join(f"250-{line}\r\n" for line in lines[:-1]) + f"250 {lines[-1]}\r\n"
         await self._send(reply.encode())

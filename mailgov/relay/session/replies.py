@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.relay.data import DataSink
 from mailgov.relay.door import Place
-from mailgov.relay.listener import COMMAND_LENGTHS, Commands, Listener, address_of
+from mailgov.relay.listener import COMMAND_LENGTHS, Command, Commands, Listener
 from mailgov.relay.node import Node
 from mailgov.relay.transaction import Transaction
 from mailgov.store.snapshot import AccountEntry
@@ -25,6 +25,7 @@ CLOSING_S = 5.0
 SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
 _ENHANCED_CLASSES, _NEGATIVE, _BARE = (b"2", b"4", b"5"), (b"4", b"5"), (b"220",)
 _DEFAULT_ENHANCED = {b"250": b"2.0.0", b"221": b"2.0.0", b"252": b"2.5.0", b"500": b"5.5.2", b"501": b"5.5.4"}
@@ -47,7 +48,12 @@ class Replies(SMTP):
     """The reader's bound, beyond which the transport pauses; commands have their own."""
 
     def __init__(
-        self, node: Node, listener: Listener, loop: asyncio.AbstractEventLoop, place: Place | None = None
+        self,
+        node: Node,
+        listener: Listener,
+        loop: asyncio.AbstractEventLoop,
+        place: Place | None = None,
+        client: str | None = None,
     ) -> None:
         smtp = node.settings.smtp
         super().__init__(
@@ -62,16 +68,21 @@ class Replies(SMTP):
             loop=loop,
         )
         self.command_size_limits = COMMAND_LENGTHS
-        self._smtp_methods = Commands(self._smtp_methods, self._unknown)
+        self._smtp_methods = Commands(self._smtp_methods, self._unknown, self._checked)
         self._node, self._listener = node, listener
         self._account: AccountEntry | None = None
         self._transaction: Transaction | None = None
         self._sink: DataSink | None = None
         """A message that comes by BDAT and has not ended."""
         self._swallowed = 0
-        self._place = place
+        """Octets of chunks that nobody waited for."""
+        self._messages = 0
+        """MAIL commands, as RFC 9422 counts them."""
+        self._place, self._client = place, client
         self._errors = self._junk = 0
         self._turned_away = False
+        self._talks = asyncio.Event()
+        """Set once the client has said anything, or may."""
         self._in_data = False
         self._over = False
 
@@ -129,8 +140,12 @@ class Replies(SMTP):
 
     def _refused(self, reason: str) -> None:
         node = self._node
-        address = address_of(self.transport) if self.transport is not None else "unknown"
-        node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, reason)
+        node.counters.refuse(node.clock.now_ms(), self._listener.kind, self._client_address, reason)
+
+    @property
+    def _client_address(self) -> str:
+        """The client's IP address: behind a proxy the one that it names, everywhere."""
+        return self._client or "unknown"
 
     async def _last_word(self, reply: Reply, reason: str) -> NoReturn:
         """Count why, say the reply, and end the session."""
@@ -159,6 +174,16 @@ class Replies(SMTP):
             return None
         cipher = tls.cipher()
         return f"{tls.version()} {cipher[0] if cipher else ''}".strip()
+
+    async def _checked(self, command: str, run: Command, arg: str | None) -> None:
+        """Run a command whose argument is text (RFC 5321 4.1.2): nothing else may reach logs and headers.
+
+        BDAT judges its own: it must know how much follows.
+        """
+        if arg is not None and command != "BDAT" and _CONTROL.search(arg):
+            await self.push("501 5.5.4 Control characters in a command")
+            return
+        await run(arg)
 
     async def _unknown(self, arg: str | None) -> None:
         """Any other command; what it was called does not come back."""

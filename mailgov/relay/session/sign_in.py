@@ -9,7 +9,7 @@ import structlog
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay import auth
 from mailgov.relay.door import Full
-from mailgov.relay.listener import COMMAND_LENGTHS, address_of
+from mailgov.relay.listener import COMMAND_LENGTHS
 from mailgov.relay.session.greeting import Greeting
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ class SignIn(Greeting):
 
     async def _sign_in(self, credentials: auth.Credentials) -> None:
         node = self._node
-        peer = address_of(self.transport) if self.transport is not None else "unknown"
+        peer = self._client_address
         judged = await auth.sign_in_from(node, node.gate, credentials, peer)
         account = judged.account
         if account is None:
