@@ -29,6 +29,8 @@ DOOR_MS = 3_600_000
 NAMES_LIMIT = 200
 """Counters of one worker that are shown; it has about 40."""
 
+EXPIRES = "certificate_expires_s"
+"""A relay worker's counter with the end of its certificate, Unix time (`relay.certificate`)."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}\Z")
 _GAUGES = re.compile(r"(sessions|in_flight|ledger_up|spool_[a-z_]+)\Z")
 
@@ -92,6 +94,9 @@ def _of_workers(seen: Seen) -> Iterator[Metric]:
     revision = GaugeMetricFamily(
         "mailgov_worker_directory_revision", "The directory that the worker answers from", labels=names
     )
+    expiry = GaugeMetricFamily(
+        "mailgov_certificate_expiry_seconds", "Seconds until the certificate in use expires", labels=names
+    )
     events = CounterMetricFamily(
         "mailgov_worker_events", "What the worker has done since it started", labels=[*names, "event"]
     )
@@ -103,10 +108,12 @@ def _of_workers(seen: Seen) -> Iterator[Metric]:
             policy.add_metric(labels, float(worker.policy_error is None))
         started.add_metric(labels, worker.started_ms / 1000)
         revision.add_metric(labels, worker.directory_revision)
+        if EXPIRES in worker.counters:
+            expiry.add_metric(labels, worker.counters[EXPIRES] - seen.now_ms / 1000)
         for name, value in sorted(worker.counters.items())[:NAMES_LIMIT]:
-            if _NAME.match(name):
+            if _NAME.match(name) and name != EXPIRES:
                 (state if _GAUGES.match(name) else events).add_metric([*labels, name], value)
-    yield from (up, policy, started, revision, events, state)
+    yield from (up, policy, started, revision, expiry, events, state)
 
 
 def _of_ledger(seen: Seen) -> Iterator[Metric]:

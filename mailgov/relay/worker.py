@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from mailgov.relay.acts import Acts
+from mailgov.relay.certificate import CertificateWatch
 from mailgov.relay.follow import Follower
 from mailgov.relay.forward import Forwarder
 from mailgov.relay.listener import Listener
@@ -17,7 +18,6 @@ from mailgov.relay.node import Node
 from mailgov.relay.report import Reporter
 from mailgov.relay.scheduler import Scheduler
 from mailgov.relay.serving import Serving, serve
-from mailgov.relay.tls import CertificateError, reload_certificate
 from mailgov.store.engine import Database
 from mailgov.store.spool import Spool
 
@@ -44,6 +44,7 @@ class RelayWorker:
     acts: Acts
     _servers: list[Serving] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _certificate: CertificateWatch | None = None
     _forwarding: asyncio.Task[None] | None = None
 
     async def start(self, sockets: Mapping[str, tuple[socket.socket, ...]]) -> None:
@@ -51,6 +52,9 @@ class RelayWorker:
         node = self.node
         node.admit, node.offer = self.scheduler.admit, self.scheduler.offer
         await self.follower.round()
+        contexts = {c for listener in self.listeners.values() if (c := listener.tls_context) is not None}
+        self._certificate = CertificateWatch(node, contexts)
+        self._tasks.append(asyncio.ensure_future(_forever(self._certificate.run)))
         for loop_of in (self.scheduler.run, self.follower.run, self.reporter.run, self.acts.run):
             self._tasks.append(asyncio.ensure_future(_forever(loop_of)))
         self._forwarding = asyncio.ensure_future(self.forwarder.run())
@@ -62,13 +66,8 @@ class RelayWorker:
     async def reload(self) -> None:
         """SIGHUP: policy files and certificates anew; a fault leaves what runs in force."""
         await self.follower.reload_policy()
-        tls = self.node.settings.tls
-        contexts = {c for listener in self.listeners.values() if (c := listener.tls_context) is not None}
-        for context in contexts:
-            try:
-                reload_certificate(context, tls)
-            except CertificateError as error:
-                log.error("certificate not loaded, the old one stays", problem=str(error))
+        if self._certificate is not None:
+            self._certificate.reload()
 
     async def stop(self) -> None:
         """Take nothing new, end what is under way, say the last words to the ledger, close."""

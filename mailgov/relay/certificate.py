@@ -1,0 +1,118 @@
+"""The certificate in use: a renewed one is taken by itself, and one that runs out is heard of in time."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+import structlog
+from cryptography import x509
+
+from mailgov.relay.node import Node
+from mailgov.relay.tls import CertificateError, reload_certificate
+from mailgov.settings import TlsSettings
+
+log = structlog.get_logger()
+
+INTERVAL_S = 60.0
+WARN_DAYS = 21
+"""ACME clients renew 30 days before the end: nine days of failures are more than a bad night."""
+DAY_MS = 86_400_000
+EXPIRES = "certificate_expires_s"
+"""The counter that carries the end of the certificate in use to the metrics, Unix time."""
+
+
+def expires_s(settings: TlsSettings) -> int | None:
+    """When the certificate on disk ends, Unix time; None without one. Raises CertificateError."""
+    if settings.certificate is None:
+        return None
+    try:
+        certificate = x509.load_pem_x509_certificates(settings.certificate.read_bytes())[0]
+    except (OSError, ValueError) as error:
+        raise CertificateError(f"tls.certificate {settings.certificate}: {error}") from None
+    return int(certificate.not_valid_after_utc.timestamp())
+
+
+def certificate_problems(settings: TlsSettings, now_ms: int) -> list[str]:
+    """What is wrong with the certificate on disk, a line for each thing; for a check by the operator."""
+    try:
+        reload_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings)
+        end_s = expires_s(settings)
+    except CertificateError as error:
+        return [str(error)]
+    if end_s is None:
+        return []
+    end = datetime.fromtimestamp(end_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    left_ms = end_s * 1000 - now_ms
+    if left_ms <= 0:
+        return [f"tls.certificate {settings.certificate}: expired {end}"]
+    if left_ms < WARN_DAYS * DAY_MS:
+        return [f"tls.certificate {settings.certificate}: expires {end}, in {left_ms // DAY_MS} days"]
+    return []
+
+
+class CertificateWatch:
+    """Looks once a minute whether the files changed; sessions under way keep what they have."""
+
+    def __init__(self, node: Node, contexts: Collection[ssl.SSLContext]) -> None:
+        self._node, self._contexts = node, contexts
+        self._tls = node.settings.tls
+        self._seen = self._stamp()
+        self._warned_ms: int | None = None
+        self._note_end()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            await self.round()
+            await asyncio.sleep(INTERVAL_S)
+
+    async def round(self) -> None:
+        """One look; never raises for the files."""
+        loop, executor = asyncio.get_running_loop(), self._node.executor
+        stamp = await loop.run_in_executor(executor, self._stamp)
+        if stamp != self._seen:
+            self.reload()
+        await loop.run_in_executor(executor, self._warn)
+
+    def reload(self) -> None:
+        """Put what is on disk into use for new sessions; what cannot be used leaves the old one."""
+        self._seen = self._stamp()
+        try:
+            for context in self._contexts:
+                reload_certificate(context, self._tls)
+        except CertificateError as error:
+            log.error("certificate not loaded, the old one stays", problem=str(error))
+            return
+        self._note_end()
+        log.info("certificate loaded")
+
+    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """Changes with the files, also where a link is turned to another one."""
+        found = []
+        for path in (self._tls.certificate, self._tls.key):
+            try:
+                stat = path.stat() if path is not None else None
+            except OSError:
+                stat = None
+            found.append((stat.st_mtime_ns, stat.st_ino, stat.st_size) if stat is not None else None)
+        return tuple(found)
+
+    def _note_end(self) -> None:
+        try:
+            end_s = expires_s(self._tls)
+        except CertificateError:
+            return
+        if end_s is not None:
+            self._node.counters.values[EXPIRES] = end_s
+
+    def _warn(self) -> None:
+        """Once a day from `WARN_DAYS` before the end."""
+        now_ms = self._node.clock.now_ms()
+        if self._warned_ms is not None and now_ms - self._warned_ms < DAY_MS:
+            return
+        for problem in certificate_problems(self._tls, now_ms):
+            self._warned_ms = now_ms
+            log.warning("certificate needs care", problem=problem)
