@@ -9,8 +9,9 @@ from typing import Protocol
 import structlog
 
 from mailgov.relay.door import Full, Place
-from mailgov.relay.listener import Listener, address_from
+from mailgov.relay.listener import Listener, address_from, inside
 from mailgov.relay.node import Node
+from mailgov.relay.proxied import NotProxied, client_behind
 from mailgov.relay.server import factory
 
 log = structlog.get_logger()
@@ -24,34 +25,37 @@ class Serving(Protocol):
     """A listening socket in use."""
 
     def close(self) -> None:
-        """Accept no more. Sessions go on; what is still in its TLS handshake is cut off."""
+        """Accept no more. Sessions go on; what has not begun one yet is cut off."""
 
 
 async def serve(node: Node, listener: Listener, listening: socket.socket) -> Serving:
     """Serve a listener on a socket that listens already and stays the caller's."""
-    if listener.kind == "submissions":
-        return _ImplicitTls(node, listener, listening)
+    if listener.kind == "submissions" or node.settings.smtp.proxy_networks:
+        return _Accepting(node, listener, listening)
     loop = asyncio.get_running_loop()
     return await loop.create_server(factory(node, listener), sock=listening, backlog=BACKLOG)
 
 
-class _ImplicitTls:
-    """Connections whose first octets are a TLS handshake (RFC 8314 3.3).
+class _Accepting:
+    """Connections with something before the session: a TLS handshake (RFC 8314 3.3), a PROXY header.
 
     `create_server` tells nobody of a connection before its handshake has ended, and those that
     never end would be bounded by nothing: here a connection has its place from the first. Where
-    there is none it is closed without a word, since a word costs the handshake.
+    there is none it is closed without a word, since a word costs the handshake. Who speaks for
+    others must say for whom before all else, and has no place of its own meanwhile.
     """
 
     def __init__(self, node: Node, listener: Listener, listening: socket.socket) -> None:
         self._node, self._listener = node, listener
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._tls = listener.tls_context if listener.kind == "submissions" else None
+        self._proxies = tuple(node.settings.smtp.proxy_networks)
+        self._beginning: set[asyncio.Task[None]] = set()
         self._accepting = asyncio.ensure_future(self._accept(listening.dup()))
 
     def close(self) -> None:
         self._accepting.cancel()
-        for handshake in self._handshakes:
-            handshake.cancel()
+        for task in self._beginning:
+            task.cancel()
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -64,37 +68,70 @@ class _ImplicitTls:
                     log.error("connection not accepted", listener=self._listener.kind, cause=str(error))
                     await asyncio.sleep(NO_DESCRIPTORS_S)
                     continue
-                place = self._enter(address_from(peer))
-                if place is None:
-                    connection.close()
-                    continue
-                handshake = asyncio.ensure_future(self._handshake(connection, address_from(peer), place))
-                self._handshakes.add(handshake)
-                handshake.add_done_callback(self._handshakes.discard)
+                self._begin(connection, address_from(peer))
+
+    def _begin(self, connection: socket.socket, peer: str) -> None:
+        proxied = inside(peer, self._proxies)
+        place = None
+        if proxied and len(self._beginning) >= self._node.settings.smtp.session_limit:
+            self._refuse(peer, "sessions")
+            connection.close()
+            return
+        if not proxied and self._tls is not None:
+            place = self._enter(peer)
+            if place is None:
+                connection.close()
+                return
+        task = asyncio.ensure_future(self._session(connection, peer, place, proxied=proxied))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
 
     def _enter(self, address: str) -> Place | None:
-        node = self._node
         try:
-            return node.door.enter(self._listener.kind, address)
+            return self._node.door.enter(self._listener.kind, address)
         except Full as full:
-            node.counters.refuse(node.clock.now_ms(), self._listener.kind, address, full.reason)
+            self._refuse(address, full.reason)
             return None
 
-    async def _handshake(self, connection: socket.socket, address: str, place: Place) -> None:
-        node, listener = self._node, self._listener
-        loop = asyncio.get_running_loop()
-        begun = False
+    def _refuse(self, address: str, reason: str) -> None:
+        self._node.counters.refuse(self._node.clock.now_ms(), self._listener.kind, address, reason)
+
+    async def _session(
+        self, connection: socket.socket, peer: str, place: Place | None, *, proxied: bool
+    ) -> None:
+        """What comes before the session, then the session; a connection that gets none is closed."""
+        begun, client = False, peer
         try:
-            await loop.connect_accepted_socket(
-                factory(node, listener, place),
-                connection,
-                ssl=listener.tls_context,
-                ssl_handshake_timeout=node.settings.smtp.tls_handshake_timeout_s,
-            )
+            if proxied:
+                client = await self._client(connection, peer)
+                if self._tls is not None:
+                    place = self._enter(client)
+                    if place is None:
+                        return
+            await self._connect(connection, client, place)
             begun = True
+        except NotProxied as error:
+            self._refuse(peer, "proxy_header")
+            log.warning("no PROXY header", proxy=peer, listener=self._listener.kind, cause=str(error))
         except (OSError, EOFError):  # of them ssl.SSLError
-            node.counters.refuse(node.clock.now_ms(), listener.kind, address, "tls_handshake")
+            self._refuse(client, "tls_handshake")
         finally:
             if not begun:  # otherwise the session gives it back
                 connection.close()
-                place.leave()
+                if place is not None:
+                    place.leave()
+
+    async def _client(self, connection: socket.socket, peer: str) -> str:
+        try:
+            async with asyncio.timeout(self._node.settings.smtp.tls_handshake_timeout_s):
+                return await client_behind(connection, peer)
+        except TimeoutError:
+            raise NotProxied("nothing came") from None
+
+    async def _connect(self, connection: socket.socket, client: str, place: Place | None) -> None:
+        loop, make = asyncio.get_running_loop(), factory(self._node, self._listener, place, client)
+        if self._tls is None:
+            await loop.connect_accepted_socket(make, connection)
+            return
+        patience_s = self._node.settings.smtp.tls_handshake_timeout_s
+        await loop.connect_accepted_socket(make, connection, ssl=self._tls, ssl_handshake_timeout=patience_s)
