@@ -196,6 +196,9 @@ def _print_message(message: MessageView, zone: str, as_json: bool) -> None:
         "secrecy": message.secrecy,
         "size": None if message.size_bytes is None else f"{message.size_bytes} bytes",
         "TLS": message.tls,
+        "malware": message.malware,
+        "spam": None if message.spam is None else _scored(message.spam, message.spam_score),
+        "risks": ", ".join(message.risks) or None,
         "sample": message.sample or None,
     }
     common.print_fields({name: value for name, value in fields.items() if value is not None})
@@ -218,6 +221,10 @@ def _print_message(message: MessageView, zone: str, as_json: bool) -> None:
         why = f"{one.rule} ({one.document} {one.article}, {one.mode})" if one.rule else "no rule"
         outcome = "would have rejected (monitor)" if _watched(one) else one.outcome
         common.say(f"\n{outcome} at {one.stage} by {why}; decision {one.id}")
+
+
+def _scored(spam: str, score: float | None) -> str:
+    return spam if score is None else f"{spam} ({score:g})"
 
 
 def _watched(one: DecisionView) -> bool:
