@@ -40,6 +40,7 @@ _MAGIC = (
     (b"ISc(", CLOSED),
     (b"`\xea", CLOSED),  # ARJ
     (b"vhdxfile", CLOSED),
+    (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", CLOSED),  # OneNote, which has been used to carry programs
     (b"conectix", CLOSED),
     (b"MSWIM\0\0\0", CLOSED),
 )

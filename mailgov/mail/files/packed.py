@@ -53,8 +53,10 @@ def _rar4(data: Octets) -> Iterator[Member]:
         if at + 7 > len(data):
             return
         kind, flags, size = struct.unpack_from("<BHH", data, at + 2)
-        if kind == 0x7B or size < 7:
+        if kind == 0x7B:
             return
+        if size < 7:
+            raise NotReadable("a block of no size")
         if kind == 0x73 and flags & 0x80:  # all that follows is encrypted
             yield Member("", True, 0, None)
             return

@@ -25,6 +25,8 @@ OPENING_OCTETS = 1 << 18
 """Of that, what each archive costs at least; opening a thousand tiny ones is dear too."""
 STREAM_OCTETS = 1 << 20
 """Of that, what a compressed stream costs at least: a block of bzip2 is undone as a whole."""
+NAMING_OCTETS = 1 << 20
+"""Of fields that name parts, in one message: everyday ones take a hundred octets each."""
 DECLARED_OCTETS = 1 << 30
 """What the files of one archive may come to by its own word before it is called too large."""
 UNBOUNDED = 1 << 62
@@ -51,12 +53,8 @@ def attachment_risks(data: Data, seen: MimeLook) -> tuple[str, ...]:
         source = _decoded(content, leaf)
         # An attached message may be named after what it is about, such as a host or "Node.js".
         attached = leaf.kind.startswith(b"message/") and kinds.is_message(source.head)
-        walk.file(() if attached else _names(leaf), source, 0, leaf.kind)
+        walk.file(() if attached else walk.names(leaf), source, 0, leaf.kind)
     return tuple(risk for risk in ATTACHMENT_RISKS if risk in walk.risks)
-
-
-def _names(leaf: Leaf) -> frozenset[str]:
-    return frozenset(name for value in leaf.fields for name in texts(value, _NAMES))
 
 
 def _decoded(data: Data, leaf: Leaf) -> Source:
@@ -73,12 +71,21 @@ class _Room:
 
     files: int = FILES_LIMIT
     octets: int = INFLATED_OCTETS
+    naming: int = NAMING_OCTETS
 
 
 class _Walk:
     def __init__(self) -> None:
         self.risks: set[str] = set()
         self._room = _Room()
+
+    def names(self, leaf: Leaf) -> frozenset[str]:
+        """Every name that a part may be shown under."""
+        self._room.naming -= sum(map(len, leaf.fields))
+        if self._room.naming < 0:
+            self.risks.add("nested")
+            return frozenset()
+        return frozenset(name for value in leaf.fields for name in texts(value, _NAMES))
 
     def file(self, names: Iterable[str], source: Source, depth: int, declared: bytes = b"") -> None:
         """One file under all names that it may have."""
@@ -185,4 +192,5 @@ class _Walk:
         if member.folder:
             self._room.files -= 1
         else:
-            self.file([member.name], member.source or of_bytes(b""), depth + 1)
+            names = {member.name, member.local or member.name}
+            self.file(names, member.source or of_bytes(b""), depth + 1)

@@ -18,12 +18,16 @@ _IN_ZIP64 = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One entry; `source` is None where it cannot be read here: encrypted, of another method, or broken."""
+    """One entry; `source` is None where it cannot be read here: encrypted, of another method, or broken.
+
+    `local` is the name that stands before its octets, which programs that read as they go take.
+    """
 
     name: str
     encrypted: bool
     size: int
     source: Source | None
+    local: str = ""
 
     @property
     def folder(self) -> bool:
@@ -46,9 +50,8 @@ def members(data: Octets) -> Iterator[Member]:
             (local,) = struct.unpack_from("<I", data, at + 42)
             start = at + _ENTRY_OCTETS
             text = data[start : start + name].decode("utf-8", "replace")
-            encrypted = bool(flags & 0x41) or method == _AES
-            source = None if encrypted else _source(view, base + local, packed, method)
-            yield Member(text, encrypted, size, source)
+            again, source = _local(view, base + local, packed, method)
+            yield Member(text, bool(flags & 0x41) or method == _AES, size, source, again)
             at = start + name + extra + comment
     except struct.error as error:
         raise NotReadable(str(error)) from None
@@ -76,12 +79,18 @@ def _directory(data: Octets) -> tuple[int, int, int]:
     return start, stop, start - offset
 
 
-def _source(view: memoryview, local: int, packed: int, method: int) -> Source | None:
-    if method not in {_STORED, _DEFLATED} or not 0 <= local < len(view) or packed == _IN_ZIP64:
-        return None
-    if bytes(view[local : local + 4]) != _LOCAL:
-        return None
-    name, extra = struct.unpack_from("<HH", view, local + 26)
-    start = local + _LOCAL_OCTETS + name + extra
-    part = view[start : start + packed]
-    return of_stored(part) if method == _STORED else of_deflated(part)
+def _local(view: memoryview, local: int, packed: int, method: int) -> tuple[str, Source | None]:
+    """The name and the octets at an entry's own header, whose word on encryption counts here.
+
+    The directory may claim it to keep us from looking, and few programs that unpack believe it.
+    """
+    if not 0 <= local <= len(view) - _LOCAL_OCTETS or bytes(view[local : local + 4]) != _LOCAL:
+        return "", None
+    (flags,) = struct.unpack_from("<H", view, local + 6)
+    length, extra = struct.unpack_from("<HH", view, local + 26)
+    start = local + _LOCAL_OCTETS
+    name = bytes(view[start : start + length]).decode("utf-8", "replace")
+    if method not in {_STORED, _DEFLATED} or flags & 0x41 or packed == _IN_ZIP64:
+        return name, None
+    part = view[start + length + extra : start + length + extra + packed]
+    return name, of_stored(part) if method == _STORED else of_deflated(part)

@@ -54,6 +54,8 @@ class Turn:
             self._note(failed=True)
             raise Unavailable(str(error) or type(error).__name__) from None
         except Unavailable as error:
+            if error.answered:
+                self._failures = 0
             self._note(failed=began and not error.answered)
             raise
         self._failures = 0

@@ -284,6 +284,16 @@ def test_an_encrypted_flag_alone_stops_nobody_from_looking_at_the_others() -> No
     assert risks(encrypted(zipped({"a": PDF})) + zipped({"b.exe": PE}), "a.zip") == ["executable"]
 
 
+def test_a_zip_that_says_two_things_is_taken_at_each() -> None:
+    archive = zipped({"a.pdf": PDF})
+    assert set(risks(archive.replace(b"a.pdf", b"a.exe", 1), "a.zip")) == {"executable"}
+    at = archive.rindex(b"a.pdf")
+    assert risks(archive[:at] + b"a.exe" + archive[at + 5 :], "a.zip") == ["executable"]
+    claimed = bytearray(zipped({"a": PE}))
+    claimed[claimed.index(b"PK\x01\x02") + 8] |= 1
+    assert risks(bytes(claimed), "a.zip") == ["executable", "encrypted"]
+
+
 SEEDS = [
     zipped({"a.doc": MACRO, "b.exe": PE}), MACRO, rar4("a"), rar5("a.exe"), tarred({"a": PE}),
     gzip.compress(PE), SEVEN_ZIP, ole({"Workbook": struct.pack("<HH", 0x85, 8) + bytes(8)}),
@@ -303,3 +313,25 @@ def test_nothing_malformed_raises(seed: bytes, changes: list[tuple[float, bytes]
         at = int(place * len(made))
         made[at : at + len(octets)] = octets
     risks(bytes(made[: int(cut * len(made)) + 1] if cut < 0.5 else made), "a.zip")
+
+
+WHOLE = part(zipped({"a.doc": MACRO, "b.exe": PE}), named("hoá đơn.pdf.exe")) + part(
+    PE, b"Content-Type: x/y", "8bit"
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE)), st.binary(max_size=20)), max_size=8))
+def test_no_malformed_message_raises(changes: list[tuple[int, bytes]]) -> None:
+    made = bytearray(WHOLE)
+    for at, octets in changes:
+        made[at : at + len(octets)] = octets
+    risks_of(bytes(made))
+
+
+def test_names_that_are_made_to_cost_cost_little() -> None:
+    field = b"Content-Disposition: attachment; " + b"filename*0*=%41(\xc3;" * 180 + b"\r\n"
+    data = (b"--b\r\n" + field * 4 + b"\r\nx\r\n") * 400
+    began = time.process_time()
+    assert risks_of(data) == ["nested"]
+    assert time.process_time() - began < 4
