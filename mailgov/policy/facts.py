@@ -194,6 +194,14 @@ def _sender_facts() -> tuple[FactSpec, ...]:
             "what the author's domain asks for where DMARC fails; absent without a record",
             ("none", "quarantine", "reject"),
         ),
+        FactSpec(
+            "sender.arc_sealer",
+            "text",
+            WHOLE_MESSAGE,
+            "body",
+            "the domain that sealed that chain last; absent unless the chain holds",
+            folded=True,
+        ),
         FactSpec("sender.listed", "list", FROM_MAIL, "dns", "the block lists that name the client's address"),
     )
 

@@ -29,21 +29,23 @@ def render_reply(decision: Decision, *, utf8: bool, public_url: str) -> Reply:
     `utf8` says that the client asked for SMTPUTF8; others get Vietnamese without marks. The whole
     line keeps within 512 octets: the text is cut first, then the link goes, the bracket stays.
     `public_url` "" leaves the link out: for a decision that is not kept, there is nothing to show.
-    Raises ValueError for a decision that rejects nothing.
+    A status of class 4 makes it 451: the client tries again. Raises ValueError for a decision that
+    rejects nothing.
     """
     if not decision.rejected:
         raise ValueError("the decision rejects nothing")
     status = decision.status or "5.7.1"
+    code = 451 if status.startswith("4") else 550
     shown = _one_line if utf8 else _one_ascii_line
     source = f"{decision.citation} {decision.article}"
     bracket = shown(f"[rule {decision.rule}; {source}; decision {decision.id}]")
     link = _one_ascii_line(f"{public_url.rstrip('/')}/why/{decision.id}")
-    room = REPLY_OCTETS - len(f"550 {status} \r\n") - _octets(bracket) - 1
+    room = REPLY_OCTETS - len(f"{code} {status} \r\n") - _octets(bracket) - 1
     if public_url and _octets(link) + 1 <= room:
         bracket = f"{link} {bracket}"
         room -= _octets(link) + 1
     text = _cut(shown(decision.text_vi or ""), room)
-    return Reply(550, status, f"{text} {bracket}" if text else bracket)
+    return Reply(code, status, f"{text} {bracket}" if text else bracket)
 
 
 def _one_line(text: str) -> str:

@@ -34,7 +34,7 @@ EXCEPTION_KEYS = (
     "id", "rule", "account", "agency", "recipient_domain", "from", "until", "reason", "granted_by",
 )  # fmt: skip
 
-_STATUS = re.compile(r"5\.[0-9]{1,3}\.[0-9]{1,3}\Z")
+_STATUS = re.compile(r"[45]\.[0-9]{1,3}\.[0-9]{1,3}\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from mailgov.mail.authors import AUTHOR_OCTETS, addresses_shown
@@ -17,6 +18,7 @@ from mailgov.relay.contents.found import Content
 from mailgov.relay.expand import Target
 from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
 from mailgov.relay.senders.found import Sender
+from mailgov.relay.senders.spf import SpfResult
 from mailgov.store.snapshot import AccountEntry
 
 FROM_LIMIT = 8
@@ -57,6 +59,8 @@ class Incoming:
     wishes: MessageWishes = NO_WISHES
     recipients: list[Recipient] = field(default_factory=list)
     decisions: list[DecisionRecord] = field(default_factory=list)
+    spf: asyncio.Task[SpfResult] | None = None
+    """The check that was begun at RCPT: see `senders.early`."""
     sender: Sender = field(default_factory=Sender)
     content: Content = field(default_factory=Content)
     reading: HeaderReading | None = None
@@ -106,12 +110,19 @@ def reading(incoming: Incoming, header: HeaderBlock) -> HeaderReading:
         incoming.reading = HeaderReading(
             subject=" ".join(decode_text(value) for value in subjects),
             authors=authors,
-            # Only a person may pass himself off as another; a scanner tells on whose behalf it sends.
-            shown=_shown(header) if authors and incoming.source == "submission" else frozenset(),
+            shown=_shown(header) if _shown_counts(incoming, authors) else frozenset(),
             secrecy=highest([field_mark(value) for value in subjects]),
             hops=header.count(b"received"),
         )
     return incoming.reading
+
+
+def _shown_counts(incoming: Incoming, authors: tuple[str, ...]) -> bool:
+    """Only a person may pass himself off as another; a scanner tells on whose behalf it sends.
+
+    From outside it counts where nobody is named for certain: a reader may still be shown our address.
+    """
+    return incoming.source == "submission" if authors else incoming.source == "mx"
 
 
 def _within(values: list[bytes], octets: int) -> list[bytes]:

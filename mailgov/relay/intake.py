@@ -54,8 +54,16 @@ CONTENT_RECORDS_PER_MINUTE = 60
 async def judge_header(node: Node, incoming: Incoming, header: HeaderBlock) -> Decision | None:
     """The decision that the header alone allows; None when the body is to be read first."""
     await node.aside(lambda: reading(incoming, header), header.size)
-    facts = {**incoming.facts, **header_facts(incoming, header)}
+    facts = _known(node, incoming, header)
     return await judge.decide(node, Stage.DATA, facts, without=BODY_FACTS)
+
+
+def _known(node: Node, incoming: Incoming, header: HeaderBlock) -> judge.Known:
+    """What session and header say. An author from outside that cannot be read is whoever is seen in it."""
+    facts = {**incoming.facts, **header_facts(incoming, header)}
+    if incoming.source == "mx" and judge.shown_ours(node, reading(incoming, header).shown):
+        facts["message.author_ours"] = True
+    return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ async def prepare(
     """
     seen = await _look(node, incoming, writer, header)
     incoming.sender = await check_sender(node, incoming, writer, header)
-    facts = {**incoming.facts, **header_facts(incoming, header), **_body_facts(seen, writer)}
+    facts = _known(node, incoming, header) | _body_facts(seen, writer)
     facts |= incoming.sender.facts()
     # What is refused anyway no service is asked about, and a state secret is shown to none.
     decision = await judge.decide(node, Stage.DATA, dict(facts), without=CONTENT_FACTS)
@@ -271,7 +279,7 @@ async def _variant(node: Node, incoming: Incoming, seen: Seen, now_ms: int) -> V
     if header.begins_folded:
         # It would go on in our last field. Behind an empty line it is the body, as Postfix has it too,
         # and what looks like fields behind it stays as it is.
-        return Variant(prefix + b"\r\n", ())
+        return Variant(incoming.sender.field + prefix + b"\r\n", ())
     splices = await node.aside(
         lambda: edits.removals(header, submitted=incoming.submitted, authserv_id=hostname), header.size
     )

@@ -111,6 +111,11 @@ async def _gather(node: Node, names: Iterable[str], facts: Known) -> None:
             facts[name] = Unknown(f"{FACTS[name].source} does not tell here")
 
 
+def shown_ours(node: Node, shown: Iterable[str]) -> bool:
+    """Whether one of the addresses, in look-up form, is under a domain of ours."""
+    return any(_ours(node, address) for address in shown)
+
+
 def _ours(node: Node, address: str) -> bool:
     """Whether the address, in look-up form, is under a domain of the province, in use or not."""
     snapshot = node.directory.snapshot

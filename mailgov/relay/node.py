@@ -154,6 +154,8 @@ class Node:
     """Set on SIGTERM: open sessions finish their message and are told 421."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     """Work that must end although its session may go away; see `keep`."""
+    checks: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Checks of senders that nobody need wait for; see `senders.early`."""
     _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
 
     def __post_init__(self) -> None:

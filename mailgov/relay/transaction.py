@@ -15,6 +15,7 @@ from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resol
 from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.node import Node
 from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
+from mailgov.relay.senders.early import begin_spf
 from mailgov.store.snapshot import AccountEntry
 
 JUDGED_AT_ONCE = 100
@@ -152,6 +153,7 @@ class Transaction:
             if r.decision is not None:
                 self._note(r.decision, position)
         self.incoming.recipients += [replace(r, wishes=wishes) for r in judged]
+        begin_spf(self._node, self.incoming)
         return RCPT_OK
 
     async def _put_off(self, address: Address, target: Target) -> Reply | None:

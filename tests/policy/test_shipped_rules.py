@@ -41,6 +41,8 @@ class Case:
     author_is_account: bool = True
     path_ours: bool = False
     author_ours: bool = False
+    dmarc: str | None = "none"
+    dmarc_policy: str | None = None
     subject_mark: str | None = None
     attachment_mark: str | None = None
     malware: str | None = None
@@ -58,6 +60,8 @@ class Case:
             "mail.writes_as_itself": self.itself,
             "mail.reverse_path_ours": self.path_ours,
             "message.author_ours": self.author_ours,
+            "sender.dmarc": self.dmarc,
+            "sender.dmarc_policy": self.dmarc_policy,
             "recipient.local": self.local,
             "recipient.via": self.via,
             "recipient.registered": self.registered,
@@ -259,11 +263,39 @@ def test_our_names_from_outside(policy: Policy) -> None:
     assert (decision.document, decision.article) == ("cao-bang", "mục 3b")
     by_list = replace(forged, reverse_path="bounce@lists.example.org", path_ours=False)
     assert decide(policy, Stage.MAIL, by_list).rule is None
-    noted = decide(policy, Stage.DATA, by_list)
-    assert (noted.outcome, noted.watched) == ("accept", ("own-author-from-outside",))
     bounce = replace(forged, reverse_path="", path_ours=False)
     assert decide(policy, Stage.MAIL, bounce).rule is None
-    assert decide(policy, Stage.DATA, bounce).watched == ()
+    for case in (by_list, bounce):
+        for result in ("fail", "none", "permerror"):
+            decision = decide(policy, Stage.DATA, replace(case, dmarc=result))
+            assert (decision.outcome, decision.rule) == ("reject", "own-author-from-outside")
+            assert render_reply(decision, utf8=False, public_url="").line().startswith("550 5.7.26 ")
+        assert decide(policy, Stage.DATA, replace(case, dmarc="pass")).rule is None
+        later = decide(policy, Stage.DATA, replace(case, dmarc="temperror"))
+        assert render_reply(later, utf8=False, public_url="").line().startswith("451 4.7.0 ")
+
+
+@pytest.mark.parametrize(
+    ("dmarc", "asked", "refused"),
+    [
+        ("fail", "reject", True),
+        ("fail", "quarantine", False),
+        ("fail", "none", False),
+        ("temperror", "reject", False),
+        ("permerror", None, False),
+        ("none", None, False),
+        ("pass", "reject", False),
+    ],
+)
+@pytest.mark.parametrize("listener", ["mx", *OUTBOUND])
+def test_what_an_authors_domain_asks_for(
+    policy: Policy, listener: str, dmarc: str, asked: str | None, refused: bool
+) -> None:
+    case = Case(listener=listener, reverse_path="a@bank.test", dmarc=dmarc, dmarc_policy=asked)
+    decision = decide(policy, Stage.DATA, case)
+    assert decision.rejected == (refused and listener == "mx")
+    if decision.rejected:
+        assert (decision.rule, decision.status) == ("author-domain-rejects-forgeries", "5.7.26")
 
 
 @pytest.mark.parametrize("listener", [*OUTBOUND, "mx", "own"])
@@ -356,7 +388,7 @@ def test_a_province_may_change_any_rules_mode(policy: Policy, mode: str) -> None
 
 def test_replies_fit_whole_in_both_forms_and_say_how_to_go_on(policy: Policy) -> None:
     watched = [rule.id for rule in policy.rules if rule.mode != "enforce"]
-    assert watched == ["own-author-from-outside", "risky-attachment"]
+    assert watched == ["risky-attachment"]
     for rule in policy.rules:
         decision = Decision(
             id="0" * 32,

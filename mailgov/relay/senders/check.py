@@ -2,16 +2,143 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailgov.mail.domains import ascii_domain
 from mailgov.mail.headers import HeaderBlock
-from mailgov.relay.incoming import Incoming
+from mailgov.relay.dns import Records
+from mailgov.relay.incoming import Incoming, reading
 from mailgov.relay.node import Node
+from mailgov.relay.senders import arc, dkim
+from mailgov.relay.senders.canonical import Bodies, Fields
+from mailgov.relay.senders.dmarc import POLICIES, Dmarc, DmarcResult, Policy, Proven
+from mailgov.relay.senders.early import identity, spf_of
 from mailgov.relay.senders.found import Sender
+from mailgov.relay.senders.results_field import results, results_field
 from mailgov.store.spool import BodyWriter
 
+KEYS_TIME_S = 10.0
+KEYS_AT_ONCE = 10
+DMARC_TIME_S = 15.0
+AUTHORS_LIMIT = 3
+"""Domains in From that are each evaluated; more is nothing that anyone writes."""
+_WORST = ("fail", "temperror", "permerror", "none", "pass")
+"""DMARC of a message with several author domains is that of the worst."""
 
-async def check_sender(_node: Node, _incoming: Incoming, _writer: BodyWriter, _header: HeaderBlock) -> Sender:
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What a header says of its signatures, before any was checked."""
+
+    fields: Fields
+    signatures: list[dkim.Candidate]
+    chain: arc.Chain
+
+    @property
+    def any(self) -> bool:
+        return bool(self.signatures or self.chain.sets or self.chain.fault)
+
+
+async def check_sender(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> Sender:
     """What can be found out of the sender of a complete message; nothing of mail of our own.
 
-    Trouble with the DNS is `temperror`, and never an exception.
+    Trouble with the DNS is `temperror`, and never an exception. Takes at most the time limits of SPF,
+    keys and DMARC together, and raises SpoolError where the body cannot be read.
     """
-    return Sender()
+    if incoming.source != "mx":
+        return Sender()
+    authors = _author_domains(reading(incoming, header).authors)
+    signed = await node.aside(lambda: _read(header, authors or ()), header.size)
+    spf, keys = await asyncio.gather(spf_of(node, incoming), _keys(node, signed))
+    signatures, chain = await _verified(node, signed, keys, writer, header)
+    kind, domain = identity(incoming)
+    proven = [
+        Proven("spf", spf.result, domain),
+        *(Proven("dkim", one.result, one.domain) for one in signatures if one.domain),
+    ]
+    dmarc = await _dmarc(node, authors, proven)
+    body = results(spf.result, (kind, domain), signatures, dmarc, chain)
+    sender = Sender(
+        spf=spf.result,
+        dkim=dkim.best(signatures),
+        dmarc=min((one.result for one in dmarc), key=_WORST.index),
+        dmarc_policy=_strictest(dmarc),
+        arc=chain.result,
+        arc_sealer=chain.sealer or None,
+        arc_instance=chain.instance,
+        results=body,
+        field=results_field(node.settings.hostname, body),
+    )
+    for method in ("spf", "dkim", "dmarc", "arc"):
+        node.counters.add(f"sender_{method}_{getattr(sender, method)}")
+    return sender
+
+
+def _author_domains(authors: Sequence[str]) -> tuple[str, ...] | None:
+    """The domains of the authors in A-labels, each once; None where nobody can be said to have written."""
+    try:
+        domains = tuple(dict.fromkeys(ascii_domain(author.rpartition("@")[2]) for author in authors))
+    except ValueError:
+        return None
+    return domains if 0 < len(domains) <= AUTHORS_LIMIT else None
+
+
+def _read(header: HeaderBlock, authors: Sequence[str]) -> _Signed:
+    fields = Fields(header)
+    return _Signed(fields, dkim.candidates(fields, authors), arc.read_chain(fields))
+
+
+async def _keys(node: Node, signed: _Signed) -> dict[str, Records]:
+    """The key records that are asked for, by name; one that did not come in time is missing."""
+    names = [one.signature.key_name for one in signed.signatures if one.signature is not None]
+    names = list(dict.fromkeys([*names, *signed.chain.keys]))
+    found: dict[str, Records] = {}
+
+    async def one_after_another() -> None:
+        while names:
+            name = names.pop(0)
+            found[name] = await node.resolver.records(name, "TXT")
+
+    try:
+        async with asyncio.timeout(KEYS_TIME_S):
+            await asyncio.gather(*(one_after_another() for _ in range(min(KEYS_AT_ONCE, len(names)))))
+    except TimeoutError:
+        node.counters.add("sender_keys_late")
+    return found
+
+
+async def _verified(
+    node: Node, signed: _Signed, keys: dict[str, Records], writer: BodyWriter, header: HeaderBlock
+) -> tuple[list[dkim.DkimResult], arc.ArcResult]:
+    """Every signature against the bytes as they came: not before, or they would be read for nothing."""
+    if not signed.any:
+        return [], arc.ArcResult("none")
+    now_s = node.clock.now_ms() // 1000
+
+    def work() -> tuple[list[dkim.DkimResult], arc.ArcResult]:
+        with writer.view() as data:
+            bodies = Bodies(data, header.size)
+            told = [dkim.verify(one, keys, signed.fields, bodies, now_s) for one in signed.signatures]
+            return told, arc.validate(signed.chain, keys, signed.fields, bodies)
+
+    return await node.aside(work, writer.size_bytes, blocks=writer.in_file)
+
+
+async def _dmarc(node: Node, authors: tuple[str, ...] | None, proven: Sequence[Proven]) -> list[DmarcResult]:
+    """DMARC for each author domain (RFC 9989 leaves several to the receiver: each must hold)."""
+    if authors is None:
+        return [DmarcResult("permerror")]
+    evaluation = Dmarc(node.resolver.records)
+    try:
+        async with asyncio.timeout(DMARC_TIME_S):
+            return [await evaluation.evaluate(author, proven) for author in authors]
+    except TimeoutError:
+        return [DmarcResult("temperror", None, author) for author in authors]
+
+
+def _strictest(dmarc: Sequence[DmarcResult]) -> Policy | None:
+    """What is asked for by those of the authors' domains for which it fails; by all where none does."""
+    failed = [one for one in dmarc if one.result == "fail"] or dmarc
+    return max((one.policy for one in failed if one.policy), key=POLICIES.index, default=None)

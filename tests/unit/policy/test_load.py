@@ -89,7 +89,7 @@ def test_faults_in_conditions(when: str, key: str, problem: str) -> None:
             "only a rule that rejects",
         ),
         ('action = "reject"', 'action = "reject"\nsecrecy_stop = true', "when", "looks at the mark alone"),
-        ('action = "reject"', 'action = "reject"\nstatus = "4.7.1"', "status", "RFC 3463"),
+        ('action = "reject"', 'action = "reject"\nstatus = "2.7.1"', "status", "RFC 3463"),
         ('action = "reject"', 'action = "reject"\ncolour = "red"', "colour", "unknown key"),
     ],
 )

@@ -1,0 +1,218 @@
+"""Who writes in: what a stranger's mail proves, what is written above it, and what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mailgov.mail.events import MessageEvent
+from tests.support import messages
+from tests.support.dns_server import DnsServer
+from tests.support.relay_node import AN, BINH, DOMAIN
+from tests.unit.relay.senders.dkim_keys import ed25519_record, rsa_key, rsa_record, signed, signed_ed25519
+from tests.wire.client import Said, eventually
+from tests.wire.conftest import OpenWorld, World
+
+KHACH = "khach@co.test"
+FROM_KHACH = messages.plain(KHACH, BINH, subject=messages.encoded_word(messages.VIETNAMESE_SUBJECT))
+PASSES = "v=spf1 ip4:127.0.0.1 -all"
+FAILS = "v=spf1 -all"
+
+
+@pytest.fixture(autouse=True)
+def zones(dns_server: DnsServer) -> None:
+    """co.test sends from here and signs; bank.test asks that forgeries are refused."""
+    dns_server.txt("co.test", PASSES)
+    dns_server.txt("_dmarc.co.test", "v=DMARC1; p=quarantine")
+    dns_server.txt("s._domainkey.co.test", rsa_record(rsa_key()))
+    dns_server.txt("e._domainkey.co.test", ed25519_record())
+    dns_server.txt("_dmarc.bank.test", "v=DMARC1; p=reject")
+    dns_server.txt(f"_dmarc.{DOMAIN}", "v=DMARC1; p=quarantine")
+
+
+async def outside(world: World, message: bytes, path: str = KHACH, parameters: str = "") -> Said:
+    wire = await world.outside()
+    return await wire.mail(path, BINH, message=message, parameters=parameters)
+
+
+async def last_event(world: World) -> MessageEvent:
+    return (await world.events())[-1]
+
+
+async def results_of(world: World) -> str:
+    """The Authentication-Results above the last message, unfolded; nothing stands before it."""
+    head = (await world.leaving(world.offered[-1])).partition(b"\r\n\r\n")[0].decode()
+    field = re.match(r"Authentication-Results: (.*?)\r\n(?![\t ])", head, re.DOTALL)
+    assert field, head
+    assert all(len(line) <= 998 for line in field[1].split("\r\n"))
+    return " ".join(field[1].split())
+
+
+async def test_what_a_sender_proves_stands_above_his_message_and_in_the_record(world: World) -> None:
+    message = signed(signed_ed25519(FROM_KHACH, "co.test"), "co.test")
+    assert (await outside(world, message)).code == 250
+    told = await results_of(world)
+    assert told.startswith(
+        f"mail.{DOMAIN}; spf=pass smtp.mailfrom=co.test; dkim=pass header.d=co.test header.s=s"
+    )
+    assert "header.a=rsa-sha256 header.b=" in told
+    assert "dkim=pass header.d=co.test header.s=e header.a=ed25519-sha256" in told
+    assert told.endswith("dmarc=pass (p=quarantine) header.from=co.test; arc=none")
+    event = await last_event(world)
+    assert (event.spf, event.dkim, event.dmarc, event.arc) == ("pass", "pass", "pass", "none")
+    assert world.count("sender_dmarc_pass") == world.count("sender_spf_pass") == 1
+    assert (await world.leaving(world.offered[-1])).endswith(message), "the bytes stay as they came"
+
+
+async def test_spf_is_begun_before_the_message_comes(world: World, dns_server: DnsServer) -> None:
+    wire = await world.outside()
+    await wire.envelope(KHACH, "nobody@" + DOMAIN)
+    assert dns_server.asked("co.test", "TXT") == 0, "not for a recipient that is none"
+    assert (await wire.say(f"RCPT TO:<{BINH}>")).code == 250
+    await eventually(lambda: dns_server.asked("co.test", "TXT") == 1, "the question of SPF")
+    assert (await wire.data(FROM_KHACH)).code == 250
+    assert dns_server.asked("co.test", "TXT") == 1
+
+
+async def test_a_null_reverse_path_is_checked_by_helo(world: World, dns_server: DnsServer) -> None:
+    dns_server.txt("client.test", PASSES)
+    assert (await outside(world, FROM_KHACH, path="")).code == 250
+    assert "spf=pass smtp.helo=client.test;" in await results_of(world)
+
+
+async def test_a_sender_in_vietnamese(world: World, dns_server: DnsServer) -> None:
+    domain = "xn--thnh-ph-9ya0720b.test"
+    dns_server.txt(domain, PASSES)
+    dns_server.txt(f"_dmarc.{domain}", "v=DMARC1; p=reject")
+    dns_server.txt(f"s._domainkey.{domain}", rsa_record(rsa_key()))
+    author = "nguyễn.an@" + domain.encode().decode("idna")
+    message = messages.crlf(f"From: Nguyễn Văn An <{author}>\nTo: <{BINH}>\nSubject: Giấy mời\n\nKính gửi")
+    said = await outside(world, signed(message, domain), author, "SMTPUTF8 BODY=8BITMIME")
+    assert said.code == 250, said
+    told = await results_of(world)
+    assert f"spf=pass smtp.mailfrom={domain}; dkim=pass header.d={domain}" in told
+    assert f"dmarc=pass (p=reject) header.from={domain};" in told
+
+
+async def test_our_own_name_from_outside_proves_itself_or_is_refused(
+    world: World, dns_server: DnsServer
+) -> None:
+    ours = messages.plain(AN, BINH)
+    for path in ("bounce@lists.test", ""):
+        said = await outside(world, ours, path)
+        assert said.short == "550 5.7.26"
+        assert "rule own-author-from-outside;" in said.text
+    assert await world.events() == []
+    dns_server.txt(f"s._domainkey.{DOMAIN}", rsa_record(rsa_key()))
+    assert (await outside(world, signed(ours, DOMAIN), "bounce@lists.test")).code == 250
+    assert "dmarc=pass (p=quarantine)" in await results_of(world)
+    assert (await last_event(world)).issuer == f"@{DOMAIN}"
+    broken = signed(ours, DOMAIN).replace(b"Subject: ", b"Subject: [list] ")
+    assert (await outside(world, broken, "bounce@lists.test")).short == "550 5.7.26"
+
+
+async def test_while_the_dns_has_trouble_our_own_name_is_to_come_again(
+    world: World, dns_server: DnsServer
+) -> None:
+    ours = signed(messages.plain(AN, BINH), DOMAIN)
+    dns_server.servfail(f"_dmarc.{DOMAIN}")
+    assert (await outside(world, messages.plain(AN, BINH), "bounce@lists.test")).short == "451 4.7.0"
+    dns_server.forget(f"_dmarc.{DOMAIN}")
+    dns_server.txt(f"_dmarc.{DOMAIN}", "v=DMARC1; p=quarantine")
+    dns_server.servfail(f"s._domainkey.{DOMAIN}")
+    said = await outside(world, ours, "bounce@lists.test")
+    assert said.short == "451 4.7.0"
+    assert "rule own-author-not-known-now;" in said.text
+    assert world.count("sender_dmarc_temperror") == 2
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        f"From: <{AN}> (never ends",
+        f"From: <a@co.test>\r\nFrom: <{AN}>",
+        f'From: "Giám đốc" <{AN}>, <a@co.test>',
+        f"From: {AN} <a@co.test>",
+        f"From: <{AN.upper()}>",
+        f"From : <{AN}>",
+    ],
+)
+async def test_our_own_name_in_a_from_that_is_hard_to_read(world: World, author: str) -> None:
+    said = await outside(world, f"{author}\r\nSubject: x\r\n\r\nx\r\n".encode())
+    assert said.short == "550 5.7.26"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "result"),
+    [("reject", "550 5.7.26", None), ("quarantine", "250 2.0.0", "fail"), ("none", "250 2.0.0", "fail")],
+)
+async def test_what_the_authors_domain_asks_for(
+    world: World, dns_server: DnsServer, asked: str, code: str, result: str | None
+) -> None:
+    dns_server.txt("_dmarc.bank.test", f"v=DMARC1; p={asked}")
+    said = await outside(world, messages.plain("thongbao@bank.test", BINH))
+    assert said.short == code
+    if result is not None:
+        assert (await last_event(world)).dmarc == result
+        assert f"dmarc=fail (p={asked}) header.from=bank.test" in await results_of(world)
+
+
+async def test_dns_trouble_never_refuses_a_stranger(world: World, dns_server: DnsServer) -> None:
+    for name in ("co.test", "s._domainkey.bank.test", "_dmarc.bank.test"):
+        dns_server.servfail(name)
+    message = signed(messages.plain("thongbao@bank.test", BINH), "bank.test")
+    assert (await outside(world, message)).code == 250
+    event = await last_event(world)
+    assert (event.spf, event.dkim, event.dmarc) == ("temperror", "temperror", "temperror")
+
+
+async def test_results_in_our_name_that_a_stranger_wrote_are_gone(world: World) -> None:
+    forged = f"Authentication-Results: mail.{DOMAIN}; dmarc=pass\r\n".encode()
+    other = b"Authentication-Results: mx.other.test; dmarc=pass\r\n"
+    assert (await outside(world, forged + other + FROM_KHACH)).code == 250
+    leaving = await world.leaving(world.offered[-1])
+    assert leaving.count(f"Authentication-Results: mail.{DOMAIN}".encode()) == 1
+    assert forged not in leaving
+    assert other in leaving
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        (b'DKIM-Signature: v=1; a=rsa-sha256; d=x"y; s=s; h=from; bh=AA==; b=AA==', KHACH),
+        (b"DKIM-Signature: v=1; a=rsa-sha256; d=co.test; s=a(b;c); h=from; bh=AA==; b=AA==", KHACH),
+        (b'DKIM-Signature: v=1; a=rsa-sha256; d=co.test; s=none; h=from; bh=AA==; b="\\(;AA', KHACH),
+        (b"ARC-Seal: i=1; cv=none; dmarc=pass", KHACH),
+        (b"X: y", '"a;dmarc=pass"@co.test'),
+        (b"X: y", "a{dkim=pass}b@co.test"),
+        (b"X: y", "x@[127.0.0.1]"),
+    ],
+)
+async def test_hostile_values_are_inert(world: World, field: bytes, path: str) -> None:
+    assert (await outside(world, field + b"\r\n" + FROM_KHACH, path)).code == 250
+    told = await results_of(world)
+    assert told.isascii()
+    assert told.count("dmarc=") == 1
+    assert "dkim=pass" not in told
+    assert told.count('"') % 2 == 0
+
+
+async def test_a_large_message_is_checked_as_it_lies_on_disk(open_world: OpenWorld) -> None:
+    world = await open_world(smtp={"memory_body_bytes": 65_536})
+    large = FROM_KHACH + b"Kinh  gui \t\r\n\r\n" * 40_000 + b"\r\n" * 3
+    message = signed(large, "co.test", canonicalize=(b"relaxed", b"relaxed"))
+    assert (await outside(world, message)).code == 250
+    assert (await last_event(world)).dkim == "pass"
+    assert (await outside(world, message + b"x\r\n")).code == 250
+    assert (await last_event(world)).dkim == "fail"
+
+
+async def test_who_has_signed_in_is_not_checked(world: World, dns_server: DnsServer) -> None:
+    asked = sum(dns_server.questions.values())
+    wire = await world.inside()
+    assert (await wire.mail(AN, BINH, message=signed(messages.plain(AN, BINH), DOMAIN))).code == 250
+    event = await last_event(world)
+    assert (event.spf, event.dkim, event.dmarc, event.arc) == (None, None, None, None)
+    assert b"Authentication-Results" not in await world.leaving(world.offered[-1])
+    assert sum(dns_server.questions.values()) == asked, "nothing was asked"
