@@ -24,12 +24,14 @@ from mailgov.policy.facts import BODY_FACTS, CONTENT_FACTS
 from mailgov.relay import edits, judge
 from mailgov.relay.contents.check import check_content
 from mailgov.relay.documents import hash_of_attachments
+from mailgov.relay.expand import Target
 from mailgov.relay.incoming import Incoming, Seen, header_facts, reading
 from mailgov.relay.legible import PARTS, NotLegible
 from mailgov.relay.node import Node
 from mailgov.relay.records import message_event, recipient_record, rejection
 from mailgov.relay.senders.check import check_sender
-from mailgov.relay.sign import body_hash
+from mailgov.relay.senders.seal import Seal, arc_set, key_for
+from mailgov.relay.sign import SigningError, body_hash
 from mailgov.store.calendar import local_date
 from mailgov.store.snapshot import SigningKey
 from mailgov.store.spool import (
@@ -105,13 +107,14 @@ async def prepare(
         incoming.decisions.append(decision.record())
     now_ms = node.clock.now_ms()
     variant = await _variant(node, incoming, seen, now_ms)
+    variants = (variant, *await _sealed(node, incoming, seen, variant, now_ms))
     body = await writer.finish()
     records = tuple(recipient_record(position, r) for position, r in enumerate(incoming.recipients))
     event = replace(message_event(node, incoming, seen, records), size_bytes=body.size_bytes)
     due_ms = now_ms + LEASE_MS if leased else now_ms
     if all(r.rejected for r in incoming.recipients):
         return Prepared(replace(event, verdict="rejected"))
-    return Prepared(event, _queued(incoming, body, variant, seen, facts, event, due_ms=due_ms))
+    return Prepared(event, _queued(incoming, body, variants, seen, facts, event, due_ms=due_ms))
 
 
 async def reject_message(
@@ -147,7 +150,7 @@ def _worth_a_record(node: Node, decision: Decision) -> bool:
 
 
 async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> Seen:
-    sign = bool(_signing_keys(node, incoming, header))
+    sign = bool(_signing_keys(node, incoming, header)) or bool(_led_outside(incoming))
     vocabulary = node.policy.policy.vocabulary
     read = reading(incoming, header)
     subject, authors = read.subject, read.authors
@@ -195,10 +198,51 @@ def _signing_keys(node: Node, incoming: Incoming, header: HeaderBlock) -> Sequen
     return node.directory.snapshot.signing_keys.get(authors[0].rpartition("@")[2], ())
 
 
+def _led_outside(incoming: Incoming) -> list[Target]:
+    """Recipients outside to whom an address of ours leads mail from outside."""
+    if incoming.source != "mx":
+        return []
+    return [r.target for r in incoming.recipients if not r.rejected and not r.target.local]
+
+
+def _sealing_key(node: Node, incoming: Incoming) -> SigningKey | None:
+    """The key of an address of ours that leads out; None where a chain before us does not hold."""
+    if incoming.sender.arc not in {"none", "pass"}:
+        return None
+    keys = node.directory.snapshot.signing_keys
+    domains = (target.original.rpartition("@")[2].lower() for target in _led_outside(incoming))
+    return next((key for domain in domains if (key := key_for(keys.get(domain, ())))), None)
+
+
+async def _sealed(
+    node: Node, incoming: Incoming, seen: Seen, variant: Variant, now_ms: int
+) -> tuple[Variant, ...]:
+    """The variant for recipients outside, with what we found sealed (RFC 8617); () where none is needed.
+
+    Without a key at hand it goes unsealed: the next host has less to go by, and the mail is not held up.
+    """
+    key, digest, hostname = _sealing_key(node, incoming), seen.digest, node.settings.hostname
+    if key is None or digest is None or seen.header.begins_folded:
+        return ()
+    head = variant.head(seen.header.raw)
+    what = Seal(hostname, incoming.sender.results, now_ms // 1000)
+
+    def work() -> bytes:
+        return arc_set(what, key, node.signer.load(key), head, digest)
+
+    try:
+        fields = await asyncio.get_running_loop().run_in_executor(node.executor, work)
+    except SigningError as error:
+        log.error("forwarded without a seal", queue_id=incoming.queue_id, cause=str(error))
+        node.counters.add("not_sealed")
+        return ()
+    return (Variant(fields + variant.prefix, variant.splices),) if fields else ()
+
+
 def _queued(
     incoming: Incoming,
     body: Body,
-    variant: Variant,
+    variants: tuple[Variant, ...],
     seen: Seen,
     facts: judge.Known,
     event: MessageEvent,
@@ -210,6 +254,7 @@ def _queued(
             position=position,
             address=str(r.target.address),
             destination=r.target.address.key if r.target.local else r.target.address.domain,
+            variant=0 if r.target.local else len(variants) - 1,
             due_ms=due_ms,
             context={
                 "account": r.target.account.address if r.target.account else None,
@@ -228,7 +273,7 @@ def _queued(
         received_ms=event.at_ms,
         reverse_path=incoming.reverse_path,
         body=body,
-        variants=(variant,),
+        variants=variants,
         recipients=recipients,
         smtputf8=_needs_utf8(incoming, seen.header),
         eight_bit=incoming.eight_bit,

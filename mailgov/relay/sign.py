@@ -34,8 +34,13 @@ class SigningError(Exception):
     """The key cannot be used; the message is not signed and must not leave as if it were."""
 
 
-class _Key(Protocol):
-    def sign(self, digest: bytes) -> bytes: ...
+class PrivateKey(Protocol):
+    """Signs canonical data; `algorithm` as a= has it."""
+
+    @property
+    def algorithm(self) -> bytes: ...
+
+    def sign(self, data: bytes) -> bytes: ...
 
 
 class _RsaKey:
@@ -113,7 +118,7 @@ class Signer:
         digest: bytes,
         now_s: int,
     ) -> bytes:
-        private = self._load(key)
+        private = self.load(key)
         tags = [
             (b"v", b"1"),
             (b"a", private.algorithm),
@@ -127,23 +132,25 @@ class Signer:
             # Sixty zeros put b= on a line of its own, so that folding again moves nothing before it.
             (b"b", b"0" * 60),
         ]
-        unsigned = dkim.RE_BTAG.sub(b"\\1", _folded(tags))
+        unsigned = dkim.RE_BTAG.sub(b"\\1", folded(tags))
         collector = _Collector()
         canonical = Relaxed.canonicalize_headers(fields)
         dkim.hash_headers(collector, Relaxed, canonical, names, (b"DKIM-Signature", b" " + unsigned), None)
         signature = private.sign(b"".join(collector.parts))
         tags[-1] = (b"b", base64.b64encode(signature))
-        return b"DKIM-Signature: " + _folded(tags) + b"\r\n"
+        return b"DKIM-Signature: " + folded(tags) + b"\r\n"
 
-    def _load(self, key: SigningKey) -> _RsaKey | _Ed25519Key:
+    def load(self, key: SigningKey) -> _RsaKey | _Ed25519Key:
+        """The private key. Raises SigningError when it cannot be read."""
         loaded = self._keys.get(key.key_file)
         if loaded is None:
             loaded = self._keys[key.key_file] = _read_key(self._data_dir / key.key_file)
         return loaded
 
 
-def _folded(tags: Sequence[tuple[bytes, bytes]]) -> bytes:
-    text: bytes = dkim.fold(b"; ".join(b"=".join(tag) for tag in tags), namelen=len(b"DKIM-Signature"))
+def folded(tags: Sequence[tuple[bytes, bytes]], name: bytes = b"DKIM-Signature") -> bytes:
+    """A tag list as the value of the field `name`, in lines of 72 characters."""
+    text: bytes = dkim.fold(b"; ".join(b"=".join(tag) for tag in tags), namelen=len(name))
     return text
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mailgov.mail.events import MessageEvent
 from tests.support import messages
 from tests.support.dns_server import DnsServer
-from tests.support.relay_node import AN, BINH, DOMAIN
+from tests.support.relay_node import AN, BINH, DOMAIN, RSA_SELECTOR, alias, private_keys, province
 from tests.unit.relay.senders.dkim_keys import ed25519_record, rsa_key, rsa_record, signed, signed_ed25519
 from tests.wire.client import Said, eventually
 from tests.wire.conftest import OpenWorld, World
@@ -216,3 +218,35 @@ async def test_who_has_signed_in_is_not_checked(world: World, dns_server: DnsSer
     assert (event.spf, event.dkim, event.dmarc, event.arc) == (None, None, None, None)
     assert b"Authentication-Results" not in await world.leaving(world.offered[-1])
     assert sum(dns_server.questions.values()) == asked, "nothing was asked"
+
+
+async def test_what_an_address_of_ours_leads_outside_is_sealed(
+    open_world: OpenWorld, dns_server: DnsServer
+) -> None:
+    base = province()
+    forward = alias("rangoai", "ban@ngoai.test", "binhtt", kind="forward")
+    world = await open_world(snapshot=replace(base, aliases={**base.aliases, forward.address: forward}))
+    dns_server.mx("ngoai.test", "mx.ngoai.test")
+    key = private_keys()[RSA_SELECTOR]
+    assert isinstance(key, rsa.RSAPrivateKey)
+    dns_server.txt(f"{RSA_SELECTOR}._domainkey.{DOMAIN}", rsa_record(key))
+    wire = await world.outside()
+    message = signed(FROM_KHACH, "co.test")
+    assert (await wire.mail(KHACH, f"rangoai@{DOMAIN}", message=message)).code == 250
+    queued = world.offered[-1]
+    variants = {r.address: queued.variants[r.variant] for r in queued.recipients}
+    inside, out = (variants[address].head(message) for address in (BINH, "ban@ngoai.test"))
+    assert b"ARC-Seal" not in inside
+    assert out.endswith(inside)
+    assert b"ARC-Authentication-Results: i=1; mail.caobang.gov.vn;\r\n\tspf=pass" in out
+    assert (await outside(world, out, "bounce@ngoai.test")).code == 250
+    assert (await last_event(world)).arc == "pass"
+    assert f"arc=pass header.d={DOMAIN}" in await results_of(world)
+    changed = out.replace(b"\r\nSubject: ", b"\r\nSubject: [x] ")
+    assert (await outside(world, changed, "bounce@ngoai.test")).code == 250
+    assert (await last_event(world)).arc == "fail"
+
+
+async def test_mail_that_stays_inside_is_not_sealed(world: World) -> None:
+    assert (await outside(world, FROM_KHACH)).code == 250
+    assert len(world.offered[-1].variants) == 1
