@@ -17,7 +17,7 @@ FULL := -m "not bench" $(SHARED)
 
 export PIP_NO_INPUT := 1
 
-.PHONY: help run test test-full check bench bench-import clean lock system-packages
+.PHONY: help run test test-full check bench bench-import bench-memory clean lock system-packages
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
@@ -44,6 +44,9 @@ bench: .venv/.installed-dev system-packages ## messages a second and CPU beside 
 
 bench-import: .venv/.installed-dev ## seconds for ten thousand accounts to come in from a file
 	@$(BIN)/python -m tests.bench.directory $(BENCH_ARGS) </dev/null
+
+bench-memory: .venv/.installed-dev ## memory under a hundred messages of 50 MB at once; needs 12 GB of disk for a while
+	@$(BIN)/python -m tests.bench.memory $(BENCH_ARGS) </dev/null
 
 clean: ## remove what was built; var/ and mailgov.toml, the data, stay
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-work
