@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from mailgov.admin import rules
+from mailgov.admin.agency_tree import by_code, check_above
 from mailgov.admin.checks import agency_code, check_in_use
 from mailgov.admin.context import Actor, AdminContext, Change, change, require
 from mailgov.admin.errors import conflict, invalid, not_found
@@ -62,6 +63,7 @@ async def add_agency(ctx: AdminContext, actor: Actor, span: AgencySpan) -> Agenc
         span = await _with_parent(step, span)
         if any(span.overlaps(other) for other in await agencies.spans(step.session, span.code)):
             raise conflict(f"the agency {span.code} is there already on some of these days")
+        check_above(span, by_code(await agencies.list_spans(step.session)))
         await _check_mailbox(step, span.mailbox)
         await agencies.add_span(step.session, span, step.now_ms)
         step.content.update(span_content(span))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from mailgov.admin import rules
+from mailgov.admin.agency_tree import by_code, check_above
 from mailgov.admin.directory_rows import AccountLine
 from mailgov.admin.errors import AdminError, conflict, invalid, not_found
 from mailgov.store.accounts import AccountView, Post
@@ -29,15 +30,11 @@ class Agencies:
     def __init__(self, standing: Standing, written: Sequence[AgencySpan], doubtful: set[str]) -> None:
         self._all = standing
         self._doubtful = doubtful
-        self._standing: dict[str, list[AgencySpan]] = {}
-        for span in standing.spans:
-            self._standing.setdefault(span.code.lower(), []).append(span)
+        self._standing = by_code(standing.spans)
         self._codes = {code: spans[0].code for code, spans in self._standing.items()}
         for span in written:
             self._codes.setdefault(span.code.lower(), span.code)
-        self._known = {code: list(spans) for code, spans in self._standing.items()}
-        for span in written:
-            self._known.setdefault(span.code.lower(), []).append(span)
+        self._known = by_code([*standing.spans, *written])
         self._seen: dict[str, list[AgencySpan]] = {}
 
     def judge(self, span: AgencySpan) -> AgencySpan | None:
@@ -56,6 +53,7 @@ class Agencies:
             return None
         if any(span.overlaps(other) for other in standing):
             raise conflict(f"the agency {span.code} is there already on some of these days, otherwise")
+        check_above(span, self._known)
         if span.mailbox is not None:
             _check_in_use(self._all, span.mailbox)
         return span

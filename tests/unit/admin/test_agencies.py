@@ -7,6 +7,7 @@ import pytest
 
 from mailgov.admin import accounts, agencies, figures, queue, registered, tokens
 from mailgov.admin.accounts import NewAccount
+from mailgov.admin.agency_tree import MAX_ABOVE
 from mailgov.admin.context import AdminContext
 from mailgov.admin.errors import AdminError
 from mailgov.identity.roles import Role
@@ -92,6 +93,24 @@ async def test_bad_agencies_change_nothing(ctx: AdminContext, span: AgencySpan, 
     with pytest.raises(AdminError, match=detail):
         await agencies.add_agency(ctx, OPERATOR, span)
     assert state(ctx) == before
+
+
+async def test_an_agency_that_comes_back_is_not_above_itself(ctx: AdminContext) -> None:
+    await agencies.add_agency(ctx, OPERATOR, AgencySpan("a", "A", "district", valid_until=MARCH))
+    await agencies.add_agency(ctx, OPERATOR, AgencySpan("b", "B", "commune", parent_code="a"))
+    again = AgencySpan("a", "A", "district", parent_code="b", valid_from=date(2026, 6, 1))
+    with pytest.raises(AdminError, match="above itself: a below b below a"):
+        await agencies.add_agency(ctx, OPERATOR, again)
+
+
+async def test_agencies_stand_one_above_the_other_so_far_and_no_further(ctx: AdminContext) -> None:
+    for number in range(MAX_ABOVE + 1):
+        parent = f"x{number - 1}" if number else None
+        await agencies.add_agency(ctx, OPERATOR, AgencySpan(f"x{number}", "X", "commune", parent_code=parent))
+    with pytest.raises(AdminError, match="more than 20 agencies above it"):
+        await agencies.add_agency(
+            ctx, OPERATOR, AgencySpan("deep", "X", "commune", parent_code=f"x{MAX_ABOVE}")
+        )
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,23 @@ async def test_rows_that_contradict_each_other(ctx: AdminContext) -> None:
     }
 
 
+async def test_no_agency_comes_in_above_itself(ctx: AdminContext) -> None:
+    found = await bad_rows(
+        ctx,
+        "a;;A;commune;b;;;;;;;;;",
+        "b;;B;commune;C;;;;;;;;;",
+        "c;;C;commune;a;;;;;;;;;",
+        "d;;D;commune;a;;;;;;;;;",  # below the circle, not of it
+        "e;;E;commune;f;;;;;2026-01-01;;;;",
+        "f;;F;commune;e;;;;2026-01-01;;;;;",  # from the day on that e is no more
+    )
+    assert {line: reason.rpartition(": ")[2] for line, reason in found.items()} == {
+        2: "a below b below c below a",
+        3: "b below c below a below b",
+        4: "c below a below b below c",
+    }
+
+
 async def test_posts_one_after_another_and_spans_that_follow(ctx: AdminContext) -> None:
     await bring(
         ctx,
