@@ -11,7 +11,7 @@ from mailgov.admin.context import Actor, AdminContext, require_over
 from mailgov.admin.errors import AdminError, conflict, invalid, needs_reason, not_found
 from mailgov.admin.obligations import obligation_of
 from mailgov.identity.roles import Act
-from mailgov.policy import Policy
+from mailgov.policy import Obligation, Policy
 from mailgov.store import agencies, declarations
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.declarations import DeclarationView, RegisterLine, Series
@@ -85,9 +85,12 @@ async def place(
     new = replace(new, agency=await agency_of(session, actor, new.act, new.agency))
     reason = rules.reason(new.reason) if new.reason else None
     _check_days(new.days, ctx.today())
-    _check_agency(new, await agencies.spans(session, new.agency))
+    spans = await agencies.spans(session, new.agency)
+    _check_agency(new, spans)
     lines = _lines(new, policy)
     numbers = _numbers(new, policy, lines)
+    if new.kind == INDICATOR:
+        _check_covered(new, spans, obligation_of(policy, new.subject))
     others = await declarations.latest(session, new.kind, agency=new.agency, subject=new.subject)
     before = await _in_place_of(session, new, others)
     _check_turn(new, before, reason, (numbers, lines))
@@ -175,6 +178,18 @@ def _check_obligation(new: NewDeclaration, policy: Policy) -> None:
     if (obligation.unit == "percent") is (new.content.get(declared_checks.COUNT) is not None):
         wanted = "a numerator and a denominator" if obligation.unit == "percent" else "a count"
         raise invalid(f"{obligation.id} is declared with {wanted}")
+
+
+def _check_covered(new: NewDeclaration, spans: list[AgencySpan], obligation: Obligation) -> None:
+    """What is asked of other agencies alone would only blur their figure."""
+    lived = AgencySpan("", "", "", valid_from=new.days.start, valid_until=new.days.end)
+    found = [span.level for span in spans if span.overlaps(lived)]
+    if not any(level in obligation.levels for level in found):
+        asked = ", ".join(obligation.levels)
+        raise invalid(
+            f"{obligation.id} is asked of agencies of the level {asked}, and {new.agency} is of the level"
+            f" {found[-1]}: there is nothing to declare"
+        )
 
 
 async def _in_place_of(

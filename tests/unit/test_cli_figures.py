@@ -21,6 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new installation that adopts all documents."""
     folder = tmp_path_factory.mktemp("figures")
     done(folder, "init", "--domain", DOMAIN)
+    done(folder, "agency", "add", "snv", "--name", "Sở Nội vụ")
     settings = folder / "mailgov.toml"
     text = settings.read_text(encoding="utf-8")
     assert ONE in text
@@ -47,7 +48,7 @@ def test_a_spreadsheet_is_utf8_whatever_the_terminal(folder: Path) -> None:
 def test_what_one_document_asks_for_beside_the_figures(folder: Path) -> None:
     text = done(folder, "usage", "--calendar", "administrative", "--directive", "bac-ninh")
     assert "Mức đặt ra" in text
-    assert "bn.accounts [vanhanh]" in text
+    assert "bn.accounts [snv]" in text
     assert "pt.officials-using-mail" not in text
 
 

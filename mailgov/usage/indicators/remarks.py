@@ -38,6 +38,11 @@ SILENT = Note(
     "Văn bản không nêu mức cho thời gian này (khác với mức 0).",
     "The document states no target for this time, which is not 0.",
 )
+NOBODY_COVERED = Note(
+    "nobody-covered",
+    "Cuối kỳ không có cơ quan nào thuộc diện văn bản đặt mức nên không có số toàn tỉnh.",
+    "At the period's end there is no agency that the document asks this of, so the province has no figure.",
+)
 NOT_COMPUTED = Note("not-computed", "Chưa có số liệu.", "There is no figure yet.")
 
 

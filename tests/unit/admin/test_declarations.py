@@ -110,6 +110,12 @@ async def test_what_cannot_be_is_refused(ctx: AdminContext, change: dict[str, ob
     assert detail in (await refused(ctx, replace(HEADS, **change))).detail  # type: ignore[arg-type]  # wrong on purpose
 
 
+async def test_what_is_asked_of_other_agencies_is_not_declared(ctx: AdminContext) -> None:
+    districts = replace(HEADS, kind="indicator", subject="bd.one-stop-districts", content={"count": 5})
+    detail = (await refused(ctx, districts)).detail
+    assert "asked of agencies of the level district, and snv is of the level province" in detail
+
+
 async def test_the_last_day_is_early_enough(ctx: AdminContext) -> None:
     until_today = Span(date(2025, 11, 1), date(2025, 11, 22))
     assert (await declarations.declare(ctx, CLERK, replace(HEADS, days=until_today))).made.id
