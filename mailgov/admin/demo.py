@@ -108,7 +108,7 @@ async def _end(ctx: AdminContext, place: DemoAgency, on: datetime.date) -> None:
     if place.merged_into:
         await agencies.merge_agencies(ctx, INIT, code, into=[place.merged_into], on=on)
     else:
-        await agencies.close_agency(ctx, INIT, code, on=on)
+        await agencies.close_agency(ctx, INIT, code, on=on, reason="nobody took over")
 
 
 async def _grants(ctx: AdminContext, domain: str, places: Sequence[DemoAgency]) -> None:

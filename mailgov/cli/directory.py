@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from mailgov.cli.common import CodeArgument, ConfigOption, DayOption, JsonOption
 
 if TYPE_CHECKING:
     from mailgov.admin.agencies import Merger
+    from mailgov.admin.agency_changes import SpanChanges
 
 domain = typer.Typer(help="Mail domains.", rich_markup_mode=None)
 agency = typer.Typer(help="Agencies, dated: the past is never rewritten.", rich_markup_mode=None)
@@ -188,11 +189,11 @@ def agency_rename(
     as_json: JsonOption = False,
 ) -> None:
     """Give an agency another name from a day on."""
-    from mailgov.admin import agencies
+    from mailgov.admin import agency_changes
 
     made = common.act(
         config,
-        lambda ctx, actor: agencies.rename_agency(
+        lambda ctx, actor: agency_changes.rename_agency(
             ctx, actor, code, on=on or ctx.today(), name=name, abbreviation=abbreviation, mailbox=mailbox
         ),
     )
@@ -202,15 +203,81 @@ def agency_rename(
         common.say(f"{made.code} is called {made.name} from {made.valid_from}")
 
 
+@agency.command("change")
+def agency_change(
+    code: CodeArgument,
+    name: Annotated[str | None, typer.Option(help="Its full name.")] = None,
+    level: Annotated[str | None, typer.Option(help="province, district or commune.")] = None,
+    abbreviation: Annotated[
+        str | None, typer.Option(help="As in the symbols of its documents. '': none.")
+    ] = None,
+    parent: Annotated[str | None, typer.Option(metavar="CODE", help="The agency above it. '': none.")] = None,
+    mailbox: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Its published address. '': none.")
+    ] = None,
+    sector_mail: Annotated[
+        bool | None,
+        typer.Option(
+            "--sector-mail/--no-sector-mail", help="It has its own sector's mail system.", show_default=False
+        ),
+    ] = None,
+    on: Annotated[
+        datetime.date | None,
+        typer.Option(
+            "--from",
+            "--on",
+            parser=common.parse_day,
+            metavar="DAY",
+            help="The first day.",
+            show_default="today",
+        ),
+    ] = None,
+    correct: Annotated[
+        bool,
+        typer.Option("--correct", help="It was written down wrongly: change the whole span that holds DAY."),
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Needed to correct.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change what an agency is from a day on; what is not given stays as it was."""
+    from mailgov.admin import agency_changes
+
+    erasable = {"abbreviation": abbreviation, "parent_code": parent, "mailbox": mailbox}
+    named: dict[str, object] = {"name": name, "level": level, "own_sector_mail": sector_mail}
+    changes = {key: value for key, value in named.items() if value is not None}
+    changes |= {key: text or None for key, text in erasable.items() if text is not None}
+    work = agency_changes.correct_agency if correct else agency_changes.change_agency
+    made = common.act(
+        config,
+        lambda ctx, actor: work(
+            ctx, actor, code, cast("SpanChanges", changes), on=on or ctx.today(), reason=reason
+        ),
+    )
+    if as_json:
+        common.print_json(made)
+    else:
+        since = f" from {made.valid_from} on" if made.valid_from else ""
+        until = f" until {made.valid_until}" if made.valid_until else ""
+        common.say(f"changed {made.code}{since}{until}")
+
+
 @agency.command("close")
 def agency_close(
-    code: CodeArgument, on: DayOption = None, config: ConfigOption = None, as_json: JsonOption = False
+    code: CodeArgument,
+    on: DayOption = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Needed where accounts serve there or agencies stand below it.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """End an agency that nobody takes over; DAY is the first day without it."""
     from mailgov.admin import agencies
 
     result = common.act(
-        config, lambda ctx, actor: agencies.close_agency(ctx, actor, code, on=on or ctx.today())
+        config,
+        lambda ctx, actor: agencies.close_agency(ctx, actor, code, on=on or ctx.today(), reason=reason),
     )
     _print_merger(f"closed {code}", result, as_json)
 
@@ -239,6 +306,8 @@ def _print_merger(done: str, result: Merger, as_json: bool) -> None:
     common.say(f"{done}; accounts moved: {len(result.moved)}, left to place: {len(result.left)}")
     for address in result.left:
         common.say(f"  mailgov account move {address} --agency …")
+    for code in result.below:
+        common.say(f"  mailgov agency change {code} --parent …")
 
 
 @agency.command("register")

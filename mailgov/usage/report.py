@@ -302,7 +302,7 @@ def _rows(facts: _Facts) -> Iterator[Row]:
         alive = [span for span in spans if _days(span).overlap_days(facts.period.span)]
         if alive or code == facts.agency or _has_mail(facts, code):
             chosen.append((code, spans, alive))
-    for code, spans, alive in sorted(chosen, key=lambda one: (_level(one[1][-1]), one[0])):
+    for code, spans, alive in sorted(chosen, key=lambda one: (_level((one[2] or one[1])[-1]), one[0])):
         yield _row(facts, code, spans, alive)
     if facts.agency is None:
         known = facts.spans.keys()

@@ -215,5 +215,5 @@ def _place(question: Question, agency: str | None) -> tuple[int, str]:
     order = ("province", "district", "commune")
     if agency is None:
         return len(order) + 1, ""
-    level = question.directory[agency][-1].level
+    level = (_alive(question, agency) or question.directory[agency])[-1].level
     return order.index(level) if level in order else len(order), agency

@@ -10,7 +10,7 @@ from datetime import date
 
 import pytest
 
-from mailgov.admin import accounts, agencies, aliases, directory_files, domains
+from mailgov.admin import accounts, agencies, agency_changes, aliases, directory_files, domains
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import AdminContext
 from mailgov.admin.directory_files import BadRows, FirstPassword, Imported
@@ -95,7 +95,7 @@ async def test_the_audit_row_says_what_came_from_which_file(ctx: AdminContext) -
 
 
 async def test_what_is_given_out_comes_in_again_as_the_same(ctx: AdminContext) -> None:
-    await agencies.rename_agency(ctx, OPERATOR, "snv", on=date(2025, 1, 1), name='=HYPERLINK("x")')
+    await agency_changes.rename_agency(ctx, OPERATOR, "snv", on=date(2025, 1, 1), name='=HYPERLINK("x")')
     await accounts.move_account(ctx, OPERATOR, at("annv"), agency="stc", on=date(2025, 6, 1))
     await accounts.disable_account(ctx, OPERATOR, at("binhtt"))
     await accounts.add_account(ctx, OPERATOR, NewAccount(at("ai"), "@ai, 'gì' \"đó\"", sample=True))
