@@ -117,6 +117,8 @@ def _join(parts: Sequence[tuple[str, NewDeclaration]], reading: Reading) -> None
 
 
 def _declaration(ctx: AdminContext, record: Record, given: Mapping[str, str]) -> NewDeclaration:
+    if record.fault is not None:
+        raise invalid(record.fault)
     cells = {**given, **record.cells}
     kind = rules.one_of(_needed(cells, "kind"), KINDS, "kind of declaration")
     _check_columns(kind, record.cells)

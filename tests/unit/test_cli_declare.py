@@ -187,6 +187,7 @@ def test_what_was_written_out_is_read_in_elsewhere(
         ("documents;snv;2025-10;4;;;;", "line 2: can_bo: no column of a documents declaration"),
         ("headcount;snv;2025-10;4;60;6;2;maybe", "line 2: correct is 'maybe': write x for a correction"),
         ("headcount;snv;2025-10;4;60;6;2;x", "line 2: there is nothing to correct"),
+        ("headcount;snv;2025-10;4;60;6;2;;9", "line 2: 9 cells where the header has 8"),
     ],
 )  # fmt: skip
 def test_a_bad_row_says_what_is_wrong(say: Say, folder: Path, row: str, says: str) -> None:

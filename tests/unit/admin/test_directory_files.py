@@ -152,6 +152,9 @@ async def test_each_bad_row_is_named_with_its_line_and_reason(ctx: AdminContext)
         "late;;Muộn;commune;;;;;2026-06-01;;;;;",
         f";{at('x14')};<script>;;;;y;khac;;;;;;",  # line 31: y's own row says what is wrong
         "m;;M;commune;;;;;;;;;m@off.vn;",
+        f";{at('x15')};X;;;;n;khac;;;;;;;x",  # line 33: a separator too many
+        "n;;N;commune;;;;;;;;;;;;x",
+        f";{at('x16')};{'X' * 10_001};;;;;;;;;;;",
     )
     for line, reason in {
         3: "either a code",
@@ -182,6 +185,9 @@ async def test_each_bad_row_is_named_with_its_line_and_reason(ctx: AdminContext)
         28: "above itself",
         29: "late does not exist on 2026-01-01",
         32: "off.vn is disabled",
+        33: "15 cells where the header has 14",
+        34: "16 cells where the header has 14",
+        35: "name: more than 10000 characters",
     }.items():
         assert reason in found.pop(line), line
     assert found == {}
