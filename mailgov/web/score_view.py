@@ -127,7 +127,7 @@ class _View:
             summary=(one.summary_vi, one.summary_en)[self.tongue],
             document=self._document(head.directive),
             article=head.article,
-            steps=tuple(self._step(step) for step in one.steps if step.stated),
+            steps=tuple(self._step(one, step) for step in one.steps if step.stated),
             definition=(definition.text_vi, definition.text_en)[self.tongue],
             hash=head.definition_hash,
             line=self.line(head),
@@ -166,7 +166,7 @@ class _View:
             yield (BESIDE[key][self.tongue] if key in BESIDE else key), whole(value)
 
     def _label(self, name: str, row: IndicatorRow, target: float | None) -> str:
-        reached = (f"{name}: đạt {percent(row.percent)} %", f"{name}: {percent(row.percent)} % reached")
+        reached = (f"{name}: {percent(row.percent)} %", f"{name}: {percent(row.percent)} %")
         asked_for = (f", mức đặt ra {percent(target)} %", f", {percent(target)} % asked for")
         return reached[self.tongue] + (asked_for[self.tongue] if target is not None else "")
 
@@ -174,8 +174,12 @@ class _View:
         heading = (definition.heading_vi, definition.heading_en)[self.tongue]
         return heading if heading != one.id else (one.summary_vi, one.summary_en)[self.tongue]
 
-    def _step(self, step: Step) -> str:
+    def _step(self, one: Obligation, step: Step) -> str:
         number = whole(step.count) if step.percent is None else f"{percent(float(step.percent))} %"
+        if one.at_most:
+            number = ("không quá ", "at most ")[self.tongue] + number
+        elif one.each:
+            number = ("mỗi cơ quan ít nhất ", "each agency at least ")[self.tongue] + number
         by = "" if step.by is None else (" đến ", " by ")[self.tongue] + dmy(step.by)
         return number + by
 

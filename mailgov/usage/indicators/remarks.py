@@ -43,6 +43,8 @@ NOBODY_COVERED = Note(
     "Cuối kỳ không có cơ quan nào thuộc diện văn bản đặt mức nên không có số toàn tỉnh.",
     "At the period's end there is no agency that the document asks this of, so the province has no figure.",
 )
+NOT_ASKED = frozenset({"exempt", "level-not-covered"})
+"""Codes of the remarks that say: of this agency the document asks nothing."""
 NOT_COMPUTED = Note("not-computed", "Chưa có số liệu.", "There is no figure yet.")
 
 
