@@ -162,6 +162,10 @@ def test_what_was_written_out_is_read_in_elsewhere(
         MIXED.replace("2025-10-02,,\nregister,stc", "2025-10-02,,=1+1\nregister,stc")
     )
     done(say("declare", "import", "khai.csv"))
+    share = ("--period", "2025", "--numerator", "48", "--denominator", "56")
+    said = done(say("declare", "indicator", "bd.fibre-wan", "--province", *share))
+    assert "declared: bd.fibre-wan of the province, 01/01/2025–31/12/2025: numerator 48" in said
+    assert say("declare", "indicator", "bd.fibre-wan", *share)[0] == 2, "who declares is never guessed"
     written = done(say("declare", "list", "--format", "csv"))
     assert "'=1+1" in written
     other = shutil.copytree(installation, folder.parent / "other")
@@ -294,7 +298,7 @@ def test_the_commands_of_the_guide_do_what_they_say(say: Say, folder: Path) -> N
         assert out, line
         if file:
             assert "headcount;snv;" in out
-    assert len(lines) == 14
+    assert len(lines) == 15
     ended = data(say, "exemption", "list")[0]
     assert (ended["agency"], ended["valid_until"]) == ("congan", "2024-07-01")
     columns = re.findall(r"^\| `?([a-z_`, ]+?)`? \|", guide, re.MULTILINE)

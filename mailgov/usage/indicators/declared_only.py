@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from mailgov.policy import Obligation
 from mailgov.usage import declared
-from mailgov.usage.declared import DeclaredIndicator
+from mailgov.usage.declared import PROVINCE, DeclaredIndicator
 from mailgov.usage.definitions import Definition
 from mailgov.usage.indicators import remarks
 from mailgov.usage.indicators.row import Figure, Question
 from mailgov.usage.notes import Note
 from mailgov.usage.targets import step_over
-
-PROVINCE = ""
-"""The agency of a declaration that is made for the province as a whole."""
 
 
 def definition_of(obligation: Obligation) -> Definition:

@@ -116,6 +116,22 @@ async def test_what_is_asked_of_other_agencies_is_not_declared(ctx: AdminContext
     assert "asked of agencies of the level district, and snv is of the level province" in detail
 
 
+async def test_an_indicator_of_the_province_as_a_whole(ctx: AdminContext) -> None:
+    """One data centre is one, not a sum of every agency's."""
+    share = {"numerator": 1, "denominator": 4}
+    whole = replace(HEADS, kind="indicator", agency="", subject="bd.data-centre", content=share)
+    assert "may not declare for the province as a whole" in (await refused(ctx, whole)).detail
+    placed = await declarations.declare(ctx, OPERATOR, whole)
+    assert (placed.made.series.agency, placed.made.content) == ("", share)
+    assert state(ctx).audit[-1][-1] == "indicator bd.data-centre the province 2025-10-01..2025-10-31"
+    again = (await refused(ctx, whole, OPERATOR)).detail
+    assert again.startswith("bd.data-centre of the province for 01/10/2025–31/10/2025 is declared already")
+    heads = (await refused(ctx, replace(HEADS, agency=""), OPERATOR)).detail
+    assert "only an indicator is of the province as a whole" in heads
+    each = replace(whole, subject="pt.it-officers", content={"count": 1})
+    assert "asked of each agency" in (await refused(ctx, each, OPERATOR)).detail
+
+
 async def test_the_last_day_is_early_enough(ctx: AdminContext) -> None:
     until_today = Span(date(2025, 11, 1), date(2025, 11, 22))
     assert (await declarations.declare(ctx, CLERK, replace(HEADS, days=until_today))).made.id
