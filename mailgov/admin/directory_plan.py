@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 from typing import TypeVar
 
-from mailgov.admin.directory_judges import Accounts, Agencies, ElsewhereFault
+from mailgov.admin.directory_judges import Accounts, Agencies, RowFaults
 from mailgov.admin.directory_rows import AccountLine, name_of, read_row
 from mailgov.admin.errors import AdminError
 from mailgov.store.agencies import AgencySpan
@@ -70,7 +70,7 @@ def plan(records: Sequence[Record], standing: Standing, today: date, progress: P
             lines.setdefault(row.address, []).append((record, row))
     agencies = Agencies(standing, [span for _, span in spans], doubtful)
     for record, span in spans:
-        _judge(made, made.spans, record, partial(agencies.judge, span))
+        _judge(made, made.spans, record, partial(agencies.judge, record.line, span))
     accounts = Accounts(standing, agencies, today)
     for written in lines.values():
         _judge(made, made.accounts, written[0][0], partial(accounts.judge, written))
@@ -81,8 +81,8 @@ def plan(records: Sequence[Record], standing: Standing, today: date, progress: P
 def _judge(made: Plan, new: list[T], record: Record, judge: Callable[[], T | None]) -> None:
     try:
         found = judge()
-    except ElsewhereFault as fault:
-        made.bad.append(BadRow(fault.record.line, name_of(fault.record), fault.error.detail))
+    except RowFaults as faults:
+        made.bad += [BadRow(one.line, name_of(one), error.detail) for one, error in faults.found]
     except AdminError as error:
         made.bad.append(BadRow(record.line, name_of(record), error.detail))
     else:

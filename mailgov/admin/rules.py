@@ -31,10 +31,10 @@ _CODE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{CODE_CHARACTERS - 1}}}\Z")
 SHOWN_CHARACTERS = 80
 
 
-def shown(text: str) -> str:
+def shown(text: str, characters: int = SHOWN_CHARACTERS) -> str:
     """What someone typed, fit for one line of an error message."""
-    plain = "".join(sign if sign.isprintable() else "?" for sign in text[:SHOWN_CHARACTERS])
-    return plain + ("…" if len(text) > SHOWN_CHARACTERS else "")
+    plain = "".join(sign if sign.isprintable() else "?" for sign in text[:characters])
+    return plain + ("…" if len(text) > characters else "")
 
 
 def domain_name(text: str) -> str:

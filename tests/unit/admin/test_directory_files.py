@@ -177,9 +177,11 @@ async def test_each_bad_row_is_named_with_its_line_and_reason(ctx: AdminContext)
         20: "needs an agency",
         21: "neither yes nor no",
         22: "no state",
-        23: "already, with another name",
+        23: "annv@caobang.gov.vn is there already, otherwise: name is 'Nguyễn Văn An', not 'Someone else';"
+        " change it by `mailgov account edit annv@caobang.gov.vn`",
         24: "differ in case alone",
-        25: "there already on some of these days",
+        25: "snv is there already, otherwise: name is 'Sở Nội vụ', not 'Sở Nội vụ mới';"
+        " change it by `mailgov agency change snv`",
         26: "no level",
         27: "no such agency: nowhere",
         28: "above itself",
@@ -207,13 +209,52 @@ async def test_rows_that_contradict_each_other(ctx: AdminContext) -> None:
         "x;;X;commune;;;;;;2026-01-01;;;;",
         "x;;X mới;commune;;;;;2025-01-01;;;;;",
         "X;;X;commune;;;;;2027-01-01;;;;;",
+        "z;;Z;commune;;;;;;;;;;",
+        "z;;Z;commune;;;;;;;;;;",
+        f";{at('e')};E;;;;snv;khac;;;;;;",  # line 15
+        f";{at('E')};E;;;;SNV;khac;;;;;;",
+        f";{at('e')};E;;;;snv;khac;;;;;;",
+        f";{at('f')};F;;;;;;;;;;;",
+        f";{at('f')};F;;;;snv;khac;;;;;;",
     )
+    twice = "same as line {}: leave one of them out"
     assert {line: reason.partition(" ")[2] for line, reason in found.items()} == {
-        5: "serves in two places on some of these days",
-        7: "stands in the file twice, not as the same holder",
-        8: "stands in the file twice, without an agency",
-        11: "agency x stands in the file twice on some of these days",
+        5: "serves elsewhere on some of these days: see line 4",
+        7: "stands in line 6 already, as another holder",
+        9: twice.format(8),
+        11: "agency x stands in line 10 already on some of these days",
         12: "and x differ in case alone: they would be one agency",
+        14: twice.format(13),
+        16: twice.format(15),
+        17: twice.format(15),
+        19: "stands in line 18 already, and one of the two has no agency",
+    }
+
+
+async def test_what_stands_otherwise_says_what_stands_and_what_changes_it(ctx: AdminContext) -> None:
+    await accounts.move_account(ctx, OPERATOR, at("binhtt"), agency="snv", on=date(2026, 1, 1))
+    found = await bad_rows(
+        ctx,
+        "snv;;Sở;commune;stc;;;;2026-01-01;;;;x@example.org;",
+        "stc;;Sở Tài chính;;;;;;;2027-01-01;;;;",
+        f";{at('annv')};Nguyễn Văn An;;;shared;;;;;disabled;x;;",
+        f";{at('binhtt')};Trần Thị Bình;;;;stc;vien_chuc;;;;;;",
+        f";{at('snv')};Sở Nội vụ;;;shared;snv;;;;;;;x",
+    )
+    assert found == {
+        2: "the agency snv is there already, otherwise: name is 'Sở Nội vụ', not 'Sở', level is 'province',"
+        " not 'commune', parent is empty, not 'stc', mailbox is empty, not 'x@example.org', from is empty,"
+        " not '2026-01-01'; change it by `mailgov agency change snv --from 2026-01-01`",
+        3: "the agency stc is there already, otherwise: until is empty, not '2027-01-01';"
+        " change it by `mailgov agency close stc`",
+        4: f"{at('annv')} is there already, otherwise: kind is 'personal', not 'shared', citizen_desk is no,"
+        " not yes, state is 'open', not 'disabled', agency is 'snv as cong_chuc', not empty;"
+        f" change it by `mailgov account edit {at('annv')}` and `mailgov account disable {at('annv')}`"
+        f" and `mailgov account move {at('annv')}`",
+        5: f"{at('binhtt')} is there already, otherwise: agency is 'stc as vien_chuc until 2026-01-01 then"
+        " snv as vien_chuc from 2026-01-01', not 'stc as vien_chuc';"
+        f" change it by `mailgov account move {at('binhtt')}`",
+        6: f"{at('snv')} is there already, otherwise: sample is no, not yes; nothing changes that",
     }
 
 
