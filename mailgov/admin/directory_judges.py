@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from mailgov.admin import directory_differences, rules
@@ -22,6 +22,13 @@ class RowFaults(Exception):
     def __init__(self, found: Sequence[tuple[Record, AdminError]]) -> None:
         super().__init__(found[0][1].detail)
         self.found = tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """An account that stands without any post, and gets those of the file."""
+
+    row: AccountRow
 
 
 class Agencies:
@@ -92,8 +99,11 @@ class Accounts:
         self._agencies = agencies
         self._today = today
 
-    def judge(self, written: Sequence[tuple[Record, AccountLine]]) -> AccountRow | None:
-        """An account with the posts of all its rows, None when it stands so already; or AdminError."""
+    def judge(self, written: Sequence[tuple[Record, AccountLine]]) -> AccountRow | Placing | None:
+        """An account with the posts of all its rows, None when it stands so already; or AdminError.
+
+        Placing: it stands, and has never had a post, so that nothing is taken from it by these.
+        """
         first = written[0][1]
         posts = self._posts(written)
         row = AccountRow(
@@ -107,6 +117,10 @@ class Accounts:
         )
         there = self._standing.accounts.get(first.address)
         if there is not None:
+            if posts and not there.posts:
+                directory_differences.check_account(there, replace(row, posts=()))
+                _check_in_use(self._standing, row.address)
+                return Placing(row)
             directory_differences.check_account(there, row)
             return None
         self._check_address(first.address)
@@ -142,7 +156,8 @@ class Accounts:
                 raise conflict(
                     f"{line.address} serves elsewhere on some of these days: see line {record.line}"
                 )
-        if post is not None and self._standing.accounts.get(line.address) is None:
+        there = self._standing.accounts.get(line.address)
+        if post is not None and (there is None or not there.posts):
             self._agencies.check_day(post.agency_code, _day_of(post, self._today))
         return post
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -87,6 +88,7 @@ async def test_the_audit_row_says_what_came_from_which_file(ctx: AdminContext) -
     assert content == {
         "accounts": [at("a")],
         "agencies": ["xa1"],
+        "placed": [],
         "file_sha256": hashlib.sha256(data).hexdigest(),
         "rows": 2,
         "unchanged": 0,
@@ -228,6 +230,37 @@ async def test_rows_that_contradict_each_other(ctx: AdminContext) -> None:
         16: twice.format(15),
         17: twice.format(15),
         19: "stands in line 18 already, and one of the two has no agency",
+    }
+
+
+async def test_an_account_without_any_post_gets_those_of_the_file(ctx: AdminContext) -> None:
+    await accounts.add_account(ctx, OPERATOR, NewAccount(at("ai"), "Ai"))
+    rows = (
+        f";{at('ai')};Ai;;;;snv;khac;;2026-01-01;;;;",
+        f";{at('ai')};Ai;;;;xa1;cong_chuc;2026-01-01;;;;;",
+        "xa1;;Xã Một;commune;;;;;2025-06-01;;;;;",
+    )
+    before = await accounts.show_account(ctx, OPERATOR, at("ai"))
+    done = await bring(ctx, *rows)
+    assert (done.accounts, done.placed, done.passwords) == (0, 1, ())
+    after = await accounts.show_account(ctx, OPERATOR, at("ai"))
+    assert after == replace(
+        before,
+        posts=(
+            Post("snv", "khac", None, date(2026, 1, 1)),
+            Post("xa1", "cong_chuc", date(2026, 1, 1), None),
+        ),
+    )
+    assert (await bring(ctx, *rows)).unchanged == 2
+    await accounts.add_account(ctx, OPERATOR, NewAccount(at("kia"), "Kia"))
+    assert await bad_rows(
+        ctx,
+        f";{at('kia')};Khác;;;;snv;khac;;;;;;",
+        f";{at('operator')};Quản trị thư caobang.gov.vn;;;functional;xa1;;2025-01-01;;;;;",
+    ) == {
+        2: f"{at('kia')} is there already, otherwise: name is 'Kia', not 'Khác';"
+        f" change it by `mailgov account edit {at('kia')}`",
+        3: "the agency xa1 does not exist on 2025-01-01",
     }
 
 
