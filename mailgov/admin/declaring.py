@@ -190,7 +190,7 @@ def _numbers(new: NewDeclaration, policy: Policy, lines: tuple[RegisterLine, ...
 def _check_obligation(new: NewDeclaration, policy: Policy) -> None:
     obligation = obligation_of(policy, new.subject)
     if obligation.measured:
-        raise invalid(f"{obligation.id} is counted from mail: there is nothing to declare")
+        raise invalid(f"{obligation.id} is the service's to count: there is nothing to declare")
     if (obligation.unit == "percent") is (new.content.get(declared_checks.COUNT) is not None):
         wanted = "a numerator and a denominator" if obligation.unit == "percent" else "a count"
         raise invalid(f"{obligation.id} is declared with {wanted}")

@@ -57,7 +57,7 @@ class Obligation:
     directive: str
     kind: Kind
     measured: bool
-    """True when the service counts it from mail; otherwise agencies declare it, or nobody can."""
+    """True when the service counts it, or is to; otherwise agencies declare it, or nobody can."""
     article: str
     unit: Unit
     levels: tuple[str, ...]

@@ -64,6 +64,7 @@ class Missing:
     summary: str
     document: str
     article: str
+    steps: tuple[str, ...]
     why: str
 
 
@@ -127,7 +128,7 @@ class _View:
             summary=(one.summary_vi, one.summary_en)[self.tongue],
             document=self._document(head.directive),
             article=head.article,
-            steps=tuple(self._step(one, step) for step in one.steps if step.stated),
+            steps=self._steps(one),
             definition=(definition.text_vi, definition.text_en)[self.tongue],
             hash=head.definition_hash,
             line=self.line(head),
@@ -138,7 +139,7 @@ class _View:
         one = self.obligations[head.indicator]
         summary = (one.summary_vi, one.summary_en)[self.tongue]
         why = " ".join((note.vi, note.en)[self.tongue] for note in head.notes)
-        return Missing(one.id, summary, self._document(head.directive), head.article, why)
+        return Missing(one.id, summary, self._document(head.directive), head.article, self._steps(one), why)
 
     def line(self, row: IndicatorRow) -> Line:
         province = ("Toàn tỉnh", "Province")[self.tongue]
@@ -150,7 +151,7 @@ class _View:
             denominator=whole(row.denominator),
             percent=percent(row.percent),
             target=percent(target) if target is not None else whole(row.target_count),
-            gap=whole(row.gap),
+            gap=self._gap(row),
             result=result(row, self.tongue),
             tone={True: "good", False: "bad"}.get(row.met, "") if row.met is not None else "",
             notes=tuple((note.vi, note.en)[self.tongue] for note in row.notes),
@@ -160,6 +161,12 @@ class _View:
             label=self._label(name, row, target),
             sample=row.sample,
         )
+
+    def _gap(self, row: IndicatorRow) -> str:
+        """How many are missing; of what is not to be there, how many too many there are."""
+        if row.gap and self.obligations[row.indicator].at_most:
+            return ("vượt ", "over by ")[self.tongue] + whole(row.gap)
+        return whole(row.gap)
 
     def _beside(self, row: IndicatorRow) -> Iterable[tuple[str, str]]:
         for key, value in row.beside.items():
@@ -173,6 +180,9 @@ class _View:
     def _title(self, definition: Definition, one: Obligation) -> str:
         heading = (definition.heading_vi, definition.heading_en)[self.tongue]
         return heading if heading != one.id else (one.summary_vi, one.summary_en)[self.tongue]
+
+    def _steps(self, one: Obligation) -> tuple[str, ...]:
+        return tuple(self._step(one, step) for step in one.steps if step.stated)
 
     def _step(self, one: Obligation, step: Step) -> str:
         number = whole(step.count) if step.percent is None else f"{percent(float(step.percent))} %"

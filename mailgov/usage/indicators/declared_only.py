@@ -16,8 +16,12 @@ from mailgov.usage.targets import step_over
 
 def definition_of(obligation: Obligation) -> Definition:
     """What is counted: the obligation in our words, as declared."""
-    vi = f"{obligation.summary_vi} Số do cơ quan khai cho đúng kỳ."
-    en = f"{obligation.summary_en} As agencies declared it for exactly the period."
+    vi, en = obligation.summary_vi, obligation.summary_en
+    if obligation.measured:
+        vi, en = f"{vi} Hệ thống sẽ tự đếm.", f"{en} The service is to count it itself."
+    else:
+        vi += " Số do cơ quan khai cho đúng kỳ."
+        en += " As agencies declared it for exactly the period."
     if obligation.each:
         vi += " Toàn tỉnh: số cơ quan có đủ, trên số cơ quan thuộc diện."
         en += " Of the province: the agencies that have it, of those that it is asked of."
@@ -27,6 +31,8 @@ def definition_of(obligation: Obligation) -> Definition:
 
 async def count(question: Question) -> list[Figure]:
     """A figure for each agency that declared one, and one of the province."""
+    if question.obligation.measured:  # what was declared before it came to be counted is no figure
+        return [Figure(question.agency, None, None, notes=(_missing(question),))]
     span = question.period.span
     told = await declared.indicators(question.session, question.obligation.id, span, question.agency)
     figures = [_of(code, one) for code, one in told.items() if code != PROVINCE]

@@ -89,6 +89,17 @@ async def test_nothing_on_free_services_is_a_zero(province: Database) -> None:
     assert (figure(found), found.gap) == ((0, None, None), 0)
 
 
+async def test_what_the_service_is_to_count_is_not_declared_meanwhile(province: Database) -> None:
+    content = {"numerator": 5, "denominator": 6}
+    await declare(province, "indicator", "snv", "2026-12", content, subject="service.steady")
+    report = await report_of(province, "2026-12")
+    assert figure(row(report, "service.steady", None)) == (None, None, None)
+    assert report.indicators is not None
+    assert not [
+        one for one in report.indicators.rows if (one.indicator, one.agency) == ("service.steady", "snv")
+    ]
+
+
 async def test_own_sector_mail_and_dated_exemptions_are_left_out(province: Database) -> None:
     report = await report_of(province, "2026-12")
     thue = row(report, CB, "thue")
