@@ -31,7 +31,7 @@ PermanentOption = Annotated[
     bool,
     typer.Option(
         "--permanent",
-        help="The printed password need not be changed: for devices, which cannot. "
+        help="The password need not be changed: for devices, which cannot. "
         "Otherwise it is a first one, which opens nothing but the page where it is changed.",
     ),
 ]
@@ -62,11 +62,11 @@ def account_add(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add an account. Without --password-stdin a first password is made and printed, this once."""
+    """Add an account with a first password, which is printed this once, or read from standard input."""
     if password_stdin and no_password:
         common.usage_error("--password-stdin and --no-password do not go together")
-    if permanent and (password_stdin or no_password):
-        common.usage_error("--permanent is about the password that is made here")
+    if permanent and no_password:
+        common.usage_error("--permanent and --no-password do not go together")
     settings = common.read_settings(config)
     given = common.read_password() if password_stdin else None
 
@@ -84,6 +84,7 @@ def account_add(
             since=since,
             password=given if given is not None else made,
             first=made is not None and not permanent,
+            must_change=given is not None and not permanent,
             citizen_desk=citizen_desk,
         )
         return await accounts.add_account(ctx, actor, new), made
@@ -95,6 +96,8 @@ def account_add(
     common.say(f"added {added.address}: {added.display_name}")
     if generated:
         _say_password(settings, generated, permanent=permanent)
+    elif given is not None and not permanent:
+        _say_first(settings)
 
 
 def _say_password(settings: Settings, made: str, *, permanent: bool) -> None:
@@ -102,6 +105,10 @@ def _say_password(settings: Settings, made: str, *, permanent: bool) -> None:
         common.say(f"password (shown this once): {made}")
         return
     common.say(f"first password (shown this once): {made}")
+    _say_first(settings)
+
+
+def _say_first(settings: Settings) -> None:
     url = settings.http.public_url.rstrip("/")
     common.say(f"it opens nothing until its holder has changed it at {url}/sign-in")
 
@@ -235,14 +242,11 @@ def account_password(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set a new first password, made and printed this once, or one read from standard input.
+    """Set a new first password, printed this once, or read from standard input.
 
     Whoever is signed in with the account in a browser is signed out.
     """
     from mailgov.admin import accounts
-
-    if permanent and password_stdin:
-        common.usage_error("--permanent is about the password that is made here")
 
     settings = common.read_settings(config)
     given = common.read_password() if password_stdin else None
@@ -254,6 +258,8 @@ def account_password(
         common.print_json({"address": address, **({} if password_stdin else {"password": chosen})})
     elif password_stdin:
         common.say(f"changed the password of {address}")
+        if not permanent:
+            _say_first(settings)
     else:
         _say_password(settings, chosen, permanent=permanent)
 

@@ -256,8 +256,8 @@ def test_suspended_is_out_within_seconds_and_stays_out(desk: Province, connect: 
 
 
 def test_a_changed_password_ends_what_the_old_one_opened(desk: Province, connect: Open) -> None:
-    waiting, new = connect().sign_in(LAN, ODD_PASSWORD), "Kim-Đồng 1943"
-    desk.service.cli("account", "password", LAN, "--password-stdin", stdin=f"{new}\n").expect()
+    waiting, new = connect().sign_in(LAN, ODD_PASSWORD), "Kim-Đồng 15-5-1943"
+    desk.service.cli("account", "password", LAN, "--password-stdin", "--permanent", stdin=f"{new}\n").expect()
     wait_until(waiting.ended, timeout_s=SOON_S, what="the end of the session")
     assert "AUTHENTICATIONFAILED" in connect().refused(LAN, ODD_PASSWORD)
     connect().sign_in(LAN, new).ok("SELECT")

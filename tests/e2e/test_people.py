@@ -102,7 +102,7 @@ def test_the_command_line_says_what_a_first_password_is_for(desk: Province) -> N
         "password (shown this once): "
         in desk.service.cli("account", "password", AN, "--permanent", as_json=False).expect().stdout
     )
-    set_back = ["account", "password", AN, "--password-stdin"]
+    set_back = ["account", "password", AN, "--password-stdin", "--permanent"]
     desk.service.cli(*set_back, as_json=False, stdin=f"{PASSWORD}\n").expect()
 
 
