@@ -110,6 +110,12 @@ async def add_succession(session: Session, from_code: str, to_codes: Sequence[st
     await session.flush()
 
 
+async def all_successions(session: Session) -> list[Succession]:
+    """Every succession, the oldest first."""
+    rows = (await session.scalars(select(AgencySuccession).order_by(col(AgencySuccession.on_date)))).all()
+    return [Succession(row.from_code, row.to_code, row.on_date) for row in rows]
+
+
 async def successions(session: Session, code: str) -> list[Succession]:
     """Successions that an agency has a part in, the oldest first."""
     part = or_(col(AgencySuccession.from_code) == code, col(AgencySuccession.to_code) == code)

@@ -68,6 +68,15 @@ def table(found: Indicators, tongue: int, *, agencies: bool) -> list[list[str]]:
     return rows
 
 
+def combined(found: Indicators, tongue: int) -> list[list[str]]:
+    """Rows with anything to tell of agencies that succeed one another, together."""
+    return [
+        [f"{one.row.indicator} [{one.row.agency}]", *_cells(one.row, tongue)]
+        for one in found.combined
+        if not _empty(one.row)
+    ]
+
+
 def _cells(row: IndicatorRow, tongue: int) -> list[str]:
     target = percent(row.target_percent) if row.target_percent is not None else whole(row.target_count)
     return [

@@ -137,7 +137,7 @@ class UsageReport:
             "province": province,
             "agencies": [row.to_json() for row in self.rows],
             "directive": self.directive,
-            "indicators": [] if self.indicators is None else [row.to_json() for row in self.indicators.rows],
+            **self._indicators_json(),
             "definitions": [definition.to_json(self.document_numbers) for definition in DEFINITIONS]
             + ([] if self.indicators is None else self.indicators.definitions_json()),
             "sample": self.sample,
@@ -148,6 +148,13 @@ class UsageReport:
     def to_text(self, lang: str = "both") -> str:
         """The report as an aligned table for a terminal; `lang` is vi, en or both."""
         return as_text(self, lang)
+
+    def _indicators_json(self) -> dict[str, Any]:
+        found = self.indicators
+        return {
+            "indicators": [] if found is None else [row.to_json() for row in found.rows],
+            "combined": [] if found is None else [one.to_json() for one in found.combined],
+        }
 
     def to_csv(self) -> str:
         """The report as one flat table for a spreadsheet; see docs/usage.md for its columns."""

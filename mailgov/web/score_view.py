@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mailgov.policy import Obligation, Step
 from mailgov.usage.definitions import Definition
 from mailgov.usage.indicator_text import BESIDE, percent, result, whole
+from mailgov.usage.indicators.combined import Combined
 from mailgov.usage.indicators.report import Indicators
 from mailgov.usage.indicators.row import IndicatorRow
 from mailgov.usage.periods import dmy
@@ -89,9 +90,12 @@ def scorecard(report: UsageReport, lang: Language) -> Scorecard:
     by_id: dict[str, list[IndicatorRow]] = {}
     for row in found.rows:
         by_id.setdefault(row.indicator, []).append(row)
+    together: dict[str, list[Combined]] = {}
+    for one in found.combined:
+        together.setdefault(one.row.indicator, []).append(one)
     leading = {key: _leading(rows, report.province is not None) for key, rows in by_id.items()}
     cards = tuple(
-        view.card(head, [row for row in by_id[key] if row is not head])
+        view.card(head, [row for row in by_id[key] if row is not head], together.get(key, ()))
         for key, head in leading.items()
         if _told(head) or any(_told(row) for row in by_id[key])
     )
@@ -119,7 +123,7 @@ class _View:
     names: Mapping[str, str]
     tongue: int
 
-    def card(self, head: IndicatorRow, rest: Iterable[IndicatorRow]) -> Card:
+    def card(self, head: IndicatorRow, rest: Iterable[IndicatorRow], together: Iterable[Combined]) -> Card:
         one = self.obligations[head.indicator]
         definition = next(d for d in self.found.definitions if d.id == head.indicator)
         return Card(
@@ -132,7 +136,10 @@ class _View:
             definition=(definition.text_vi, definition.text_en)[self.tongue],
             hash=head.definition_hash,
             line=self.line(head),
-            agencies=tuple(self.line(row) for row in rest),
+            agencies=(
+                *(self.line(row) for row in rest),
+                *(self.line(one.row, self._together(one)) for one in together if _told(one.row)),
+            ),
         )
 
     def missing(self, head: IndicatorRow) -> Missing:
@@ -141,9 +148,12 @@ class _View:
         why = " ".join((note.vi, note.en)[self.tongue] for note in head.notes)
         return Missing(one.id, summary, self._document(head.directive), head.article, self._steps(one), why)
 
-    def line(self, row: IndicatorRow) -> Line:
+    def _together(self, one: Combined) -> str:
+        return ("Gộp: ", "Together: ")[self.tongue] + " + ".join(self.names.get(c, c) for c in one.agencies)
+
+    def line(self, row: IndicatorRow, name: str | None = None) -> Line:
         province = ("Toàn tỉnh", "Province")[self.tongue]
-        name = province if row.agency is None else self.names.get(row.agency, row.agency)
+        name = name or (province if row.agency is None else self.names.get(row.agency, row.agency))
         target = row.target_percent if row.target_percent is not None else None
         return Line(
             name=name,

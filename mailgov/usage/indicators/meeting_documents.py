@@ -105,4 +105,4 @@ def _carries(carrier: Carrier | None, entry: Entry, committee: str) -> bool:
     return carrier is not None and carrier.issuer == committee and entry.may_be(carrier.key)
 
 
-INDICATORS = (Indicator(PT_MEETINGS.id, PT_MEETINGS, _count),)
+INDICATORS = (Indicator(PT_MEETINGS.id, PT_MEETINGS, _count, by_day=False),)

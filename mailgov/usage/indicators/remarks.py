@@ -58,6 +58,15 @@ def not_covered(level: str) -> Note:
     )
 
 
+def combined(agencies: int) -> Note:
+    """A row of agencies that a succession links."""
+    return Note(
+        "combined",
+        f"Cộng số riêng của {agencies} cơ quan có kế thừa nhau; chỉ tính khi lập bảng, không lưu.",
+        f"The sum of the own figures of {agencies} agencies that succeed one another; computed, not kept.",
+    )
+
+
 def undeclared(day: date) -> Note:
     """No headcount for the day that people are counted on."""
     return Note(
