@@ -52,6 +52,21 @@ def test_what_one_document_asks_for_beside_the_figures(folder: Path) -> None:
     assert "pt.officials-using-mail" not in text
 
 
+def test_a_slip_in_the_documents_adopted_is_told(folder: Path) -> None:
+    settings = {"MAILGOV_PROVINCE__DIRECTIVES": '["cao-bangg"]', "PATH": "/usr/bin:/bin"}
+    for command in ("usage", "targets"):
+        found = subprocess.run(
+            [*PROGRAM, command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=True,
+            env=settings,
+        )
+        assert "warning: province.directives names cao-bangg" in found.stderr
+
+
 def test_targets_for_people_and_programs(folder: Path) -> None:
     lines = done(folder, "targets", "--period", "2013", "--directive", "binh-dinh").splitlines()
     (line,) = [line for line in lines if line.startswith("bd.officials-using-mail ")]
