@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from mailgov.cli import common
+from mailgov.cli import bodies, common
 from mailgov.cli.common import CodeArgument, ConfigOption, DayOption, JsonOption
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def domain_add(
 
     made = common.act(config, lambda ctx, actor: domains.add_domain(ctx, actor, name, postmaster=postmaster))
     if as_json:
-        common.print_json(made)
+        domain_show(made.name, config, as_json=True)
     else:
         common.say(f"added {made.name}")
         common.say(
@@ -60,7 +61,7 @@ def domain_list(config: ConfigOption = None, as_json: JsonOption = False) -> Non
 
     found = common.act(config, domains.list_domains)
     if as_json:
-        common.print_json(found)
+        bodies.print_domains(common.read_settings(config), found)
         return
     rows = [(one.name, "in use" if one.disabled_ms is None else "disabled") for one in found]
     common.print_table(("domain", "state"), rows)
@@ -73,7 +74,7 @@ def domain_show(name: DomainArgument, config: ConfigOption = None, as_json: Json
 
     found = common.act(config, lambda ctx, actor: domains.show_domain(ctx, actor, name))
     if as_json:
-        common.print_json({**common.plain(found.domain), **common.plain(found), "domain": found.domain.name})
+        bodies.print_domain(common.read_settings(config), found)
         return
     common.print_fields(
         {
@@ -131,7 +132,7 @@ def agency_add(
     span = AgencySpan(code, name, level, abbreviation, parent, mailbox, sector_mail, since, until)
     made = common.act(config, lambda ctx, actor: agencies.add_agency(ctx, actor, span))
     if as_json:
-        common.print_json(made)
+        agency_show(made.code, config, as_json=True)
     else:
         common.say(f"added {made.code}: {made.name}")
 
@@ -150,7 +151,7 @@ def agency_list(
         lambda ctx, actor: agencies.list_agencies(ctx, actor, day=None if everything else ctx.today()),
     )
     if as_json:
-        common.print_json(found)
+        bodies.print_spans(found)
         return
     rows = [
         (one.code, one.name, one.abbreviation, one.level, one.valid_from, one.valid_until) for one in found
@@ -165,7 +166,7 @@ def agency_show(code: CodeArgument, config: ConfigOption = None, as_json: JsonOp
 
     found = common.act(config, lambda ctx, actor: agencies.show_agency(ctx, actor, code))
     if as_json:
-        common.print_json(found)
+        bodies.print_agency(found)
         return
     rows = [
         (one.name, one.abbreviation, one.level, one.parent_code, one.mailbox, one.valid_from, one.valid_until)
@@ -198,7 +199,7 @@ def agency_rename(
         ),
     )
     if as_json:
-        common.print_json(made)
+        agency_show(made.code, config, as_json=True)
     else:
         common.say(f"{made.code} is called {made.name} from {made.valid_from}")
 
@@ -255,7 +256,7 @@ def agency_change(
         ),
     )
     if as_json:
-        common.print_json(made)
+        agency_show(made.code, config, as_json=True)
     else:
         since = f" from {made.valid_from} on" if made.valid_from else ""
         until = f" until {made.valid_until}" if made.valid_until else ""
@@ -279,7 +280,7 @@ def agency_close(
         config,
         lambda ctx, actor: agencies.close_agency(ctx, actor, code, on=on or ctx.today(), reason=reason),
     )
-    _print_merger(f"closed {code}", result, as_json)
+    _print_merger(config, code, f"closed {code}", result, as_json)
 
 
 @agency.command("merge")
@@ -296,18 +297,21 @@ def agency_merge(
     result = common.act(
         config, lambda ctx, actor: agencies.merge_agencies(ctx, actor, code, into=into, on=on or ctx.today())
     )
-    _print_merger(f"merged {code} into {', '.join(into)}", result, as_json)
+    _print_merger(config, code, f"merged {code} into {', '.join(into)}", result, as_json)
 
 
-def _print_merger(done: str, result: Merger, as_json: bool) -> None:
+def _print_merger(config: Path | None, code: str, done: str, result: Merger, as_json: bool) -> None:
     if as_json:
-        common.print_json(result)
+        from mailgov.admin import agencies
+
+        found = common.act(config, lambda ctx, actor: agencies.show_agency(ctx, actor, code))
+        bodies.print_merger(found, result)
         return
     common.say(f"{done}; accounts moved: {len(result.moved)}, left to place: {len(result.left)}")
     for address in result.left:
         common.say(f"  mailgov account move {address} --agency …")
-    for code in result.below:
-        common.say(f"  mailgov agency change {code} --parent …")
+    for child in result.below:
+        common.say(f"  mailgov agency change {child} --parent …")
 
 
 @agency.command("register")

@@ -36,7 +36,7 @@ def hired(desk: Province, address: str, *seats: str) -> str:
     made = desk.service.cli(*words).expect().data
     for seat in seats:
         desk.service.cli("account", "seat", "add", address, seat, "--agency", "SNV").expect()
-    return str(made["password"])
+    return str(made["first_password"])
 
 
 def followed(desk: Province) -> None:
@@ -77,7 +77,7 @@ def test_mail_takes_no_first_password_until_its_holder_has_changed_it(desk: Prov
         followed(desk)
         assert mail_signs_in(desk, address, OWN)
         assert http.get("/api/v1/me").status_code == 200
-        again = desk.service.cli("account", "password", address).expect().data["password"]
+        again = desk.service.cli("account", "password", address).expect().data["first_password"]
         assert http.get("/api/v1/me").status_code == 401, "signed out with the old password"
     followed(desk)
     assert not mail_signs_in(desk, address, OWN)

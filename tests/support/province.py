@@ -61,9 +61,7 @@ class Province:
     def keys(self) -> dict[str, str]:
         """The records of the active DKIM keys by name, published in the DNS."""
         records = {
-            f"{key['selector']}._domainkey.{key['domain']}": (
-                f"v=DKIM1; k={key['algorithm']}; p={key['public_key']}"
-            )
+            key["record_name"]: key["record_value"]
             for key in self.service.cli("dkim", "list").expect().data
             if key["state"] == "active"
         }

@@ -192,7 +192,7 @@ def test_groups_and_seats_by_hand(folder: Path, here: Here) -> None:
     said("import", "people.csv", "--no-passwords")
     said("group", "add", at("all"), "--member", at("hoapt"), "--member", at("xa1"))
     joined = json.loads(said("group", "join", at("all"), "--member", at("operator"), "--json"))
-    assert joined["targets"] == [at("hoapt"), at("operator"), at("xa1")]
+    assert joined["members"] == [at("hoapt"), at("operator"), at("xa1")]
     assert at("operator") not in said("group", "leave", at("all"), "--member", at("operator"))
     assert [one["address"] for one in json.loads(said("group", "list", "--json"))] == [at("all")]
     assert said("group", "list").splitlines()[1].split() == [at("all"), "2", at("hoapt") + ",", at("xa1")]
