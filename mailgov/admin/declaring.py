@@ -241,6 +241,10 @@ def _check_turn(
         )
     if reason is None:
         raise needs_reason(f"a correction of {what} says why: give a reason")
+    if left_out := [name for name in before.content if name not in kept[0]]:
+        raise invalid(
+            f"{', '.join(left_out)} was declared before: declare it again, 0 where there is none now"
+        )
     if kept == (before.content, before.register):
         raise conflict(f"the correction of {what} changes nothing")
 

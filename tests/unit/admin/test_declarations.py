@@ -172,6 +172,14 @@ async def test_once_declared_it_takes_a_correction_with_a_reason(ctx: AdminConte
     assert listed == placed.made
 
 
+async def test_a_correction_drops_no_number_in_silence(ctx: AdminContext) -> None:
+    await declarations.declare(ctx, CLERK, replace(HEADS, content=people(long_leave=1)))
+    less = replace(HEADS, content=people(5), correct=True, reason="nhầm")
+    assert "long_leave was declared before" in (await refused(ctx, less)).detail
+    whole = replace(less, content=people(5, long_leave=0))
+    assert (await declarations.declare(ctx, CLERK, whole)).made.content["long_leave"] == 0
+
+
 async def test_people_are_counted_once_for_a_day_whatever_the_span(ctx: AdminContext) -> None:
     await declarations.declare(ctx, CLERK, replace(HEADS, days=days("2025-09")))
     quarter = replace(HEADS, days=days("2025-Q3"), content=people(5))
