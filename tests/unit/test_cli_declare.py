@@ -78,7 +78,9 @@ def test_a_headcount_from_first_word_to_history(say: Say) -> None:
         "error: headcount of snv for 31/10/2025 is declared already (declaration 1):"
         " to change it, declare it as a correction, with a reason\n"
     )
-    corrected = done(say(*headcount("--correct", "--reason", "đếm sót một người nghỉ")))
+    correction = ("--correct", "--reason", "đếm sót một người nghỉ")
+    assert "long_leave was declared before" in say(*headcount(*correction))[2]
+    corrected = done(say(*headcount("--long-leave", "2", *correction)))
     assert corrected.startswith("2 corrected: headcount of snv")
     assert "long_leave 1 → can_bo 4" in corrected
     history = done(say("declare", "history", "1"))
@@ -91,7 +93,8 @@ def test_a_headcount_from_first_word_to_history(say: Say) -> None:
         "2025-10-01",
         "2025-11-01",
     )
-    assert listed["content"] == {"can_bo": 4, "cong_chuc": 60, "vien_chuc": 6, "khac": 2}
+    persons = {"can_bo": 4, "cong_chuc": 60, "vien_chuc": 6, "khac": 2}
+    assert listed["content"] == {**persons, "long_leave": 2}
 
 
 def test_the_administrative_calendar_has_its_own_days(say: Say) -> None:
