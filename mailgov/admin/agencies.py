@@ -152,10 +152,14 @@ async def _move(step: Change, address: str, code: str, successor: str, on: date)
 
 async def _span_to_end(step: Change, code: str, on: date) -> AgencySpan:
     """The span that `on` lies inside of, so that there is something on both sides of it."""
-    for span in await agencies.spans(step.session, code):
+    spans = await agencies.spans(step.session, code)
+    for span in spans:
         if span.holds(on) and span.valid_from != on:
             return span
-    raise conflict(f"the agency {code} has no span that {on} would divide: see `agency show {code}`")
+    last = spans[-1].valid_until
+    if last is not None and last <= on:
+        raise conflict(f"the agency {code} ends on {last} already; a day before that would end it earlier")
+    raise conflict(f"the agency {code} has no day before {on} that it could end after")
 
 
 def checked_span(span: AgencySpan) -> AgencySpan:

@@ -110,8 +110,12 @@ async def test_what_stands_below_an_agency_that_ends_is_named(ctx: AdminContext)
     merged = await agencies.merge_agencies(ctx, OPERATOR, "vpubnd", into=["stc"], on=MARCH)
     assert merged.below == ("xa",)
     await agency_changes.change_agency(ctx, OPERATOR, "xa", {"parent_code": "stc"}, on=MARCH)
-    with pytest.raises(AdminError, match="no span"):
+    with pytest.raises(AdminError, match="ends on 2026-03-01 already"):
         await agencies.close_agency(ctx, OPERATOR, "vpubnd", on=MARCH)
+    late = AgencySpan("late", "Muộn", "commune", valid_from=MARCH)
+    await agencies.add_agency(ctx, OPERATOR, late)
+    with pytest.raises(AdminError, match="no day before 2026-03-01"):
+        await agencies.close_agency(ctx, OPERATOR, "late", on=MARCH)
 
 
 async def test_an_agency_that_comes_back_is_not_above_itself(ctx: AdminContext) -> None:
@@ -153,7 +157,7 @@ async def test_bad_mergers_change_nothing(
 async def test_an_agency_ends_once(ctx: AdminContext) -> None:
     await agencies.close_agency(ctx, OPERATOR, "snv", on=MARCH, reason="giải thể")
     for day in (MARCH, date(2026, 4, 1)):
-        with pytest.raises(AdminError, match="no span"):
+        with pytest.raises(AdminError, match="snv ends on 2026-03-01 already"):
             await agencies.close_agency(ctx, OPERATOR, "snv", on=day)
     earlier = await agencies.close_agency(ctx, OPERATOR, "snv", on=date(2026, 2, 1), reason="sớm hơn")
     assert earlier.left
