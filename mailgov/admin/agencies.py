@@ -92,7 +92,7 @@ async def close_agency(
                 f"the agency {code} is not empty on {on}: {_held(left, below)};"
                 " place them first, or close it with a reason"
             )
-        await agencies.end_span(step.session, code, span.valid_from, on)
+        await _end(ctx, step, span, on)
         step.content.update(on=on.isoformat(), accounts_left=len(left), agencies_below=below)
         if reason is not None:
             step.content.update(reason=rules.reason(reason))
@@ -129,7 +129,7 @@ async def merge_agencies(
         for successor in successors:
             if not any(other.holds(on) for other in await agencies.spans(step.session, successor)):
                 raise conflict(f"no agency {rules.shown(successor)} on {on} to take over")
-        await agencies.end_span(step.session, code, span.valid_from, on)
+        await _end(ctx, step, span, on)
         await agencies.add_succession(step.session, code, successors, on)
         serving = tuple(await agencies.serving(step.session, code, on))
         below = tuple(await agencies.below(step.session, code, on))
@@ -148,6 +148,27 @@ async def _move(step: Change, address: str, code: str, successor: str, on: date)
     posts = [post for post in account.posts if post.agency_code == code] if account else []
     post = Post(successor, posts[-1].person_class if posts else None, on, None)
     await accounts.move(step.session, address, post, on)
+
+
+async def _end(ctx: AdminContext, step: Change, span: AgencySpan, on: date) -> None:
+    """End the agency inside the span: what it was to become afterwards never comes."""
+    planned = []
+    last = span
+    for other in await agencies.spans(step.session, span.code):
+        if other.valid_from is None or other.valid_from != last.valid_until:
+            continue
+        if other.valid_from <= ctx.today():
+            raise conflict(
+                f"the agency {span.code} is there on {other.valid_from} too, after it became"
+                " something else: name a later day"
+            )
+        planned.append(other)
+        last = other
+    for other in planned:
+        await agencies.remove_span(step.session, other)
+    if planned:
+        step.content.update(planned=[span_content(other) for other in planned])
+    await agencies.end_span(step.session, span.code, span.valid_from, on)
 
 
 async def _span_to_end(step: Change, code: str, on: date) -> AgencySpan:

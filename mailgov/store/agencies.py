@@ -76,6 +76,12 @@ async def replace_span(session: Session, span: AgencySpan) -> None:
     await session.execute(update(Agency).where((col(Agency.code) == span.code) & began).values(**values))
 
 
+async def remove_span(session: Session, span: AgencySpan) -> None:
+    """Forget a span that has not begun."""
+    chosen = (col(Agency.code) == span.code) & (col(Agency.valid_from) == span.valid_from)
+    await session.execute(delete(Agency).where(chosen))
+
+
 async def code_of(session: Session, text: str) -> str | None:
     """The code of the agency that `text` names, in whatever case, as it is stored."""
     query = select(col(Agency.code)).where(func.lower(col(Agency.code)) == text.lower()).limit(1)

@@ -163,6 +163,19 @@ async def test_an_agency_ends_once(ctx: AdminContext) -> None:
     assert earlier.left
 
 
+async def test_what_an_agency_was_to_become_never_comes_after_its_end(ctx: AdminContext) -> None:
+    for day in (date(2027, 1, 1), date(2026, 6, 1)):
+        await agency_changes.change_agency(ctx, OPERATOR, "snv", {"name": f"Sở của {day}"}, on=day)
+    await agencies.merge_agencies(ctx, OPERATOR, "snv", into=["stc"], on=MARCH)
+    spans = (await agencies.show_agency(ctx, OPERATOR, "snv")).spans
+    assert spans == (AgencySpan("snv", "Sở Nội vụ", "province", valid_until=MARCH),)
+    await agency_changes.change_agency(ctx, OPERATOR, "vpubnd", {"name": "Mới"}, on=date(2025, 6, 1))
+    before = state(ctx)
+    with pytest.raises(AdminError, match="is there on 2025-06-01 too"):
+        await agencies.close_agency(ctx, OPERATOR, "vpubnd", on=date(2025, 1, 1), reason="giải thể")
+    assert state(ctx) == before
+
+
 async def test_codes_that_differ_in_case_alone_are_one_agency(ctx: AdminContext) -> None:
     with pytest.raises(AdminError, match="differ in case alone"):
         await agencies.add_agency(ctx, OPERATOR, AgencySpan("SNV", "Again", "province"))
