@@ -67,6 +67,7 @@ REFUSED = [
     (["account", "add", at("đức"), "--name", "Đức"], "ASCII"),
     (["account", "add", at("a"), "--name", "A", "--agency", "snv"], "together"),
     (["account", "show", at("nobody")], "no such account"),
+    (["backup", "/nonexistent/x.tar"], "error: /nonexistent: No such file"),
     (["account", "disable", "nonsense"], "is not an address"),
     (["account", "enable", at("annv")], "enabled already"),
     (["account", "grant", at("annv"), at("nobody")], "no such account or alias"),
