@@ -39,6 +39,8 @@ class NewAccount:
     password: str | None = field(default=None, repr=False)
     first: bool = False
     """`password` was made by `generate_password` and is a first one: it has to be changed."""
+    must_change: bool = False
+    """`password` was chosen by somebody else than the holder, who has to change it."""
     citizen_desk: bool = False
     sample: bool = False
 
@@ -73,6 +75,8 @@ async def add_account(ctx: AdminContext, actor: Actor, new: NewAccount) -> Accou
         raise forbidden(f"the role {actor.role} adds accounts to its own agency alone")
     if new.citizen_desk:
         require_province(actor, Act.ACCOUNT_ADD, "make a desk for citizens")
+    if new.password is not None and not new.first:
+        _check_password(ctx, new.password, new.address, new.display_name)
     hashed = None if new.password is None else await _hashed(ctx, new.password, first=new.first)
     async with change(ctx, actor, Act.ACCOUNT_ADD, new.address) as step:
         await check_address(step.session, new.address)
@@ -86,7 +90,7 @@ async def add_account(ctx: AdminContext, actor: Actor, new: NewAccount) -> Accou
             kind=new.kind,
             display_name=new.display_name,
             password_hash=hashed,
-            must_change_password=new.first,
+            must_change_password=new.first or new.must_change,
             citizen_desk=new.citizen_desk,
             sample=new.sample,
             post=post,
@@ -114,7 +118,6 @@ def checked_account(new: NewAccount) -> NewAccount:
         new,
         address=rules.local_address(new.address),
         display_name=rules.display_name(new.display_name),
-        password=new.password if new.password is None else rules.password(new.password),
     )
 
 
@@ -180,13 +183,15 @@ async def set_password(
 ) -> str:
     """Replace an account's password; None makes one of 100 bits. The new password.
 
-    With `first` (for one that is made here) the holder has to change it before anything else.
+    With `first` the holder has to change it before anything else. One that is given keeps the rules of
+    a person's own choice, and their slow hash, for it may be guessed.
     Its sessions end, and a recovery code from before opens nothing any more.
     """
     require(actor, Act.ACCOUNT_PASSWORD)
-    chosen = generate_password(ctx.random) if password is None else rules.password(password)
-    first = first and password is None
-    hashed = await _hashed(ctx, chosen, first=first)
+    if password is not None:
+        _check_password(ctx, password, rules.any_address(address), "")
+    chosen = generate_password(ctx.random) if password is None else password
+    hashed = await _hashed(ctx, chosen, first=first and password is None)
     async with change(ctx, actor, Act.ACCOUNT_PASSWORD, rules.any_address(address)) as step:
         account = await account_of(ctx, step.session, actor, Act.ACCOUNT_PASSWORD, address)
         await accounts.set_password(
@@ -195,6 +200,10 @@ async def set_password(
         await sessions.end_sessions(step.session, account.address, step.now_ms)
         step.content.update(generated=password is None, first=first)
     return chosen
+
+
+def _check_password(ctx: AdminContext, password: str, address: str, name: str) -> None:
+    rules.password(password, address, name, at_least=ctx.settings.sign_in.password_characters_min)
 
 
 async def _hashed(ctx: AdminContext, password: str, *, first: bool) -> str:

@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from mailgov.admin import rules
+from mailgov.admin.agency_tree import by_code, check_above
 from mailgov.admin.checks import agency_code, check_in_use
 from mailgov.admin.context import Actor, AdminContext, Change, change, require
-from mailgov.admin.errors import conflict, invalid, not_found
+from mailgov.admin.errors import conflict, invalid, needs_reason, not_found
 from mailgov.identity.roles import Act
 from mailgov.store import accounts, agencies
 from mailgov.store.accounts import Post
 from mailgov.store.agencies import AgencySpan, Succession
+
+SHOWN_BELOW = 10
+"""Agencies that a refusal names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Merger:
     moved: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     """Accounts that still have a post in the agency that ended, for someone to place."""
+    below: tuple[str, ...] = ()
+    """Agencies that are still said to stand below the one that ended."""
 
 
 async def list_agencies(ctx: AdminContext, actor: Actor, *, day: date | None = None) -> list[AgencySpan]:
@@ -59,54 +65,49 @@ async def add_agency(ctx: AdminContext, actor: Actor, span: AgencySpan) -> Agenc
         there = await agencies.code_of(step.session, span.code)
         if there not in (None, span.code):
             raise conflict(f"{span.code} and {there} differ in case alone: they would be one agency")
-        span = await _with_parent(step, span)
+        span = await with_parent(step, span)
         if any(span.overlaps(other) for other in await agencies.spans(step.session, span.code)):
             raise conflict(f"the agency {span.code} is there already on some of these days")
-        await _check_mailbox(step, span.mailbox)
+        check_above(span, by_code(await agencies.list_spans(step.session)))
+        await check_mailbox(step, span.mailbox)
         await agencies.add_span(step.session, span, step.now_ms)
         step.content.update(span_content(span))
     return span
 
 
-async def rename_agency(
-    ctx: AdminContext,
-    actor: Actor,
-    code: str,
-    *,
-    on: date,
-    name: str,
-    abbreviation: str | None = None,
-    mailbox: str | None = None,
-) -> AgencySpan:
-    """From day `on` the agency is called otherwise; what is not given stays as it was."""
-    code = await agency_code(ctx, code)
-    async with change(ctx, actor, Act.AGENCY_RENAME, code) as step:
-        old = await _span_to_end(step, code, on)
-        new = checked_span(
-            replace(
-                old,
-                name=name,
-                abbreviation=abbreviation or old.abbreviation,
-                mailbox=mailbox or old.mailbox,
-                valid_from=on,
-            )
-        )
-        await _check_mailbox(step, mailbox and new.mailbox)
-        await agencies.end_span(step.session, code, old.valid_from, on)
-        await agencies.add_span(step.session, new, step.now_ms)
-        step.content.update(before=span_content(old), after=span_content(new))
-    return new
+async def close_agency(
+    ctx: AdminContext, actor: Actor, code: str, *, on: date, reason: str | None = None
+) -> Merger:
+    """The agency ends without a successor; `on` is the first day without it.
 
-
-async def close_agency(ctx: AdminContext, actor: Actor, code: str, *, on: date) -> Merger:
-    """The agency ends without a successor; `on` is the first day without it."""
+    AdminError `needs-reason` where somebody still serves there or an agency stands below it.
+    """
     code = await agency_code(ctx, code)
     async with change(ctx, actor, Act.AGENCY_CLOSE, code) as step:
         span = await _span_to_end(step, code, on)
-        await agencies.end_span(step.session, code, span.valid_from, on)
         left = await agencies.serving(step.session, code, on)
-        step.content.update(on=on.isoformat(), accounts_left=len(left))
-    return Merger(left=tuple(left))
+        below = await agencies.below(step.session, code, on)
+        if reason is None and (left or below):
+            raise needs_reason(
+                f"the agency {code} is not empty on {on}: {_held(left, below)};"
+                " place them first, or close it with a reason"
+            )
+        await _end(ctx, step, span, on)
+        step.content.update(on=on.isoformat(), accounts_left=len(left), agencies_below=below)
+        if reason is not None:
+            step.content.update(reason=rules.reason(reason))
+    return Merger(left=tuple(left), below=tuple(below))
+
+
+def _held(left: Sequence[str], below: Sequence[str]) -> str:
+    """`12 accounts serve there, the agencies a, b stand below it`."""
+    found = []
+    if left:
+        found.append("1 account serves there" if len(left) == 1 else f"{len(left)} accounts serve there")
+    if below:
+        more = f" and {len(below) - SHOWN_BELOW} more" if len(below) > SHOWN_BELOW else ""
+        found.append(f"below it: {', '.join(below[:SHOWN_BELOW])}{more}")
+    return ", ".join(found)
 
 
 async def merge_agencies(
@@ -128,14 +129,17 @@ async def merge_agencies(
         for successor in successors:
             if not any(other.holds(on) for other in await agencies.spans(step.session, successor)):
                 raise conflict(f"no agency {rules.shown(successor)} on {on} to take over")
-        await agencies.end_span(step.session, code, span.valid_from, on)
+        await _end(ctx, step, span, on)
         await agencies.add_succession(step.session, code, successors, on)
         serving = tuple(await agencies.serving(step.session, code, on))
-        result = Merger(moved=serving) if len(successors) == 1 else Merger(left=serving)
+        below = tuple(await agencies.below(step.session, code, on))
+        alone = len(successors) == 1
+        result = Merger(moved=serving if alone else (), left=() if alone else serving, below=below)
         for address in result.moved:
             await _move(step, address, code, successors[0], on)
         step.content.update(into=successors, on=on.isoformat())
         step.content.update(accounts_moved=len(result.moved), accounts_left=len(result.left))
+        step.content.update(agencies_below=below)
     return result
 
 
@@ -146,12 +150,37 @@ async def _move(step: Change, address: str, code: str, successor: str, on: date)
     await accounts.move(step.session, address, post, on)
 
 
+async def _end(ctx: AdminContext, step: Change, span: AgencySpan, on: date) -> None:
+    """End the agency inside the span: what it was to become afterwards never comes."""
+    planned = []
+    last = span
+    for other in await agencies.spans(step.session, span.code):
+        if other.valid_from is None or other.valid_from != last.valid_until:
+            continue
+        if other.valid_from <= ctx.today():
+            raise conflict(
+                f"the agency {span.code} is there on {other.valid_from} too, after it became"
+                " something else: name a later day"
+            )
+        planned.append(other)
+        last = other
+    for other in planned:
+        await agencies.remove_span(step.session, other)
+    if planned:
+        step.content.update(planned=[span_content(other) for other in planned])
+    await agencies.end_span(step.session, span.code, span.valid_from, on)
+
+
 async def _span_to_end(step: Change, code: str, on: date) -> AgencySpan:
     """The span that `on` lies inside of, so that there is something on both sides of it."""
-    for span in await agencies.spans(step.session, code):
+    spans = await agencies.spans(step.session, code)
+    for span in spans:
         if span.holds(on) and span.valid_from != on:
             return span
-    raise conflict(f"the agency {code} has no span that {on} would divide: see `agency show {code}`")
+    last = spans[-1].valid_until
+    if last is not None and last <= on:
+        raise conflict(f"the agency {code} ends on {last} already; a day before that would end it earlier")
+    raise conflict(f"the agency {code} has no day before {on} that it could end after")
 
 
 def checked_span(span: AgencySpan) -> AgencySpan:
@@ -167,7 +196,7 @@ def checked_span(span: AgencySpan) -> AgencySpan:
     )
 
 
-async def _with_parent(step: Change, span: AgencySpan) -> AgencySpan:
+async def with_parent(step: Change, span: AgencySpan) -> AgencySpan:
     """The span with the agency above it as its code is stored."""
     if span.parent_code is None:
         return span
@@ -179,7 +208,7 @@ async def _with_parent(step: Change, span: AgencySpan) -> AgencySpan:
     return replace(span, parent_code=parent)
 
 
-async def _check_mailbox(step: Change, mailbox: str | None) -> None:
+async def check_mailbox(step: Change, mailbox: str | None) -> None:
     """Raise AdminError for a published address that nobody could write to."""
     if mailbox is not None:
         await check_in_use(step.session, rules.domain_of(mailbox))

@@ -86,7 +86,12 @@ async def make_backup(
 
 def _stage(file: Path) -> Path:
     """A folder beside the backup, its owner's alone."""
-    return Path(tempfile.mkdtemp(prefix=".mailgov-backup-", dir=file.absolute().parent))
+    folder = file.absolute().parent
+    try:
+        return Path(tempfile.mkdtemp(prefix=".mailgov-backup-", dir=folder))
+    except OSError as error:
+        error.filename = str(folder)  # whoever asked knows nothing of ours in it
+        raise
 
 
 def _copy_spools(root: Path, stage: Path) -> list[dict[str, Any]]:

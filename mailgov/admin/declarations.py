@@ -16,7 +16,15 @@ from mailgov.admin.context import (
     require,
     require_over,
 )
-from mailgov.admin.declaring import NewDeclaration, Placed, RegisterFaults, agency_of, place, target_of
+from mailgov.admin.declaring import (
+    NewDeclaration,
+    Placed,
+    RegisterFaults,
+    agency_of,
+    declarer_of,
+    place,
+    target_of,
+)
 from mailgov.admin.errors import AdminError, conflict, invalid, not_found
 from mailgov.admin.obligations import policy_files
 from mailgov.identity.roles import Act
@@ -67,7 +75,7 @@ async def declare(ctx: AdminContext, actor: Actor, new: NewDeclaration) -> Place
     require(actor, new.act)
     policy = await policy_files(ctx)
     async with ctx.db.read() as session:
-        code = await agency_of(session, actor, new.act, new.agency)
+        code = await declarer_of(session, actor, new)
     async with change(ctx, actor, new.act, target_of(new, code)) as step:
         placed = await place(ctx, actor, step.session, new, policy, step.now_ms)
         step.content.update(_content(placed))

@@ -24,6 +24,7 @@ from mailgov.usage.declared import (
     KINDS,
     LONG_LEAVE,
     PERSON_CLASSES,
+    PROVINCE,
     REGISTER,
 )
 from mailgov.usage.declared_checks import COUNT, SHARE, TOTAL, names_of
@@ -34,6 +35,8 @@ COMMON_COLUMNS = ("kind", "agency", "period", "calendar", "subject")
 COLUMNS = (*COMMON_COLUMNS, *NUMBER_COLUMNS, *LINE_COLUMNS, "correct", "reason")
 _YES, _NO = ("1", "x", "yes", "có"), ("0", "no", "không")
 NUMBER_DIGITS = 10
+WHOLE_PROVINCE = "*"
+"""The agency of an indicator of the province as a whole; an empty cell might be a slip."""
 
 
 @dataclass(slots=True)
@@ -117,12 +120,14 @@ def _join(parts: Sequence[tuple[str, NewDeclaration]], reading: Reading) -> None
 
 
 def _declaration(ctx: AdminContext, record: Record, given: Mapping[str, str]) -> NewDeclaration:
+    if record.fault is not None:
+        raise invalid(record.fault)
     cells = {**given, **record.cells}
     kind = rules.one_of(_needed(cells, "kind"), KINDS, "kind of declaration")
     _check_columns(kind, record.cells)
     new = NewDeclaration(
         kind=kind,
-        agency=_needed(cells, "agency"),
+        agency=PROVINCE if _needed(cells, "agency") == WHOLE_PROVINCE else cells["agency"],
         days=days_of(ctx, _needed(cells, "period"), cells.get("calendar", "civil")),
         content={name: _number(name, cells[name]) for name in NUMBER_COLUMNS if name in cells},
         subject=cells.get("subject", ""),
@@ -204,7 +209,7 @@ def _records(view: DeclarationView) -> list[dict[str, object]]:
     last = date.fromordinal(series.until_date.toordinal() - 1)
     common: dict[str, object] = {
         "kind": series.kind,
-        "agency": series.agency,
+        "agency": series.agency or WHOLE_PROVINCE,
         "period": f"{series.from_date}..{last}",
         "subject": series.subject or None,
         "reason": view.reason,

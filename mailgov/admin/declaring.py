@@ -7,26 +7,29 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from mailgov.admin import rules
-from mailgov.admin.context import Actor, AdminContext, require_over
+from mailgov.admin.context import Actor, AdminContext, require_over, require_province
 from mailgov.admin.errors import AdminError, conflict, invalid, needs_reason, not_found
 from mailgov.admin.obligations import obligation_of
 from mailgov.identity.roles import Act
-from mailgov.policy import Policy
+from mailgov.policy import Obligation, Policy
 from mailgov.store import agencies, declarations
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.declarations import DeclarationView, RegisterLine, Series
 from mailgov.store.directory import Session
 from mailgov.usage import declared_checks
-from mailgov.usage.declared import ENTRIES, HEADCOUNT, INDICATOR, KINDS, REGISTER
+from mailgov.usage.declared import ENTRIES, HEADCOUNT, INDICATOR, KINDS, PROVINCE, REGISTER
 from mailgov.usage.declared_checks import DeclaredError
 from mailgov.usage.periods import PeriodError, Span, dmy, parse
 from mailgov.usage.register_checks import LINES_LIMIT, checked_lines, linked
+
+THE_PROVINCE = "the province"
+"""What `PROVINCE` is called in the log and in refusals."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewDeclaration:
     """What is declared. `content` as `usage.declared_checks.checked` takes it; a register brings lines
-    instead, or `entries` 0.
+    instead, or `entries` 0. `agency` is `PROVINCE` for an indicator of the province as a whole.
     """
 
     kind: str
@@ -74,7 +77,7 @@ def days_of(ctx: AdminContext, period: str, calendar: str) -> Span:
 def target_of(new: NewDeclaration, code: str) -> str:
     """What the audit log calls it."""
     subject = f" {new.subject}" if new.subject else ""
-    return f"{new.kind}{subject} {code} {_iso(new.days)}"
+    return f"{new.kind}{subject} {code or THE_PROVINCE} {_iso(new.days)}"
 
 
 async def place(
@@ -82,12 +85,16 @@ async def place(
 ) -> Placed:
     """Check and keep one declaration. Raises AdminError; the caller's transaction is then undone."""
     rules.one_of(new.kind, KINDS, "kind of declaration")
-    new = replace(new, agency=await agency_of(session, actor, new.act, new.agency))
+    new = replace(new, agency=await declarer_of(session, actor, new))
     reason = rules.reason(new.reason) if new.reason else None
     _check_days(new.days, ctx.today())
-    _check_agency(new, await agencies.spans(session, new.agency))
+    spans = await agencies.spans(session, new.agency)
+    if new.agency != PROVINCE:
+        _check_agency(new, spans)
     lines = _lines(new, policy)
     numbers = _numbers(new, policy, lines)
+    if new.kind == INDICATOR:
+        _check_covered(new, spans, obligation_of(policy, new.subject))
     others = await declarations.latest(session, new.kind, agency=new.agency, subject=new.subject)
     before = await _in_place_of(session, new, others)
     _check_turn(new, before, reason, (numbers, lines))
@@ -110,6 +117,18 @@ async def place(
 
 def _series(new: NewDeclaration) -> Series:
     return Series(new.kind, new.agency, new.days.start, new.days.end, new.subject)
+
+
+async def declarer_of(session: Session, actor: Actor, new: NewDeclaration) -> str:
+    """The stored code of who declares, or `PROVINCE`; AdminError where the actor may not for them."""
+    if new.agency != PROVINCE:
+        return await agency_of(session, actor, new.act, new.agency)
+    if new.kind != INDICATOR:
+        raise invalid(
+            f"a {new.kind} is declared by an agency: only an indicator is of the province as a whole"
+        )
+    require_province(actor, new.act, "declare for the province as a whole")
+    return PROVINCE
 
 
 async def agency_of(session: Session, actor: Actor, act: Act, text: str) -> str:
@@ -171,10 +190,26 @@ def _numbers(new: NewDeclaration, policy: Policy, lines: tuple[RegisterLine, ...
 def _check_obligation(new: NewDeclaration, policy: Policy) -> None:
     obligation = obligation_of(policy, new.subject)
     if obligation.measured:
-        raise invalid(f"{obligation.id} is counted from mail: there is nothing to declare")
+        raise invalid(f"{obligation.id} is the service's to count: there is nothing to declare")
     if (obligation.unit == "percent") is (new.content.get(declared_checks.COUNT) is not None):
         wanted = "a numerator and a denominator" if obligation.unit == "percent" else "a count"
         raise invalid(f"{obligation.id} is declared with {wanted}")
+
+
+def _check_covered(new: NewDeclaration, spans: list[AgencySpan], obligation: Obligation) -> None:
+    """What is asked of other agencies alone would only blur their figure."""
+    if new.agency == PROVINCE:
+        if obligation.each:
+            raise invalid(f"{obligation.id} is asked of each agency: each declares its own")
+        return
+    lived = AgencySpan("", "", "", valid_from=new.days.start, valid_until=new.days.end)
+    found = [span.level for span in spans if span.overlaps(lived)]
+    if not any(level in obligation.levels for level in found):
+        asked = ", ".join(obligation.levels)
+        raise invalid(
+            f"{obligation.id} is asked of agencies of the level {asked}, and {new.agency} is of the level"
+            f" {found[-1]}: there is nothing to declare"
+        )
 
 
 async def _in_place_of(
@@ -194,7 +229,7 @@ def _check_turn(
     kept: tuple[dict[str, int], tuple[RegisterLine, ...]],
 ) -> None:
     """One declaration for one thing; every later one is a correction, and says why."""
-    what = f"{new.subject or new.kind} of {new.agency} for {_days(new)}"
+    what = f"{new.subject or new.kind} of {new.agency or THE_PROVINCE} for {_days(new)}"
     if before is None:
         if new.correct:
             raise conflict(f"there is nothing to correct: {what} is not declared yet")
@@ -206,6 +241,10 @@ def _check_turn(
         )
     if reason is None:
         raise needs_reason(f"a correction of {what} says why: give a reason")
+    if left_out := [name for name in before.content if name not in kept[0]]:
+        raise invalid(
+            f"{', '.join(left_out)} was declared before: declare it again, 0 where there is none now"
+        )
     if kept == (before.content, before.register):
         raise conflict(f"the correction of {what} changes nothing")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from mailgov.admin import accounts, agencies, aliases, registered, tokens
+from mailgov.admin import accounts, agencies, aliases, registered, seats, tokens
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import AdminContext
 from mailgov.admin.demo_declared import declare_sample
@@ -29,6 +29,15 @@ NO_SYMBOL = "UBND"
 """Communes issue their documents as `12/GM-UBND`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """Whom the demo gives a seat to."""
+
+    address: str
+    role: Role
+    agency: str | None
+
+
 async def make_demo(ctx: AdminContext, domain: str, operator: Operator) -> Ready:
     """Fill the ledger of a rehearsal. Steps that are done are left, so it may be run again."""
     policy = read_policy(ctx.settings)
@@ -40,7 +49,13 @@ async def make_demo(ctx: AdminContext, domain: str, operator: Operator) -> Ready
     await _grants(ctx, domain, places)
     await _traffic(ctx, domain, places, persons, _rule_names(policy))
     await declare_sample(ctx, places, persons)
-    return await _ready(ctx, f"{persons[0].local_part}@{domain}", operator)
+    clerk = next(one for one in persons[1:] if one.agency == people.READY_AGENCY)
+    auditor = next(one for one in persons if one.agency == people.AUDITING_AGENCY)
+    seated = [
+        Seated(f"{clerk.local_part}@{domain}", Role.CLERK, clerk.agency),
+        Seated(f"{auditor.local_part}@{domain}", Role.AUDITOR, None),
+    ]
+    return await _ready(ctx, f"{persons[0].local_part}@{domain}", seated, operator)
 
 
 def _rule_names(policy: Policy) -> RuleNames:
@@ -108,7 +123,7 @@ async def _end(ctx: AdminContext, place: DemoAgency, on: datetime.date) -> None:
     if place.merged_into:
         await agencies.merge_agencies(ctx, INIT, code, into=[place.merged_into], on=on)
     else:
-        await agencies.close_agency(ctx, INIT, code, on=on)
+        await agencies.close_agency(ctx, INIT, code, on=on, reason="nobody took over")
 
 
 async def _grants(ctx: AdminContext, domain: str, places: Sequence[DemoAgency]) -> None:
@@ -139,7 +154,15 @@ async def _traffic(
     await apply_events(ctx.db, traffic.SPOOL_ID, "sample", events, ctx.now_ms(), timezone=timezone)
 
 
-async def _ready(ctx: AdminContext, address: str, operator: Operator) -> Ready:
+async def _seat(ctx: AdminContext, one: Seated) -> str:
+    """The account takes its seat; its new password."""
+    there = (await accounts.show_account(ctx, INIT, one.address)).seats
+    if not there:
+        await seats.add_seat(ctx, INIT, one.address, one.role, agency=one.agency)
+    return await accounts.set_password(ctx, INIT, one.address, None)
+
+
+async def _ready(ctx: AdminContext, address: str, seated: Sequence[Seated], operator: Operator) -> Ready:
     account: AccountView = await accounts.show_account(ctx, INIT, address)
     if OWN_FREE_MAIL not in account.registered:
         await registered.register_address(ctx, INIT, OWN_FREE_MAIL, account=address)
@@ -148,6 +171,17 @@ async def _ready(ctx: AdminContext, address: str, operator: Operator) -> Ready:
         if token.name == "demo" and token.revoked_ms is None:  # an interrupted run's, which nobody has
             await tokens.revoke_token(ctx, INIT, token.id)
     token_text = (await tokens.create_token(ctx, INIT, "demo", role=Role.OPERATOR, days=None)).text
-    ready = Ready(address, password, operator.address, operator.password, token_text)
+    clerk, auditor = seated
+    ready = Ready(
+        account=address,
+        password=password,
+        clerk=clerk.address,
+        clerk_password=await _seat(ctx, clerk),
+        auditor=auditor.address,
+        auditor_password=await _seat(ctx, auditor),
+        operator=operator.address,
+        operator_password=operator.password,
+        token=token_text,
+    )
     ready.keep(ctx.settings.data_dir)
     return ready

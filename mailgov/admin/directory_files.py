@@ -52,6 +52,8 @@ class Imported:
     rows: int
     agencies: int
     accounts: int
+    placed: int
+    """Accounts that were there without any post and have one now."""
     unchanged: int
     passwords: tuple[FirstPassword, ...] = field(repr=False)
 
@@ -91,6 +93,9 @@ async def import_directory(
 ) -> Imported:
     """Make the agencies and accounts of a file that are not there yet; what stands stays as it is.
 
+    An account that stands without any post gets those of the file: so comes a new installation's operator
+    to the one of the file.
+
     All of it or nothing: raises BadRows with every row that cannot be. With `passwords` each new
     account that is open gets a first password. An exception of `deliver` undoes everything.
     """
@@ -112,12 +117,14 @@ async def import_directory(
         await bulk.add_accounts(
             step.session, rows, step.now_ms, lambda done: progress("writing accounts", done, len(rows))
         )
+        await bulk.add_posts(step.session, made.placed)
         told = tuple(FirstPassword(address, password) for address, (password, _) in first.items())
         step.content.update(file_sha256=digest, rows=made.rows, unchanged=made.unchanged)
         step.content.update(agencies=[span.code for span in made.spans])
         step.content.update(accounts=[row.address for row in rows])
+        step.content.update(placed=[row.address for row in made.placed])
         deliver(told)
-    return Imported(made.rows, len(made.spans), len(rows), made.unchanged, told)
+    return Imported(made.rows, len(made.spans), len(rows), len(made.placed), made.unchanged, told)
 
 
 async def export_directory(ctx: AdminContext, actor: Actor) -> Exported:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from mailgov.admin import rules
+from mailgov.admin import directory_differences, rules
+from mailgov.admin.agency_tree import by_code, check_above
 from mailgov.admin.directory_rows import AccountLine
 from mailgov.admin.errors import AdminError, conflict, invalid, not_found
-from mailgov.store.accounts import AccountView, Post
+from mailgov.store.accounts import Post
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.bulk import AccountRow, Standing
 from mailgov.usage.csv_text import Record
 
 
-class ElsewhereFault(Exception):
-    """A fault of another row than the first one of its account."""
+class RowFaults(Exception):
+    """What is wrong with rows of one account, each by itself."""
 
-    def __init__(self, record: Record, error: AdminError) -> None:
-        super().__init__(error.detail)
-        self.record = record
-        self.error = error
+    def __init__(self, found: Sequence[tuple[Record, AdminError]]) -> None:
+        super().__init__(found[0][1].detail)
+        self.found = tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """An account that stands without any post, and gets those of the file."""
+
+    row: AccountRow
 
 
 class Agencies:
@@ -29,18 +37,14 @@ class Agencies:
     def __init__(self, standing: Standing, written: Sequence[AgencySpan], doubtful: set[str]) -> None:
         self._all = standing
         self._doubtful = doubtful
-        self._standing: dict[str, list[AgencySpan]] = {}
-        for span in standing.spans:
-            self._standing.setdefault(span.code.lower(), []).append(span)
+        self._standing = by_code(standing.spans)
         self._codes = {code: spans[0].code for code, spans in self._standing.items()}
         for span in written:
             self._codes.setdefault(span.code.lower(), span.code)
-        self._known = {code: list(spans) for code, spans in self._standing.items()}
-        for span in written:
-            self._known.setdefault(span.code.lower(), []).append(span)
-        self._seen: dict[str, list[AgencySpan]] = {}
+        self._known = by_code([*standing.spans, *written])
+        self._seen: dict[str, list[tuple[int, AgencySpan]]] = {}
 
-    def judge(self, span: AgencySpan) -> AgencySpan | None:
+    def judge(self, line: int, span: AgencySpan) -> AgencySpan | None:
         """A span of the file as it is to be written, None when it stands so already; or AdminError."""
         key = span.code.lower()
         if self._codes[key] != span.code:
@@ -48,14 +52,21 @@ class Agencies:
                 f"{span.code} and {self._codes[key]} differ in case alone: they would be one agency"
             )
         span = self._with_parent(span)
-        if any(span.overlaps(other) for other in self._seen.get(key, ())):
-            raise conflict(f"the agency {span.code} stands in the file twice on some of these days")
-        self._seen.setdefault(key, []).append(span)
+        for earlier, other in self._seen.setdefault(key, []):
+            if span == other:
+                raise same_as(earlier)
+            if span.overlaps(other):
+                raise conflict(
+                    f"the agency {span.code} stands in line {earlier} already on some of these days"
+                )
+        self._seen[key].append((line, span))
         standing = self._standing.get(key, ())
         if span in standing:
             return None
-        if any(span.overlaps(other) for other in standing):
-            raise conflict(f"the agency {span.code} is there already on some of these days, otherwise")
+        for there in standing:
+            if span.overlaps(there):
+                raise directory_differences.of_agency(there, span)
+        check_above(span, self._known)
         if span.mailbox is not None:
             _check_in_use(self._all, span.mailbox)
         return span
@@ -77,8 +88,7 @@ class Agencies:
             return span
         if span.parent_code.lower() == span.code.lower():
             raise invalid(f"the agency {span.code} cannot be above itself")
-        values = {name: getattr(span, name) for name in AgencySpan.__slots__}
-        return AgencySpan(**values | {"parent_code": self.code(span.parent_code) or span.parent_code})
+        return replace(span, parent_code=self.code(span.parent_code) or span.parent_code)
 
 
 class Accounts:
@@ -89,15 +99,13 @@ class Accounts:
         self._agencies = agencies
         self._today = today
 
-    def judge(self, written: Sequence[tuple[Record, AccountLine]]) -> AccountRow | None:
-        """An account with the posts of all its rows, None when it stands so already; or AdminError."""
+    def judge(self, written: Sequence[tuple[Record, AccountLine]]) -> AccountRow | Placing | None:
+        """An account with the posts of all its rows, None when it stands so already; or AdminError.
+
+        Placing: it stands, and has never had a post, so that nothing is taken from it by these.
+        """
         first = written[0][1]
-        posts: list[Post] = []
-        for record, line in written:
-            try:
-                self._add_post(posts, first, line, alone=len(written) == 1)
-            except AdminError as error:
-                raise ElsewhereFault(record, error) from None
+        posts = self._posts(written)
         row = AccountRow(
             first.address,
             first.display_name,
@@ -105,31 +113,58 @@ class Accounts:
             first.citizen_desk,
             first.suspended,
             first.sample,
-            tuple(posts),
+            posts,
         )
         there = self._standing.accounts.get(first.address)
         if there is not None:
-            _check_same(there, row)
+            if posts and not there.posts:
+                directory_differences.check_account(there, replace(row, posts=()))
+                _check_in_use(self._standing, row.address)
+                return Placing(row)
+            directory_differences.check_account(there, row)
             return None
         self._check_address(first.address)
         return row
 
-    def _add_post(self, posts: list[Post], first: AccountLine, line: AccountLine, *, alone: bool) -> None:
-        if not line.same_holder(first):
-            raise conflict(f"{line.address} stands in the file twice, not as the same holder")
-        if line.post is None:
-            if not alone:
-                raise conflict(f"{line.address} stands in the file twice, without an agency")
-            return
-        code = self._agencies.code(line.post.agency_code)
-        if code is None:
-            return
-        post = Post(code, line.post.person_class, line.post.valid_from, line.post.valid_until)
-        if any(_overlap(post, other) for other in posts):
-            raise conflict(f"{line.address} serves in two places on some of these days")
-        if self._standing.accounts.get(line.address) is None:
-            self._agencies.check_day(code, _day_of(post, self._today))
-        posts.append(post)
+    def _posts(self, written: Sequence[tuple[Record, AccountLine]]) -> tuple[Post, ...]:
+        """The posts of an account's rows; RowFaults names every row that does not go with those before it."""
+        kept: list[tuple[Record, AccountLine, Post | None]] = []
+        faults: list[tuple[Record, AdminError]] = []
+        for record, line in written:
+            try:
+                kept.append((record, line, self._post(kept, line)))
+            except AdminError as error:
+                faults.append((record, error))
+        if faults:
+            raise RowFaults(faults)
+        return tuple(post for _, _, post in kept if post is not None)
+
+    def _post(
+        self, before: Sequence[tuple[Record, AccountLine, Post | None]], line: AccountLine
+    ) -> Post | None:
+        post = None if line.post is None else self._stored(line.post)
+        for record, other, held in before:
+            if line.same_holder(other) and (line.post == other.post or (post and post == held)):
+                raise same_as(record.line)
+            if not line.same_holder(other):
+                raise conflict(f"{line.address} stands in line {record.line} already, as another holder")
+            if line.post is None or other.post is None:
+                raise conflict(
+                    f"{line.address} stands in line {record.line} already, and one of the two has no agency"
+                )
+            if post is not None and held is not None and _overlap(post, held):
+                raise conflict(
+                    f"{line.address} serves elsewhere on some of these days: see line {record.line}"
+                )
+        there = self._standing.accounts.get(line.address)
+        if post is not None and (there is None or not there.posts):
+            self._agencies.check_day(post.agency_code, _day_of(post, self._today))
+        return post
+
+    def _stored(self, post: Post) -> Post | None:
+        """With its agency's code as it is stored; None where the agency's own row is bad."""
+        code = self._agencies.code(post.agency_code)
+        return None if code is None else replace(post, agency_code=code)
 
     def _check_address(self, address: str) -> None:
         domain = rules.domain_of(address)
@@ -150,18 +185,9 @@ def _check_in_use(standing: Standing, address: str) -> None:
         )
 
 
-def _check_same(there: AccountView, row: AccountRow) -> None:
-    pairs = {
-        "name": (there.display_name, row.display_name),
-        "kind": (there.kind, row.kind),
-        "citizen_desk": (there.citizen_desk, row.citizen_desk),
-        "state": (there.suspended_ms is not None, row.suspended),
-        "sample": (there.sample, row.sample),
-        "agency, class, from or until": (set(there.posts), set(row.posts)),
-    }
-    other = [name for name, (stands, comes) in pairs.items() if stands != comes]
-    if other:
-        raise conflict(f"{there.address} is there already, with another {' and another '.join(other)}")
+def same_as(line: int) -> AdminError:
+    """The row stands in the file twice."""
+    return conflict(f"the same as line {line}: leave one of them out")
 
 
 def _overlap(one: Post, other: Post) -> bool:

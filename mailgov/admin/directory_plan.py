@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 from typing import TypeVar
 
-from mailgov.admin.directory_judges import Accounts, Agencies, ElsewhereFault
+from mailgov.admin.directory_judges import Accounts, Agencies, Placing, RowFaults
 from mailgov.admin.directory_rows import AccountLine, name_of, read_row
 from mailgov.admin.errors import AdminError
 from mailgov.store.agencies import AgencySpan
@@ -43,6 +43,8 @@ class Plan:
     rows: int
     spans: list[AgencySpan] = field(default_factory=list)
     accounts: list[AccountRow] = field(default_factory=list)
+    placed: list[AccountRow] = field(default_factory=list)
+    """Accounts that are there, without any post, and get those of the file."""
     unchanged: int = 0
     """Agencies' spans and accounts that stand just as the file has them."""
     bad: list[BadRow] = field(default_factory=list)
@@ -70,10 +72,13 @@ def plan(records: Sequence[Record], standing: Standing, today: date, progress: P
             lines.setdefault(row.address, []).append((record, row))
     agencies = Agencies(standing, [span for _, span in spans], doubtful)
     for record, span in spans:
-        _judge(made, made.spans, record, partial(agencies.judge, span))
+        _judge(made, made.spans, record, partial(agencies.judge, record.line, span))
     accounts = Accounts(standing, agencies, today)
+    found: list[AccountRow | Placing] = []
     for written in lines.values():
-        _judge(made, made.accounts, written[0][0], partial(accounts.judge, written))
+        _judge(made, found, written[0][0], partial(accounts.judge, written))
+    made.accounts = [one for one in found if isinstance(one, AccountRow)]
+    made.placed = [one.row for one in found if isinstance(one, Placing)]
     made.bad.sort(key=lambda bad: bad.line)
     return made
 
@@ -81,8 +86,8 @@ def plan(records: Sequence[Record], standing: Standing, today: date, progress: P
 def _judge(made: Plan, new: list[T], record: Record, judge: Callable[[], T | None]) -> None:
     try:
         found = judge()
-    except ElsewhereFault as fault:
-        made.bad.append(BadRow(fault.record.line, name_of(fault.record), fault.error.detail))
+    except RowFaults as faults:
+        made.bad += [BadRow(one.line, name_of(one), error.detail) for one, error in faults.found]
     except AdminError as error:
         made.bad.append(BadRow(record.line, name_of(record), error.detail))
     else:

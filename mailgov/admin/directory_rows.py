@@ -58,6 +58,8 @@ def name_of(record: Record) -> str:
 def read_row(record: Record) -> AgencySpan | AccountLine:
     """The row in its stored form; AdminError for one that cannot be, whatever else is there."""
     cells = record.cells
+    if record.fault is not None:
+        raise invalid(record.fault)
     if ("code" in cells) is ("address" in cells):
         raise invalid("a row has either a code (an agency) or an address (an account)")
     if "name" not in cells:

@@ -103,7 +103,7 @@ async def reset_password(
 
 
 def _check(ctx: AdminContext, new: str, address: str = "", name: str = "") -> None:
-    rules.own_password(new, address, name, at_least=ctx.settings.sign_in.password_characters_min)
+    rules.password(new, address, name, at_least=ctx.settings.sign_in.password_characters_min)
 
 
 async def _set(ctx: AdminContext, step: Change, holder: Holder, hashed: str) -> str:

@@ -21,7 +21,7 @@ RESERVED_LOCAL_PARTS = frozenset({*REQUIRED_LOCAL_PARTS, "mailer-daemon"})
 NAME_CHARACTERS = 200
 REASON_CHARACTERS = 500
 CODE_CHARACTERS = 35
-PASSWORD_CHARACTERS_MIN = 8
+BESIDE_NAME_MIN = 8
 """The floor for what a person chooses; passwords made by the service have 100 bits."""
 DISTINCT_MIN = 5
 
@@ -31,10 +31,10 @@ _CODE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{CODE_CHARACTERS - 1}}}\Z")
 SHOWN_CHARACTERS = 80
 
 
-def shown(text: str) -> str:
+def shown(text: str, characters: int = SHOWN_CHARACTERS) -> str:
     """What someone typed, fit for one line of an error message."""
-    plain = "".join(sign if sign.isprintable() else "?" for sign in text[:SHOWN_CHARACTERS])
-    return plain + ("…" if len(text) > SHOWN_CHARACTERS else "")
+    plain = "".join(sign if sign.isprintable() else "?" for sign in text[:characters])
+    return plain + ("…" if len(text) > characters else "")
 
 
 def domain_name(text: str) -> str:
@@ -126,10 +126,10 @@ def one_of(value: str, choices: tuple[str, ...], what: str) -> str:
     return value
 
 
-def password(text: str) -> str:
-    """A password that a person chose."""
-    if len(text) < PASSWORD_CHARACTERS_MIN:
-        raise invalid(f"a password has at least {PASSWORD_CHARACTERS_MIN} characters")
+def password(text: str, address: str, name: str, *, at_least: int) -> str:
+    """A password that a person chose: long enough, and not what a stranger tries first."""
+    if len(text) < at_least:
+        raise invalid(f"a password has at least {at_least} characters")
     try:
         if len(text.encode()) > 1024:
             raise invalid("a password has at most 1024 octets")
@@ -137,18 +137,11 @@ def password(text: str) -> str:
         raise invalid("the password is not valid UTF-8") from None
     if any(unicodedata.category(sign) == "Cc" for sign in text):
         raise invalid("a password has no control characters")
-    return text
-
-
-def own_password(text: str, address: str, name: str, *, at_least: int) -> str:
-    """A password that its holder chose: long enough, and not what a stranger tries first."""
-    if len(password(text)) < at_least:
-        raise invalid(f"a password has at least {at_least} characters")
     plain = unicodedata.normalize("NFC", text).casefold()
     if len(set(plain)) < DISTINCT_MIN:
         raise invalid(f"a password has at least {DISTINCT_MIN} different characters")
     for known in filter(None, (address, name.casefold(), local_part_of(address))):
-        if known in plain and len(plain.replace(known, "")) < PASSWORD_CHARACTERS_MIN:
+        if known in plain and len(plain.replace(known, "")) < BESIDE_NAME_MIN:
             raise invalid("a password is not made of the holder's address or name")
     return text
 

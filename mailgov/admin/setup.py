@@ -20,7 +20,6 @@ from mailgov.store.engine import current_revision, migrate
 
 INIT = Actor("init", Role.OPERATOR)
 OPERATOR_LOCAL_PART = "operator"
-OPERATING_AGENCY = AgencySpan("vanhanh", "Đơn vị vận hành hệ thống thư điện tử", "province")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,12 @@ async def _refuse_used_ledger(ctx: AdminContext, folder: Path) -> None:
         )
 
 
-async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan = OPERATING_AGENCY) -> Operator:
-    """The ledger's schema, the domain, its operator with that seat in `agency`, an RSA key that signs."""
+async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan | None = None) -> Operator:
+    """The ledger's schema, the domain, its operator with that seat, an RSA key that signs.
+
+    The operator's account serves in `agency`, or in none: a body that is there for the mail alone
+    would stand in the figures beside the province's own.
+    """
     await migrate(ctx.db)
     operator = f"{OPERATOR_LOCAL_PART}@{domain}"
     try:
@@ -92,9 +95,9 @@ async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan = OPERATI
     except AdminError as error:
         if error.code != "conflict":
             raise
-    await make_agency(ctx, agency)
     account = await accounts.show_account(ctx, INIT, operator)
-    if account.agency_on(ctx.today()) is None:
+    if agency is not None and account.agency_on(ctx.today()) is None:
+        await make_agency(ctx, agency)
         await accounts.move_account(ctx, INIT, operator, agency=agency.code)
     if not account.seats:
         await seats.add_seat(ctx, INIT, operator, Role.OPERATOR)

@@ -101,13 +101,12 @@ Kind = Literal["target", "baseline", "duty", "reference"]
 Status = Literal["due", "not_due", "ended"]
 
 
-class IndicatorBody(Answer):
+class FigureBody(Answer):
     """A figure beside what a document asks for; see docs/usage.md."""
 
     indicator: str
     directive: str
     article: str
-    agency: str | None = Field(description="Null is the province.")
     period: Days
     numerator: int | None
     denominator: int | None
@@ -130,6 +129,18 @@ class IndicatorBody(Answer):
     note: Remark | None = Field(description="The remark that matters most; all of them are `notes`.")
     notes: list[Remark]
     sample: bool
+
+
+class IndicatorBody(FigureBody):
+    """The figure of an agency or of the province."""
+
+    agency: str | None = Field(description="Null is the province.")
+
+
+class CombinedBody(FigureBody):
+    """The sum of the own figures of agencies that succeed one another."""
+
+    agencies: list[str]
 
 
 class StepBody(Answer):
@@ -185,6 +196,9 @@ class UsageBody(Answer):
     agencies: list[AgencyCounts]
     directive: str | None = Field(description="The one document that the indicators are of, if asked for.")
     indicators: list[IndicatorBody]
+    combined: list[CombinedBody] = Field(
+        description="Agencies that succeed one another, together; empty where only one of them lived."
+    )
     definitions: list[DefinitionBody]
     sample: bool = Field(description="True when generated sample traffic is among the counts.")
     note: Remark | None

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailgov.cli import common
+from mailgov.cli import bodies, common
 from mailgov.cli.common import AddressArgument, ConfigOption, DayOption, JsonOption
 
 if TYPE_CHECKING:
     from mailgov.admin.context import Actor, AdminContext
     from mailgov.settings import Settings
-    from mailgov.store.accounts import AccountView
+    from mailgov.store.accounts import AccountView, Post
 
 account = typer.Typer(help="Mailboxes with a sign-in.", rich_markup_mode=None)
 
@@ -31,7 +31,7 @@ PermanentOption = Annotated[
     bool,
     typer.Option(
         "--permanent",
-        help="The printed password need not be changed: for devices, which cannot. "
+        help="The password need not be changed: for devices, which cannot. "
         "Otherwise it is a first one, which opens nothing but the page where it is changed.",
     ),
 ]
@@ -64,11 +64,11 @@ def account_add(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add an account. Without --password-stdin a first password is made and printed, this once."""
+    """Add an account with a first password, which is printed this once, or read from standard input."""
     if password_stdin and no_password:
         common.usage_error("--password-stdin and --no-password do not go together")
-    if permanent and (password_stdin or no_password):
-        common.usage_error("--permanent is about the password that is made here")
+    if permanent and no_password:
+        common.usage_error("--permanent and --no-password do not go together")
     settings = common.read_settings(config)
     given = common.read_password() if password_stdin else None
 
@@ -86,17 +86,21 @@ def account_add(
             since=since,
             password=given if given is not None else made,
             first=made is not None and not permanent,
+            must_change=given is not None and not permanent,
             citizen_desk=citizen_desk,
         )
         return await accounts.add_account(ctx, actor, new), made
 
     added, generated = common.act_with(settings, work)
     if as_json:
-        common.print_json({**common.plain(added), **({"password": generated} if generated else {})})
+        told = {"password": generated} if permanent and generated else {"first_password": generated}
+        bodies.print_account(settings, added, **told)
         return
     common.say(f"added {added.address}: {added.display_name}")
     if generated:
         _say_password(settings, generated, permanent=permanent)
+    elif given is not None and not permanent:
+        _say_first(settings)
 
 
 def _say_password(settings: Settings, made: str, *, permanent: bool) -> None:
@@ -104,6 +108,10 @@ def _say_password(settings: Settings, made: str, *, permanent: bool) -> None:
         common.say(f"password (shown this once): {made}")
         return
     common.say(f"first password (shown this once): {made}")
+    _say_first(settings)
+
+
+def _say_first(settings: Settings) -> None:
     url = settings.http.public_url.rstrip("/")
     common.say(f"it opens nothing until its holder has changed it at {url}/sign-in")
 
@@ -113,6 +121,7 @@ def account_list(
     agency: AgencyOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """List the accounts, or those that serve in an agency today."""
+    settings = common.read_settings(config)
 
     async def work(ctx: AdminContext, actor: Actor) -> tuple[list[AccountView], datetime.date]:
         from mailgov.admin import accounts
@@ -124,9 +133,9 @@ def account_list(
             after = page[-1].address
         return found, ctx.today()
 
-    found, today = common.act(config, work)
+    found, today = common.act_with(settings, work)
     if as_json:
-        common.print_json([_as_json(one, today) for one in found])
+        common.print_json(bodies.accounts(settings, found))
         return
     rows = []
     for one in found:
@@ -134,12 +143,6 @@ def account_list(
         place = (post.agency_code, post.person_class) if post else (None, None)
         rows.append((one.address, one.display_name, one.kind, *place, _state(one)))
     common.print_table(("address", "name", "kind", "agency", "class", "state"), rows)
-
-
-def _as_json(one: AccountView, today: datetime.date) -> dict[str, object]:
-    post = one.post_on(today)
-    serves = {"agency": post and post.agency_code, "person_class": post and post.person_class}
-    return {**common.plain(one), **serves}
 
 
 def _state(one: AccountView) -> str:
@@ -154,13 +157,9 @@ def account_show(address: AddressArgument, config: ConfigOption = None, as_json:
     from mailgov.admin import accounts
 
     settings = common.read_settings(config)
-
-    async def work(ctx: AdminContext, actor: Actor) -> tuple[AccountView, datetime.date]:
-        return await accounts.show_account(ctx, actor, address), ctx.today()
-
-    one, today = common.act_with(settings, work)
+    one = common.act_with(settings, lambda ctx, actor: accounts.show_account(ctx, actor, address))
     if as_json:
-        common.print_json(_as_json(one, today))
+        bodies.print_account(settings, one)
         return
     posts = [
         f"{post.agency_code} {post.person_class or ''}  {post.valid_from or '…'} – {post.valid_until or '…'}"
@@ -200,14 +199,15 @@ def account_edit(
     """Correct an account's name, or whether it is a desk for citizens."""
     from mailgov.admin import accounts
 
-    edited = common.act(
-        config,
+    settings = common.read_settings(config)
+    edited = common.act_with(
+        settings,
         lambda ctx, actor: accounts.edit_account(
             ctx, actor, address, display_name=name, citizen_desk=citizen_desk
         ),
     )
     if as_json:
-        common.print_json(edited)
+        bodies.print_account(settings, edited)
     else:
         common.say(f"{edited.address}: {edited.display_name}")
 
@@ -267,14 +267,11 @@ def account_password(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set a new first password, made and printed this once, or one read from standard input.
+    """Set a new first password, printed this once, or read from standard input.
 
     Whoever is signed in with the account in a browser is signed out.
     """
     from mailgov.admin import accounts
-
-    if permanent and password_stdin:
-        common.usage_error("--permanent is about the password that is made here")
 
     settings = common.read_settings(config)
     given = common.read_password() if password_stdin else None
@@ -283,9 +280,12 @@ def account_password(
         lambda ctx, actor: accounts.set_password(ctx, actor, address, given, first=not permanent),
     )
     if as_json:
-        common.print_json({"address": address, **({} if password_stdin else {"password": chosen})})
+        name = "password" if permanent else "first_password"
+        common.print_json({"address": address, **({} if password_stdin else {name: chosen})})
     elif password_stdin:
         common.say(f"changed the password of {address}")
+        if not permanent:
+            _say_first(settings)
     else:
         _say_password(settings, chosen, permanent=permanent)
 
@@ -354,15 +354,18 @@ def account_move(
     as_json: JsonOption = False,
 ) -> None:
     """Give an account's holder a post in another agency; the past stays."""
-    from mailgov.admin import accounts
+    settings = common.read_settings(config)
 
-    post = common.act(
-        config,
-        lambda ctx, actor: accounts.move_account(
+    async def work(ctx: AdminContext, actor: Actor) -> tuple[Post, AccountView]:
+        from mailgov.admin import accounts
+
+        post = await accounts.move_account(
             ctx, actor, address, agency=agency, person_class=person_class, on=on
-        ),
-    )
+        )
+        return post, await accounts.show_account(ctx, actor, address)
+
+    post, moved = common.act_with(settings, work)
     if as_json:
-        common.print_json(post)
+        bodies.print_account(settings, moved)
     else:
         common.say(f"{address} serves in {post.agency_code} from {post.valid_from}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailgov.cli import common
+from mailgov.cli import bodies, common
 from mailgov.cli.common import AddressArgument, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ alias = typer.Typer(help="Addresses that stand for others.", rich_markup_mode=No
 group = typer.Typer(help="Mailing lists: one address, many members.", rich_markup_mode=None)
 
 PAGE = 1000
+Show = Callable[[Path | None, "AliasView", bool], None]
 ToOption = Annotated[
     list[str], typer.Option("--to", metavar="ADDRESS", help="Where it leads; may be given again.")
 ]
@@ -44,7 +45,13 @@ def alias_add(
     """Add an alias."""
     from mailgov.admin import aliases
 
-    _widen(config, to, as_json, lambda ctx, actor: aliases.add_alias(ctx, actor, address, to=to, kind=kind))
+    _widen(
+        config,
+        to,
+        as_json,
+        lambda ctx, actor: aliases.add_alias(ctx, actor, address, to=to, kind=kind),
+        _print_alias,
+    )
 
 
 @alias.command("extend")
@@ -54,7 +61,13 @@ def alias_extend(
     """Let an alias lead to more addresses."""
     from mailgov.admin import aliases
 
-    _widen(config, to, as_json, lambda ctx, actor: aliases.extend_alias(ctx, actor, address, to=to))
+    _widen(
+        config,
+        to,
+        as_json,
+        lambda ctx, actor: aliases.extend_alias(ctx, actor, address, to=to),
+        _print_alias,
+    )
 
 
 def _widen(
@@ -62,6 +75,7 @@ def _widen(
     to: list[str],
     as_json: bool,
     widen: Callable[[AdminContext, Actor], Awaitable[AliasView]],
+    show: Show,
 ) -> None:
     """Lead an alias to more addresses, and warn of those that the policy will not let mail go to."""
 
@@ -77,7 +91,7 @@ def _widen(
         return made, [f"the policy will reject mail to {one}: rule own-free-mail" for one in free]
 
     made, warnings = common.act(config, work)
-    _print_alias(made, as_json)
+    show(config, made, as_json)
     for warning in warnings:
         common.warn(warning)
 
@@ -87,7 +101,7 @@ def alias_list(config: ConfigOption = None, as_json: JsonOption = False) -> None
     """List all aliases."""
     found = _list(config, None)
     if as_json:
-        common.print_json(found)
+        bodies.print_aliases(common.read_settings(config), found)
         return
     common.print_table(
         ("address", "kind", "leads to"), [(one.address, one.kind, one.targets) for one in found]
@@ -99,7 +113,8 @@ def alias_show(address: AddressArgument, config: ConfigOption = None, as_json: J
     """Show one alias."""
     from mailgov.admin import aliases
 
-    _print_alias(common.act(config, lambda ctx, actor: aliases.show_alias(ctx, actor, address)), as_json)
+    found = common.act(config, lambda ctx, actor: aliases.show_alias(ctx, actor, address))
+    _print_alias(config, found, as_json)
 
 
 @alias.command("remove")
@@ -116,16 +131,23 @@ def alias_remove(
 
     left = common.act(config, lambda ctx, actor: aliases.remove_alias(ctx, actor, address, target=target))
     if left is not None:
-        _print_alias(left, as_json)
+        _print_alias(config, left, as_json)
     elif as_json:
         common.print_json(None)
     else:
         common.say(f"removed {address}")
 
 
-def _print_alias(one: AliasView, as_json: bool) -> None:
+def _print_alias(config: Path | None, one: AliasView, as_json: bool) -> None:
     if as_json:
-        common.print_json(one)
+        bodies.print_alias(common.read_settings(config), one)
+    else:
+        common.print_fields({"address": one.address, "kind": one.kind, "leads to": list(one.targets)})
+
+
+def _print_group(config: Path | None, one: AliasView, as_json: bool) -> None:
+    if as_json:
+        bodies.print_group(common.read_settings(config), one)
     else:
         common.print_fields({"address": one.address, "kind": one.kind, "leads to": list(one.targets)})
 
@@ -156,7 +178,13 @@ def group_add(
     """Add a group."""
     from mailgov.admin import groups
 
-    _widen(config, members, as_json, lambda ctx, actor: groups.add_group(ctx, actor, address, members))
+    _widen(
+        config,
+        members,
+        as_json,
+        lambda ctx, actor: groups.add_group(ctx, actor, address, members),
+        _print_group,
+    )
 
 
 @group.command("join")
@@ -169,7 +197,13 @@ def group_join(
     """Add members to a group."""
     from mailgov.admin import groups
 
-    _widen(config, members, as_json, lambda ctx, actor: groups.add_members(ctx, actor, address, members))
+    _widen(
+        config,
+        members,
+        as_json,
+        lambda ctx, actor: groups.add_members(ctx, actor, address, members),
+        _print_group,
+    )
 
 
 @group.command("leave")
@@ -183,7 +217,7 @@ def group_leave(
     from mailgov.admin import groups
 
     left = common.act(config, lambda ctx, actor: groups.remove_member(ctx, actor, address, member))
-    _print_alias(left, as_json)
+    _print_group(config, left, as_json)
 
 
 @group.command("list")
@@ -191,7 +225,7 @@ def group_list(config: ConfigOption = None, as_json: JsonOption = False) -> None
     """List all groups."""
     found = _list(config, "list")
     if as_json:
-        common.print_json(found)
+        bodies.print_groups(common.read_settings(config), found)
         return
     rows = [(one.address, len(one.targets), one.targets) for one in found]
     common.print_table(("address", "count", "members"), rows)
@@ -202,7 +236,8 @@ def group_show(address: AddressArgument, config: ConfigOption = None, as_json: J
     """Show one group."""
     from mailgov.admin import groups
 
-    _print_alias(common.act(config, lambda ctx, actor: groups.show_group(ctx, actor, address)), as_json)
+    found = common.act(config, lambda ctx, actor: groups.show_group(ctx, actor, address))
+    _print_group(config, found, as_json)
 
 
 @group.command("remove")

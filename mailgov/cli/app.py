@@ -95,7 +95,8 @@ def _refuse(text: str, code: int) -> int:
 def _with_hint(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     hint = f" (see {context.command_path} --help)" if context is not None else ""
-    return error.format_message().rstrip(".") + hint
+    said = error.format_message().replace(": Value error, ", ": ", 1)  # the validator's own words
+    return said.rstrip(".") + hint
 
 
 def _unexpected(error: Exception) -> str:

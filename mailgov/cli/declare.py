@@ -148,8 +148,9 @@ def declare_indicator(
     obligation: Annotated[
         str, typer.Argument(metavar="ID", help="The obligation's id, such as bd.fibre-wan.")
     ],
-    agency: AgencyOption,
     period: PeriodOption,
+    agency: Annotated[str | None, typer.Option("--agency", metavar="CODE", help="Who declares.")] = None,
+    province: Annotated[bool, typer.Option("--province", help="The province as a whole.")] = False,
     numerator: OptionalNumber = None,
     denominator: OptionalNumber = None,
     count: OptionalNumber = None,
@@ -160,8 +161,10 @@ def declare_indicator(
     as_json: JsonOption = False,
 ) -> None:
     """Declare an indicator that the service cannot measure: numerator and denominator, or a count."""
+    if province is bool(agency):
+        common.usage_error("say who declares: --agency CODE, or --province for the province as a whole")
     content = {"numerator": numerator, "denominator": denominator, "count": count}
-    asked = _Asked(agency, period, calendar, correct, reason)
+    asked = _Asked(agency or "", period, calendar, correct, reason)
     _declare(config, "indicator", asked, content, subject=obligation, as_json=as_json)
 
 

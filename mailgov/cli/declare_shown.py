@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def print_history(found: Sequence[DeclarationView], timezone: str) -> None:
     """The revisions of one declaration, and the register as it counts."""
     series = found[0].series
-    common.say(f"{series.subject or series.kind} of {series.agency}, {days(found[0])}")
+    common.say(f"{series.subject or series.kind} of {who(found[0])}, {days(found[0])}")
     rows = [
         (
             one.id,
@@ -68,7 +68,7 @@ def report(file: Path, result: Import, *, dry_run: bool, as_json: bool) -> None:
 def line(placed: Placed, *, dry_run: bool = False) -> str:
     """One line that says what was declared, and what it replaces."""
     made, before = placed.made, placed.before
-    what = f"{made.series.subject or made.series.kind} of {made.series.agency}, {days(made)}"
+    what = f"{made.series.subject or made.series.kind} of {who(made)}, {days(made)}"
     done = "corrected" if before else "declared"
     change = f"{numbers(before)} → {numbers(made)}" if before else numbers(made)
     return common.cell(f"{'would be' if dry_run else made.id} {done}: {what}: {change}")
@@ -79,7 +79,7 @@ def print_list(found: Sequence[DeclarationView]) -> None:
         (
             one.id,
             one.series.subject or one.series.kind,
-            one.series.agency,
+            who(one),
             days(one),
             one.revision,
             numbers(one),
@@ -89,6 +89,11 @@ def print_list(found: Sequence[DeclarationView]) -> None:
         for one in found
     ]
     common.print_table(("id", "what", "agency", "days", "revision", "numbers", "reason", ""), rows)
+
+
+def who(one: DeclarationView) -> str:
+    """The code of the agency that declared it."""
+    return one.series.agency or "the province"
 
 
 def days(one: DeclarationView) -> str:
@@ -106,6 +111,7 @@ def plain(one: DeclarationView) -> dict[str, object]:
     fields = common.plain(one)
     series = fields.pop("series")
     renamed = {"from": series.pop("from_date"), "to": series.pop("until_date")}
+    series["agency"] = series["agency"] or None
     if one.series.kind != "register":
         fields.pop("register")
     return {"id": fields.pop("id"), **series, **renamed, **fields}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from mailgov.cli import common
+from mailgov.cli import bodies, common
 from mailgov.cli.common import CodeArgument, ConfigOption, DayOption, JsonOption
 
 if TYPE_CHECKING:
     from mailgov.admin.agencies import Merger
+    from mailgov.admin.agency_changes import SpanChanges
 
 domain = typer.Typer(help="Mail domains.", rich_markup_mode=None)
 agency = typer.Typer(help="Agencies, dated: the past is never rewritten.", rich_markup_mode=None)
@@ -43,7 +45,7 @@ def domain_add(
 
     made = common.act(config, lambda ctx, actor: domains.add_domain(ctx, actor, name, postmaster=postmaster))
     if as_json:
-        common.print_json(made)
+        domain_show(made.name, config, as_json=True)
     else:
         common.say(f"added {made.name}")
         common.say(
@@ -59,7 +61,7 @@ def domain_list(config: ConfigOption = None, as_json: JsonOption = False) -> Non
 
     found = common.act(config, domains.list_domains)
     if as_json:
-        common.print_json(found)
+        bodies.print_domains(common.read_settings(config), found)
         return
     rows = [(one.name, "in use" if one.disabled_ms is None else "disabled") for one in found]
     common.print_table(("domain", "state"), rows)
@@ -72,7 +74,7 @@ def domain_show(name: DomainArgument, config: ConfigOption = None, as_json: Json
 
     found = common.act(config, lambda ctx, actor: domains.show_domain(ctx, actor, name))
     if as_json:
-        common.print_json({**common.plain(found.domain), **common.plain(found), "domain": found.domain.name})
+        bodies.print_domain(common.read_settings(config), found)
         return
     common.print_fields(
         {
@@ -130,7 +132,7 @@ def agency_add(
     span = AgencySpan(code, name, level, abbreviation, parent, mailbox, sector_mail, since, until)
     made = common.act(config, lambda ctx, actor: agencies.add_agency(ctx, actor, span))
     if as_json:
-        common.print_json(made)
+        agency_show(made.code, config, as_json=True)
     else:
         common.say(f"added {made.code}: {made.name}")
 
@@ -149,7 +151,7 @@ def agency_list(
         lambda ctx, actor: agencies.list_agencies(ctx, actor, day=None if everything else ctx.today()),
     )
     if as_json:
-        common.print_json(found)
+        bodies.print_spans(found)
         return
     rows = [
         (one.code, one.name, one.abbreviation, one.level, one.valid_from, one.valid_until) for one in found
@@ -164,7 +166,7 @@ def agency_show(code: CodeArgument, config: ConfigOption = None, as_json: JsonOp
 
     found = common.act(config, lambda ctx, actor: agencies.show_agency(ctx, actor, code))
     if as_json:
-        common.print_json(found)
+        bodies.print_agency(found)
         return
     rows = [
         (one.name, one.abbreviation, one.level, one.parent_code, one.mailbox, one.valid_from, one.valid_until)
@@ -188,31 +190,97 @@ def agency_rename(
     as_json: JsonOption = False,
 ) -> None:
     """Give an agency another name from a day on."""
-    from mailgov.admin import agencies
+    from mailgov.admin import agency_changes
 
     made = common.act(
         config,
-        lambda ctx, actor: agencies.rename_agency(
+        lambda ctx, actor: agency_changes.rename_agency(
             ctx, actor, code, on=on or ctx.today(), name=name, abbreviation=abbreviation, mailbox=mailbox
         ),
     )
     if as_json:
-        common.print_json(made)
+        agency_show(made.code, config, as_json=True)
     else:
         common.say(f"{made.code} is called {made.name} from {made.valid_from}")
 
 
+@agency.command("change")
+def agency_change(
+    code: CodeArgument,
+    name: Annotated[str | None, typer.Option(help="Its full name.")] = None,
+    level: Annotated[str | None, typer.Option(help="province, district or commune.")] = None,
+    abbreviation: Annotated[
+        str | None, typer.Option(help="As in the symbols of its documents. '': none.")
+    ] = None,
+    parent: Annotated[str | None, typer.Option(metavar="CODE", help="The agency above it. '': none.")] = None,
+    mailbox: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Its published address. '': none.")
+    ] = None,
+    sector_mail: Annotated[
+        bool | None,
+        typer.Option(
+            "--sector-mail/--no-sector-mail", help="It has its own sector's mail system.", show_default=False
+        ),
+    ] = None,
+    on: Annotated[
+        datetime.date | None,
+        typer.Option(
+            "--from",
+            "--on",
+            parser=common.parse_day,
+            metavar="DAY",
+            help="The first day.",
+            show_default="today",
+        ),
+    ] = None,
+    correct: Annotated[
+        bool,
+        typer.Option("--correct", help="It was written down wrongly: change the whole span that holds DAY."),
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Needed to correct.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change what an agency is from a day on; what is not given stays as it was."""
+    from mailgov.admin import agency_changes
+
+    erasable = {"abbreviation": abbreviation, "parent_code": parent, "mailbox": mailbox}
+    named: dict[str, object] = {"name": name, "level": level, "own_sector_mail": sector_mail}
+    changes = {key: value for key, value in named.items() if value is not None}
+    changes |= {key: text or None for key, text in erasable.items() if text is not None}
+    work = agency_changes.correct_agency if correct else agency_changes.change_agency
+    made = common.act(
+        config,
+        lambda ctx, actor: work(
+            ctx, actor, code, cast("SpanChanges", changes), on=on or ctx.today(), reason=reason
+        ),
+    )
+    if as_json:
+        agency_show(made.code, config, as_json=True)
+    else:
+        since = f" from {made.valid_from} on" if made.valid_from else ""
+        until = f" until {made.valid_until}" if made.valid_until else ""
+        common.say(f"changed {made.code}{since}{until}")
+
+
 @agency.command("close")
 def agency_close(
-    code: CodeArgument, on: DayOption = None, config: ConfigOption = None, as_json: JsonOption = False
+    code: CodeArgument,
+    on: DayOption = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Needed where accounts serve there or agencies stand below it.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """End an agency that nobody takes over; DAY is the first day without it."""
     from mailgov.admin import agencies
 
     result = common.act(
-        config, lambda ctx, actor: agencies.close_agency(ctx, actor, code, on=on or ctx.today())
+        config,
+        lambda ctx, actor: agencies.close_agency(ctx, actor, code, on=on or ctx.today(), reason=reason),
     )
-    _print_merger(f"closed {code}", result, as_json)
+    _print_merger(config, code, f"closed {code}", result, as_json)
 
 
 @agency.command("merge")
@@ -229,16 +297,21 @@ def agency_merge(
     result = common.act(
         config, lambda ctx, actor: agencies.merge_agencies(ctx, actor, code, into=into, on=on or ctx.today())
     )
-    _print_merger(f"merged {code} into {', '.join(into)}", result, as_json)
+    _print_merger(config, code, f"merged {code} into {', '.join(into)}", result, as_json)
 
 
-def _print_merger(done: str, result: Merger, as_json: bool) -> None:
+def _print_merger(config: Path | None, code: str, done: str, result: Merger, as_json: bool) -> None:
     if as_json:
-        common.print_json(result)
+        from mailgov.admin import agencies
+
+        found = common.act(config, lambda ctx, actor: agencies.show_agency(ctx, actor, code))
+        bodies.print_merger(found, result)
         return
     common.say(f"{done}; accounts moved: {len(result.moved)}, left to place: {len(result.left)}")
     for address in result.left:
         common.say(f"  mailgov account move {address} --agency …")
+    for child in result.below:
+        common.say(f"  mailgov agency change {child} --parent …")
 
 
 @agency.command("register")

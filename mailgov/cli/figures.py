@@ -11,6 +11,9 @@ from mailgov.cli import common
 from mailgov.cli.common import ConfigOption, JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mailgov.settings import Settings
     from mailgov.store.audit import Problem
 
 audit = typer.Typer(help="Who did what.", rich_markup_mode=None)
@@ -59,12 +62,15 @@ def usage(
         common.usage_error("--json and --format csv do not go together")
     from mailgov.admin import figures
 
-    report = common.act(
-        config,
+    settings = common.read_settings(config)
+    report = common.act_with(
+        settings,
         lambda ctx, actor: figures.usage(
             ctx, actor, period=period, calendar=calendar, agency=agency, directive=directive
         ),
     )
+    if report.indicators is not None:
+        _warn_of_unknown(settings, report.indicators.directives)
     if as_json or form is Form.JSON:
         common.print_json(report.to_json())
     elif form is Form.CSV:
@@ -85,12 +91,14 @@ def targets(
     """Print what the documents ask for: each target, baseline and duty, and how it stands here."""
     from mailgov.admin import figures
 
-    report = common.act(
-        config,
+    settings = common.read_settings(config)
+    report = common.act_with(
+        settings,
         lambda ctx, actor: figures.list_targets(
             ctx, actor, period=period, calendar=calendar, directive=directive
         ),
     )
+    _warn_of_unknown(settings, report.directives)
     if as_json:
         common.print_json(report.to_json())
         return
@@ -103,6 +111,16 @@ def targets(
             for one, stands in report.rows()
         ],
     )
+
+
+def _warn_of_unknown(settings: Settings, directives: Collection[str]) -> None:
+    """A slip in the settings would make every target of a document a mere reference."""
+    for setting, keys in settings.province.adopted.items():
+        for key in keys:
+            if key not in directives:
+                common.warn(
+                    f"{setting} names {key}, which no file in directives/ describes: it binds nothing"
+                )
 
 
 @audit.command("verify")

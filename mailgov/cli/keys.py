@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailgov.cli import common
+from mailgov.cli import bodies, common
 from mailgov.cli.common import ConfigOption, JsonOption
 from mailgov.identity.roles import Role
 
@@ -45,7 +45,7 @@ def dkim_generate(
         lambda ctx, actor: keys.generate_key(ctx, actor, domain, algorithm=algorithm, selector=selector),
     )
     if as_json:
-        common.print_json(made)
+        common.print_json(bodies.keys(common.read_settings(config), [made])[0])
         return
     common.say(f"made {made.selector}._domainkey.{made.domain} ({made.algorithm}, {made.state}); publish:")
     if made.state == "pending":
@@ -64,7 +64,7 @@ def dkim_list(
 
     found = common.act(config, lambda ctx, actor: keys.list_keys(ctx, actor, domain))
     if as_json:
-        common.print_json(found)
+        common.print_json(bodies.keys(common.read_settings(config), found))
         return
     rows = [(key.domain, key.selector, key.algorithm, key.state, key.key_file) for key in found]
     common.print_table(("domain", "selector", "algorithm", "state", "private key"), rows)
@@ -123,7 +123,8 @@ def token_create(
         lambda ctx, actor: tokens.create_token(ctx, actor, name, role=role, agency=agency, days=days),
     )
     if as_json:
-        common.print_json({**common.plain(made.token), "token": made.text})
+        (body,) = bodies.tokens(common.read_settings(config), [made.token])
+        common.print_json({**body, "token": made.text})
         return
     common.say(f"made token {made.token.id} ({made.token.name}, {made.token.role})")
     common.say(f"token (shown this once): {made.text}")
@@ -138,7 +139,7 @@ def token_list(config: ConfigOption = None, as_json: JsonOption = False) -> None
     zone = settings.province.timezone
     found = common.act_with(settings, tokens.list_tokens)
     if as_json:
-        common.print_json(found)
+        common.print_json(bodies.tokens(settings, found))
         return
     rows = [
         (

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailgov.cli import accounts, common
+from mailgov.cli import accounts, bodies, common
 from mailgov.cli.common import AddressArgument, ConfigOption, JsonOption
 from mailgov.identity.roles import Role
 
 if TYPE_CHECKING:
+    from mailgov.admin.context import Actor, AdminContext
     from mailgov.store.accounts import AccountView
 
 seat = typer.Typer(help="Roles that a holder has beside owning the mailbox.", rich_markup_mode=None)
@@ -37,10 +40,7 @@ def seat_add(
     """Give a role to an account's holder."""
     from mailgov.admin import seats
 
-    _print(
-        common.act(config, lambda ctx, actor: seats.add_seat(ctx, actor, address, role, agency=agency)),
-        as_json,
-    )
+    _do(config, lambda ctx, actor: seats.add_seat(ctx, actor, address, role, agency=agency), as_json)
 
 
 @seat.command("remove")
@@ -54,16 +54,17 @@ def seat_remove(
     """Take a role from an account's holder, at once."""
     from mailgov.admin import seats
 
-    _print(
-        common.act(config, lambda ctx, actor: seats.remove_seat(ctx, actor, address, role, agency=agency)),
-        as_json,
-    )
+    _do(config, lambda ctx, actor: seats.remove_seat(ctx, actor, address, role, agency=agency), as_json)
 
 
-def _print(one: AccountView, as_json: bool) -> None:
+def _do(
+    config: Path | None, work: Callable[[AdminContext, Actor], Awaitable[AccountView]], as_json: bool
+) -> None:
     from mailgov.admin.seats import shown
 
+    settings = common.read_settings(config)
+    one = common.act_with(settings, work)
     if as_json:
-        common.print_json(one)
+        bodies.print_account(settings, one)
     else:
         common.print_fields({"address": one.address, "seats": [shown(seat) for seat in one.seats]})

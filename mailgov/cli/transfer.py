@@ -136,11 +136,14 @@ def _print_done(done: Imported, file: Path | None, as_json: bool) -> None:
             if file
             else {"passwords": [one._asdict() for one in done.passwords]}
         )
-        counts = {name: getattr(done, name) for name in ("rows", "agencies", "accounts", "unchanged")}
+        counts = {
+            name: getattr(done, name) for name in ("rows", "agencies", "accounts", "placed", "unchanged")
+        }
         common.print_json({**counts, **told})
         return
     common.say(
-        f"added {_counted(done.agencies, done.accounts)}; there already: {done.unchanged}; rows: {done.rows}"
+        f"added {_counted(done.agencies, done.accounts)}; {_placed(done.placed)}"
+        f"there already: {done.unchanged}; rows: {done.rows}"
     )
     if file is not None and done.passwords:
         common.say(f"first passwords: {file}")
@@ -151,14 +154,16 @@ def _print_done(done: Imported, file: Path | None, as_json: bool) -> None:
 
 def _print_plan(plan: Plan) -> None:
     common.say(
-        f"would add {_counted(len(plan.spans), len(plan.accounts))};"
-        f" there already: {plan.unchanged}; rows: {plan.rows}"
+        f"would add {_counted(len(plan.spans), len(plan.accounts))}; {_placed(len(plan.placed))}"
+        f"there already: {plan.unchanged}; rows: {plan.rows}"
     )
     for span in plan.spans:
         common.say(f"  agency {span.code}: {span.name}")
     serving = Counter(row.posts[-1].agency_code if row.posts else "-" for row in plan.accounts)
     if serving:
         common.print_table(("agency", "new accounts"), sorted(serving.items()))
+    for row in plan.placed:
+        common.say(f"  {row.address} is there, and would serve in {row.posts[-1].agency_code}")
     if plan.bad:
         _print_bad(plan.bad)
 
@@ -174,6 +179,10 @@ def _print_bad(bad: Sequence[BadRow]) -> None:
 def _counted(agencies: int, accounts: int) -> str:
     agency = "1 agency" if agencies == 1 else f"{agencies} agencies"
     return f"{agency} and {common.count(accounts, 'account')}"
+
+
+def _placed(accounts: int) -> str:
+    return f"given a post: {accounts}; " if accounts else ""
 
 
 def export_file(

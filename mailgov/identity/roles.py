@@ -46,6 +46,7 @@ class Act(StrEnum):
     AGENCY_READ = "agency.read"
     AGENCY_ADD = "agency.add"
     AGENCY_RENAME = "agency.rename"
+    AGENCY_CHANGE = "agency.change"
     AGENCY_CLOSE = "agency.close"
     AGENCY_MERGE = "agency.merge"
     ACCOUNT_READ = "account.read"

@@ -139,12 +139,14 @@ def _mail(account: Account) -> str:
     folders = "\n".join(
         f"  mailbox {name} {{\n    special_use = \\{use}\n    auto = subscribe\n  }}" for name, use in FOLDERS
     )
+    # listescape: a folder may be called `1. Công văn đến`, although points part the levels of a Maildir++.
     return f"""\
 mail_uid = {account.user}
 mail_gid = {account.group}
 first_valid_uid = {account.uid}
 first_valid_gid = {account.gid}
 mail_location = maildir:~
+mail_plugins = listescape
 mail_save_crlf = yes
 namespace inbox {{
   inbox = yes

@@ -188,6 +188,7 @@ _PROVINCE = """
 [province]
 name = {province}
 directives = ["cao-bang"]  # which documents bind here or are adopted
+# directive_numbers.cao-bang = "…/CT-UBND"  # its number, for citations: the text at hand has none
 
 # [[smtp.trusted]]  # a scanner or document system that sends without signing in, as one account
 # listen = "127.0.0.1:2526"

@@ -48,7 +48,7 @@ class Directive:
         """How replies and records name the document, in Vietnamese: `Chỉ thị 07/CT-UBND`."""
         if self.number is not None:
             return f"{self.kind} {self.number}"
-        return f"{self.short_vi} (chưa nhập số)"
+        return str(self.short_vi)
 
 
 def is_key(text: str) -> bool:

@@ -57,7 +57,7 @@ class Obligation:
     directive: str
     kind: Kind
     measured: bool
-    """True when the service counts it from mail; otherwise agencies declare it, or nobody can."""
+    """True when the service counts it, or is to; otherwise agencies declare it, or nobody can."""
     article: str
     unit: Unit
     levels: tuple[str, ...]
@@ -65,6 +65,8 @@ class Obligation:
     since: date | None
     until: date | None
     steps: tuple[Step, ...]
+    each: bool
+    """True when the number is asked of each agency: of the province, that all of them have it."""
     at_most: bool
     """True when the number is one not to go above, such as a breach of which 0 are tolerated."""
     exemptions: tuple[str, ...]
@@ -94,6 +96,9 @@ def _obligation(table: Reader, directive: str) -> Obligation:
     if not _ID.match(key):
         raise table.error("id", "two lower-case names joined by a point, such as pt.meeting-documents")
     unit = cast(Unit, table.choice("unit", UNITS, "count"))
+    each = table.flag("each", default=False)
+    if each and unit == "percent":
+        raise table.error("each", "a percentage is of the whole: only a count is asked of each agency")
     since, until = _day(table, "from"), _day(table, "until")
     if since and until and until < since:
         raise table.error("until", "lies before from")
@@ -109,6 +114,7 @@ def _obligation(table: Reader, directive: str) -> Obligation:
         since=since,
         until=until,
         steps=_steps(table, unit),
+        each=each,
         at_most=table.flag("at_most", default=False),
         exemptions=table.texts("exemptions"),
         summary_vi=table.text("summary_vi", limit=TEXT_CHARACTERS),

@@ -68,6 +68,20 @@ async def end_span(session: Session, code: str, valid_from: date | None, valid_u
     await session.execute(update(Agency).where(chosen).values(valid_until=valid_until))
 
 
+async def replace_span(session: Session, span: AgencySpan) -> None:
+    """Let the span of that code and those days be as `span` over all of them."""
+    since = col(Agency.valid_from)
+    began = since.is_(None) if span.valid_from is None else since == span.valid_from
+    values = {name: getattr(span, name) for name in span.__slots__}
+    await session.execute(update(Agency).where((col(Agency.code) == span.code) & began).values(**values))
+
+
+async def remove_span(session: Session, span: AgencySpan) -> None:
+    """Forget a span that has not begun."""
+    chosen = (col(Agency.code) == span.code) & (col(Agency.valid_from) == span.valid_from)
+    await session.execute(delete(Agency).where(chosen))
+
+
 async def code_of(session: Session, text: str) -> str | None:
     """The code of the agency that `text` names, in whatever case, as it is stored."""
     query = select(col(Agency.code)).where(func.lower(col(Agency.code)) == text.lower()).limit(1)
@@ -102,6 +116,12 @@ async def add_succession(session: Session, from_code: str, to_codes: Sequence[st
     await session.flush()
 
 
+async def all_successions(session: Session) -> list[Succession]:
+    """Every succession, the oldest first."""
+    rows = (await session.scalars(select(AgencySuccession).order_by(col(AgencySuccession.on_date)))).all()
+    return [Succession(row.from_code, row.to_code, row.on_date) for row in rows]
+
+
 async def successions(session: Session, code: str) -> list[Succession]:
     """Successions that an agency has a part in, the oldest first."""
     part = or_(col(AgencySuccession.from_code) == code, col(AgencySuccession.to_code) == code)
@@ -116,6 +136,13 @@ async def serving(session: Session, code: str, day: date) -> list[str]:
     open_ended = or_(col(AccountPost.valid_until).is_(None), col(AccountPost.valid_until) > day)
     found = await session.execute(query.where(col(AccountPost.agency_code) == code, open_ended).distinct())
     return sorted(found.scalars())
+
+
+async def below(session: Session, code: str, day: date) -> list[str]:
+    """Codes of the agencies that stand below this one on `day` or later."""
+    open_ended = or_(col(Agency.valid_until).is_(None), col(Agency.valid_until) > day)
+    query = select(col(Agency.code)).where(col(Agency.parent_code) == code, open_ended).distinct()
+    return sorted((await session.execute(query)).scalars())
 
 
 async def registered_addresses(session: Session, code: str) -> list[str]:

@@ -77,17 +77,27 @@ async def add_accounts(
     session: Session, rows: Sequence[AccountRow], now_ms: int, progress: Progress = lambda _done: None
 ) -> None:
     """New accounts with their posts. Raises `engine.Conflict` for an address that is taken."""
-    c = columns(Account)
     done = 0
     for part in chunks(rows):
         await session.execute(insert(table(Account)), [_account(row, now_ms) for row in part])
-        made = select(c.address, c.id).where(c.address.in_([row.address for row in part]))
-        ids = {found.address: found.id for found in await session.execute(made)}
-        posts = [_post(ids[row.address], post) for row in part for post in row.posts]
-        if posts:
-            await session.execute(insert(table(AccountPost)), posts)
+        await _add_posts(session, part)
         done += len(part)
         progress(done)
+
+
+async def add_posts(session: Session, rows: Sequence[AccountRow]) -> None:
+    """The posts of accounts that are there."""
+    for part in chunks(rows):
+        await _add_posts(session, part)
+
+
+async def _add_posts(session: Session, part: Sequence[AccountRow]) -> None:
+    c = columns(Account)
+    made = select(c.address, c.id).where(c.address.in_([row.address for row in part]))
+    ids = {found.address: found.id for found in await session.execute(made)}
+    posts = [_post(ids[row.address], post) for row in part for post in row.posts]
+    if posts:
+        await session.execute(insert(table(AccountPost)), posts)
 
 
 def _account(row: AccountRow, now_ms: int) -> dict[str, object]:

@@ -30,10 +30,14 @@ class CsvError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row: cells by column, without those that are empty. `line` is where it begins, from 1."""
+    """One row: cells by column, without those that are empty. `line` is where it begins, from 1.
+
+    A row with a `fault` is no row of this table, and its cells are good for naming it alone.
+    """
 
     line: int
     cells: dict[str, str]
+    fault: str | None = None
 
 
 def write(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -61,7 +65,8 @@ def _cell(value: object) -> object:
 def read(data: bytes, columns: Collection[str]) -> list[Record]:
     """The rows of a file whose header names some of `columns`; blank rows are left out.
 
-    Raises CsvError for a file that is no such table; what the cells say is the caller's to judge.
+    Raises CsvError for a file that is no such table; what the cells say is the caller's to judge,
+    and a row that does not fit has its fault beside it.
     """
     text = _text(data)
     lines = text.splitlines(keepends=True)
@@ -115,15 +120,16 @@ def _header(row: Sequence[str], columns: Collection[str]) -> list[str]:
 
 
 def _record(line: int, header: Sequence[str], row: Sequence[str]) -> Record:
+    fault = None
     if any(cell.strip() for cell in row[len(header) :]):
-        raise CsvError(f"line {line}: {len(row)} cells where the header has {len(header)}")
+        fault = f"{len(row)} cells where the header has {len(header)}"
     cells = {}
     for name, cell in zip(header, row, strict=False):
         value = cell.strip()
         if len(value) > CELL_CHARACTERS:
-            raise CsvError(f"line {line}, {name}: more than {CELL_CHARACTERS} characters")
+            fault = f"{name}: more than {CELL_CHARACTERS} characters"
         if value.startswith("'") and _FORMULA.match(value[1:]):
             value = value[1:]
         if value:
             cells[name] = value
-    return Record(line, cells)
+    return Record(line, cells, fault)

@@ -31,6 +31,8 @@ DOCUMENT_COUNTS = (
 )
 """dm_only: by document management and not by mail; parallel: electronic and on paper, never added."""
 ENTRIES = "entries"
+PROVINCE = ""
+"""The agency of an indicator that is declared for the province as a whole."""
 EXEMPT_REASONS = ("secret", "other-system")
 """Why a line of a register lies outside the target by the target's own words."""
 

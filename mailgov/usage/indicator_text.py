@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mailgov.policy import Step
+from mailgov.usage.indicators.remarks import NOT_ASKED
 from mailgov.usage.indicators.report import Indicators
 from mailgov.usage.indicators.row import IndicatorRow
 from mailgov.usage.notes import Note
@@ -22,6 +23,7 @@ _HEADINGS = (
 )
 _MET = {True: ("đạt", "met"), False: ("chưa đạt", "not met")}
 _STATUS = {"not_due": ("chưa đến hạn", "not due"), "ended": ("hết kỳ", "ended")}
+_NOT_ASKED = ("không áp dụng", "not asked")
 _KINDS = {
     "target": ("chưa kết luận", "not judged"),
     "baseline": ("mốc so sánh", "baseline"),
@@ -66,6 +68,15 @@ def table(found: Indicators, tongue: int, *, agencies: bool) -> list[list[str]]:
     return rows
 
 
+def combined(found: Indicators, tongue: int) -> list[list[str]]:
+    """Rows with anything to tell of agencies that succeed one another, together."""
+    return [
+        [f"{one.row.indicator} [{one.row.agency}]", *_cells(one.row, tongue)]
+        for one in found.combined
+        if not _empty(one.row)
+    ]
+
+
 def _cells(row: IndicatorRow, tongue: int) -> list[str]:
     target = percent(row.target_percent) if row.target_percent is not None else whole(row.target_count)
     return [
@@ -81,6 +92,8 @@ def _cells(row: IndicatorRow, tongue: int) -> list[str]:
 def result(row: IndicatorRow, tongue: int) -> str:
     """In one word what became of it: met or not, else why nobody judges."""
     words = _STATUS.get(row.status) or _KINDS[row.kind]
+    if any(note.code in NOT_ASKED for note in row.notes):
+        words = _NOT_ASKED
     return (words if row.met is None else _MET[row.met])[tongue]
 
 

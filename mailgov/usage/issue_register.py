@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from mailgov.mail.document_key import document_key, symbol_form
 from mailgov.store.declarations import RegisterLine
@@ -21,23 +21,28 @@ Of công văn only the invitations do, and what has no symbol has no number.
 """
 UNNAMED = "secret"
 """The exemption of a line that keeps neither number nor title."""
-LATE = timedelta(days=31)
-"""A document of the last days of a year that goes out after it bears the old year's number."""
-
 _NUMBERED = re.compile(r"(\d{1,9})[A-Za-z]?([/-].*)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One distinct document of the register. `keys`: the key of its year, then that of the next."""
+    """One distinct document of the register.
+
+    `keys`: the key of its year, which tells by itself that it was sent, then that of the next: numbers
+    begin anew each year, so there it may be another document, and only a linked message tells.
+    """
 
     line: RegisterLine
     keys: tuple[str, ...]
 
-    def sent(self, first_sent: Callable[[str], date | None]) -> bool:
-        """Whether it was sent in the year of its issue, or in the next one at most `LATE` after it."""
-        own, late = (first_sent(key) for key in self.keys) if self.keys else (None, None)
-        return own is not None or (late is not None and late <= self.line.issued_on + LATE)
+    @property
+    def key(self) -> str | None:
+        """The key of the year of issue; None without a symbol."""
+        return self.keys[0] if self.keys else None
+
+    def may_be(self, key: str | None) -> bool:
+        """Whether the document that a linked message counts as can be this one."""
+        return key is not None and (not self.keys or key in self.keys)
 
 
 def entries(lines: Iterable[RegisterLine]) -> list[Entry]:

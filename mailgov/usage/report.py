@@ -137,7 +137,7 @@ class UsageReport:
             "province": province,
             "agencies": [row.to_json() for row in self.rows],
             "directive": self.directive,
-            "indicators": [] if self.indicators is None else [row.to_json() for row in self.indicators.rows],
+            **self._indicators_json(),
             "definitions": [definition.to_json(self.document_numbers) for definition in DEFINITIONS]
             + ([] if self.indicators is None else self.indicators.definitions_json()),
             "sample": self.sample,
@@ -148,6 +148,13 @@ class UsageReport:
     def to_text(self, lang: str = "both") -> str:
         """The report as an aligned table for a terminal; `lang` is vi, en or both."""
         return as_text(self, lang)
+
+    def _indicators_json(self) -> dict[str, Any]:
+        found = self.indicators
+        return {
+            "indicators": [] if found is None else [row.to_json() for row in found.rows],
+            "combined": [] if found is None else [one.to_json() for one in found.combined],
+        }
 
     def to_csv(self) -> str:
         """The report as one flat table for a spreadsheet; see docs/usage.md for its columns."""
@@ -302,7 +309,7 @@ def _rows(facts: _Facts) -> Iterator[Row]:
         alive = [span for span in spans if _days(span).overlap_days(facts.period.span)]
         if alive or code == facts.agency or _has_mail(facts, code):
             chosen.append((code, spans, alive))
-    for code, spans, alive in sorted(chosen, key=lambda one: (_level(one[1][-1]), one[0])):
+    for code, spans, alive in sorted(chosen, key=lambda one: (_level((one[2] or one[1])[-1]), one[0])):
         yield _row(facts, code, spans, alive)
     if facts.agency is None:
         known = facts.spans.keys()

@@ -56,6 +56,8 @@ def _rows(report: UsageReport) -> Iterator[list[Cell]]:
     for row in report.indicators.rows if report.indicators is not None else ():
         name = report.province_name if row.agency is None else names.get(row.agency)
         yield _indicator(row, name)
+    for both in report.indicators.combined if report.indicators is not None else ():
+        yield _indicator(both.row, " + ".join(names.get(code) or code for code in both.agencies))
     for one in report.rows:
         # what belongs to no agency is no province figure either: it has no code, and a word of its own
         yield from _counts(report, one.code or "–", one.name, one.counts, one.note)

@@ -61,6 +61,11 @@ def standing(obligation: Obligation, province: ProvinceSettings, span: Span) -> 
     return Standing(kind, status, step, silent=silent)
 
 
+def step_over(obligation: Obligation, span: Span) -> Step | None:
+    """What the obligation itself states for the span, whether or not it binds here."""
+    return _step(obligation, span)[1]
+
+
 def _step(obligation: Obligation, span: Span) -> tuple[Status, Step | None]:
     """The step that rules the span, of an obligation that has not ended."""
     steps = obligation.steps

@@ -39,6 +39,8 @@ _PROGRESS = {
     "future": ("kỳ chưa bắt đầu", "not begun"),
 }
 
+COMBINED = ("Gộp các cơ quan kế thừa nhau", "Agencies that succeed one another, together")
+
 
 def number(value: int | None) -> str:
     """A count as people here write it: 1.234.567."""
@@ -108,6 +110,10 @@ def _indicators(report: UsageReport, tongues: Sequence[int]) -> Iterator[str]:
     rows = indicator_text.table(found, tongues[0], agencies=agencies)
     if rows:
         yield from _aligned(indicator_text.headings(tongues), rows, total=False)
+        yield ""
+    if together := indicator_text.combined(found, tongues[0]):
+        yield " / ".join(COMBINED[tongue] for tongue in tongues) + ":"
+        yield from _aligned(indicator_text.headings(tongues), together, total=False)
         yield ""
     for line in indicator_text.notes(found, tongues, agencies=agencies):
         yield from textwrap.wrap(line, TEXT_CHARACTERS, subsequent_indent="  ", break_on_hyphens=False)

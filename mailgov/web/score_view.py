@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mailgov.policy import Obligation, Step
 from mailgov.usage.definitions import Definition
 from mailgov.usage.indicator_text import BESIDE, percent, result, whole
+from mailgov.usage.indicators.combined import Combined
 from mailgov.usage.indicators.report import Indicators
 from mailgov.usage.indicators.row import IndicatorRow
 from mailgov.usage.periods import dmy
@@ -64,6 +65,7 @@ class Missing:
     summary: str
     document: str
     article: str
+    steps: tuple[str, ...]
     why: str
 
 
@@ -88,9 +90,12 @@ def scorecard(report: UsageReport, lang: Language) -> Scorecard:
     by_id: dict[str, list[IndicatorRow]] = {}
     for row in found.rows:
         by_id.setdefault(row.indicator, []).append(row)
+    together: dict[str, list[Combined]] = {}
+    for one in found.combined:
+        together.setdefault(one.row.indicator, []).append(one)
     leading = {key: _leading(rows, report.province is not None) for key, rows in by_id.items()}
     cards = tuple(
-        view.card(head, [row for row in by_id[key] if row is not head])
+        view.card(head, [row for row in by_id[key] if row is not head], together.get(key, ()))
         for key, head in leading.items()
         if _told(head) or any(_told(row) for row in by_id[key])
     )
@@ -118,7 +123,7 @@ class _View:
     names: Mapping[str, str]
     tongue: int
 
-    def card(self, head: IndicatorRow, rest: Iterable[IndicatorRow]) -> Card:
+    def card(self, head: IndicatorRow, rest: Iterable[IndicatorRow], together: Iterable[Combined]) -> Card:
         one = self.obligations[head.indicator]
         definition = next(d for d in self.found.definitions if d.id == head.indicator)
         return Card(
@@ -127,22 +132,28 @@ class _View:
             summary=(one.summary_vi, one.summary_en)[self.tongue],
             document=self._document(head.directive),
             article=head.article,
-            steps=tuple(self._step(step) for step in one.steps if step.stated),
+            steps=self._steps(one),
             definition=(definition.text_vi, definition.text_en)[self.tongue],
             hash=head.definition_hash,
             line=self.line(head),
-            agencies=tuple(self.line(row) for row in rest),
+            agencies=(
+                *(self.line(row) for row in rest),
+                *(self.line(one.row, self._together(one)) for one in together if _told(one.row)),
+            ),
         )
 
     def missing(self, head: IndicatorRow) -> Missing:
         one = self.obligations[head.indicator]
         summary = (one.summary_vi, one.summary_en)[self.tongue]
         why = " ".join((note.vi, note.en)[self.tongue] for note in head.notes)
-        return Missing(one.id, summary, self._document(head.directive), head.article, why)
+        return Missing(one.id, summary, self._document(head.directive), head.article, self._steps(one), why)
 
-    def line(self, row: IndicatorRow) -> Line:
+    def _together(self, one: Combined) -> str:
+        return ("Gộp: ", "Together: ")[self.tongue] + " + ".join(self.names.get(c, c) for c in one.agencies)
+
+    def line(self, row: IndicatorRow, name: str | None = None) -> Line:
         province = ("Toàn tỉnh", "Province")[self.tongue]
-        name = province if row.agency is None else self.names.get(row.agency, row.agency)
+        name = name or (province if row.agency is None else self.names.get(row.agency, row.agency))
         target = row.target_percent if row.target_percent is not None else None
         return Line(
             name=name,
@@ -150,7 +161,7 @@ class _View:
             denominator=whole(row.denominator),
             percent=percent(row.percent),
             target=percent(target) if target is not None else whole(row.target_count),
-            gap=whole(row.gap),
+            gap=self._gap(row),
             result=result(row, self.tongue),
             tone={True: "good", False: "bad"}.get(row.met, "") if row.met is not None else "",
             notes=tuple((note.vi, note.en)[self.tongue] for note in row.notes),
@@ -161,12 +172,18 @@ class _View:
             sample=row.sample,
         )
 
+    def _gap(self, row: IndicatorRow) -> str:
+        """How many are missing; of what is not to be there, how many too many there are."""
+        if row.gap and self.obligations[row.indicator].at_most:
+            return ("vượt ", "over by ")[self.tongue] + whole(row.gap)
+        return whole(row.gap)
+
     def _beside(self, row: IndicatorRow) -> Iterable[tuple[str, str]]:
         for key, value in row.beside.items():
             yield (BESIDE[key][self.tongue] if key in BESIDE else key), whole(value)
 
     def _label(self, name: str, row: IndicatorRow, target: float | None) -> str:
-        reached = (f"{name}: đạt {percent(row.percent)} %", f"{name}: {percent(row.percent)} % reached")
+        reached = (f"{name}: {percent(row.percent)} %", f"{name}: {percent(row.percent)} %")
         asked_for = (f", mức đặt ra {percent(target)} %", f", {percent(target)} % asked for")
         return reached[self.tongue] + (asked_for[self.tongue] if target is not None else "")
 
@@ -174,8 +191,15 @@ class _View:
         heading = (definition.heading_vi, definition.heading_en)[self.tongue]
         return heading if heading != one.id else (one.summary_vi, one.summary_en)[self.tongue]
 
-    def _step(self, step: Step) -> str:
+    def _steps(self, one: Obligation) -> tuple[str, ...]:
+        return tuple(self._step(one, step) for step in one.steps if step.stated)
+
+    def _step(self, one: Obligation, step: Step) -> str:
         number = whole(step.count) if step.percent is None else f"{percent(float(step.percent))} %"
+        if one.at_most:
+            number = ("không quá ", "at most ")[self.tongue] + number
+        elif one.each:
+            number = ("mỗi cơ quan ít nhất ", "each agency at least ")[self.tongue] + number
         by = "" if step.by is None else (" đến ", " by ")[self.tongue] + dmy(step.by)
         return number + by
 

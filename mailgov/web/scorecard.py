@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from mailgov.admin import agencies, figures
+from mailgov.admin import agencies, figures, rules
 from mailgov.admin.context import AdminContext
-from mailgov.admin.errors import AdminError
+from mailgov.admin.errors import AdminError, invalid
 from mailgov.admin.people import Person
 from mailgov.identity.roles import Act, Role, Scope, scope
 from mailgov.mail.text import in_order
@@ -47,16 +47,18 @@ def scorecard_router(services: PageServices) -> APIRouter:
         if not person.may(Act.USAGE_READ):
             raise SeeOther(ACCOUNT)  # a mailbox's owner has no figures but the own ones
         ctx = services.admin()
-        calendar = Calendar.ADMINISTRATIVE if choice.calendar == "administrative" else Calendar.CIVIL
+        calendar = next((one for one in Calendar if one.value == choice.calendar), Calendar.CIVIL)
         offered = periods(ctx, calendar, language_of(request), await figures.observed(ctx, person.actor))
         asked = choice.period or offered[0].value
-        wrong = None
+        agency, wrong = choice.agency, None
         try:
-            report = await _report(services, person, asked, calendar, choice.agency)
+            if choice.calendar not in ("", calendar.value):
+                raise invalid(f"no such calendar: {rules.shown(choice.calendar)}")
+            report = await _report(services, person, asked, calendar, agency)
         except AdminError as error:
             wrong, asked = error, offered[0].value
-            choice = Choice(calendar=choice.calendar)
-            report = await _report(services, person, asked, calendar, "")
+            agency = ""
+            report = await _report(services, person, asked, calendar, agency)
         return render(
             request,
             "scorecard.html",
@@ -64,18 +66,34 @@ def scorecard_router(services: PageServices) -> APIRouter:
             status=200 if wrong is None else wrong.status,
             report=report,
             card=scorecard(report, language_of(request)),
-            wrong=None if wrong is None else wrong.detail,
+            wrong=None if wrong is None else _said(wrong, choice, calendar, language_of(request)),
             offered=offered,
             agencies=await _agencies(ctx, person, report.period),
             chosen={
                 "period": asked,
                 "calendar": calendar.value,
-                "agency": choice.agency,
+                "agency": agency,
             },
-            query=_query(asked, calendar, choice.agency),
+            query=_query(asked, calendar, agency),
         )
 
     return router
+
+
+def _said(wrong: AdminError, choice: Choice, calendar: Calendar, lang: Language) -> str:
+    """The refusal in the page's language; the acts speak English."""
+    if lang == "en":
+        return wrong.detail
+    if choice.calendar not in ("", calendar.value):
+        return f"không có cách tính kỳ “{rules.shown(choice.calendar)}”."
+    if wrong.code == "not-found":
+        return (
+            f"không có cơ quan “{rules.shown(choice.agency)}”, hoặc cơ quan đó ngoài phạm vi của người xem."
+        )
+    return (
+        f"“{rules.shown(choice.period)}” không phải là một kỳ; viết 2026, 2026-H2, 2026-Q4, 2026-11"
+        " hoặc 2026-11-01..2026-11-30."
+    )
 
 
 async def _report(

@@ -34,6 +34,8 @@ class Explanation:
     lang: Language
     outcome: str
     """refused, passed, watched or applied: chooses the heading."""
+    whole: bool
+    """It is about the message, not about one of its recipients."""
     why: str | None
     document: str
     article: str
@@ -82,6 +84,7 @@ def _in(lang: Language, found: DecisionView, policy: Policy | None) -> Explanati
     return Explanation(
         lang=lang,
         outcome=outcome,
+        whole=found.position is None and found.stage != "rcpt",
         why=texts and texts.text,
         document=_document(found, policy, lang),
         article=found.article or "–",

@@ -68,6 +68,24 @@ def change_first_password(demo: Service, page: Page, address: str, first: str) -
     assert re.fullmatch(r"[0-9a-z-]{24}", page.inner_text("#recovery-code"))
 
 
+def whole_on_a_phone_and_on_paper(page: Page) -> None:
+    """Every figure, its result and its chart are within the page, however narrow."""
+    section = page.locator('section[aria-labelledby="bd.officials-using-mail"]')
+    phone, paper = {"width": 375, "height": 800}, {"width": 700, "height": 1000}
+    for size, media in ((phone, "screen"), (paper, "print")):
+        page.set_viewport_size(size)  # type: ignore[arg-type]  # a TypedDict of Playwright's own
+        page.emulate_media(media=media)  # type: ignore[arg-type]  # as above
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        cells = [*section.locator("tbody tr").first.locator("td").all(), section.locator("svg").first]
+        for cell in cells:
+            box = cell.bounding_box()
+            assert box is not None
+            assert box["width"] > 0
+            assert box["x"] + box["width"] <= size["width"]
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 @contextmanager
 def followed(demo: Service) -> Iterator[None]:
     """The block changes the directory; when it is left, every worker has followed.
@@ -267,6 +285,7 @@ def test_an_auditors_day(demo: Service, tmp_path: Path) -> None:
             assert gauge is not None
             assert gauge["width"] > 0
         assert page.locator("script").count() == 0
+        whole_on_a_phone_and_on_paper(page)
 
         page.select_option("select[name=agency]", "skhcn")
         page.click("form.choices button")

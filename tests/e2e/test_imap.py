@@ -120,6 +120,16 @@ def test_every_mailbox_has_the_folders_that_clients_look_for(connect: Open) -> N
     assert uses == {name: name for name in ("Drafts", "Sent", "Junk", "Trash", "Archive")}
 
 
+def test_folders_are_named_as_people_number_them(connect: Open) -> None:
+    box = connect().sign_in(LAN, ODD_PASSWORD)
+    name = "1. C&APQ-ng v&AQM-n/Qu&AP0- I.2026"  # modified UTF-7 (RFC 3501 5.1.3): 1. Công văn/Quý I.2026
+    box.ok("CREATE", f'"{name}"')
+    box.ok("APPEND", f'"{name}"', "", "", b"Subject: thu\r\n\r\nx\r\n")  # type: ignore[arg-type]  # as above
+    assert name in connect().sign_in(LAN, ODD_PASSWORD).folders()
+    box.ok("RENAME", f'"{name}"', '"2. C&APQ-ng v&AQM-n.cu"')
+    box.wait_messages(1, folder='"2. C&APQ-ng v&AQM-n.cu"')
+
+
 def test_a_new_message_is_pushed(desk: Province, connect: Open) -> None:
     session = connect().sign_in(LAN, ODD_PASSWORD).session
     assert session.select()[0] == "OK"
@@ -256,8 +266,8 @@ def test_suspended_is_out_within_seconds_and_stays_out(desk: Province, connect: 
 
 
 def test_a_changed_password_ends_what_the_old_one_opened(desk: Province, connect: Open) -> None:
-    waiting, new = connect().sign_in(LAN, ODD_PASSWORD), "Kim-Đồng 1943"
-    desk.service.cli("account", "password", LAN, "--password-stdin", stdin=f"{new}\n").expect()
+    waiting, new = connect().sign_in(LAN, ODD_PASSWORD), "Kim-Đồng 15-5-1943"
+    desk.service.cli("account", "password", LAN, "--password-stdin", "--permanent", stdin=f"{new}\n").expect()
     wait_until(waiting.ended, timeout_s=SOON_S, what="the end of the session")
     assert "AUTHENTICATIONFAILED" in connect().refused(LAN, ODD_PASSWORD)
     connect().sign_in(LAN, new).ok("SELECT")

@@ -38,7 +38,7 @@ def hired(desk: Province, address: str, *seats: str) -> str:
     made = desk.service.cli(*words).expect().data
     for seat in seats:
         desk.service.cli("account", "seat", "add", address, seat, "--agency", "SNV").expect()
-    return str(made["password"])
+    return str(made["first_password"])
 
 
 def followed(desk: Province) -> None:
@@ -79,7 +79,7 @@ def test_mail_takes_no_first_password_until_its_holder_has_changed_it(desk: Prov
         followed(desk)
         assert mail_signs_in(desk, address, OWN)
         assert http.get("/api/v1/me").status_code == 200
-        again = desk.service.cli("account", "password", address).expect().data["password"]
+        again = desk.service.cli("account", "password", address).expect().data["first_password"]
         assert http.get("/api/v1/me").status_code == 401, "signed out with the old password"
     followed(desk)
     assert not mail_signs_in(desk, address, OWN)
@@ -104,7 +104,7 @@ def test_the_command_line_says_what_a_first_password_is_for(desk: Province) -> N
         "password (shown this once): "
         in desk.service.cli("account", "password", AN, "--permanent", as_json=False).expect().stdout
     )
-    set_back = ["account", "password", AN, "--password-stdin"]
+    set_back = ["account", "password", AN, "--password-stdin", "--permanent"]
     desk.service.cli(*set_back, as_json=False, stdin=f"{PASSWORD}\n").expect()
 
 

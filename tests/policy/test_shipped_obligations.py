@@ -61,6 +61,8 @@ COMPUTED = {
     "bn.agencies-with-accounts",
     "cb.official-mailboxes",
 }
+TO_COME = {"sig.share", "bn.pdf-with-source", "cb.head-leads", "cb.mailbox-used", "service.steady"}
+"""The service is to count these itself: nobody declares them meanwhile."""
 PREFIXES = {
     "bac-giang": ("bg.",),
     "bac-ninh": ("bn.",),
@@ -142,7 +144,7 @@ def test_exemptions_belong_to_their_own_row() -> None:
 
 
 def test_what_is_not_computed_says_why() -> None:
-    assert {name for name, one in OBLIGATIONS.items() if one.measured} == COMPUTED
+    assert {name for name, one in OBLIGATIONS.items() if one.measured} == COMPUTED | TO_COME
     assert {name for name, one in OBLIGATIONS.items() if one.reason_vi is None} == COMPUTED
 
 

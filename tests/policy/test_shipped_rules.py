@@ -429,7 +429,7 @@ def test_the_documents_are_cited_by_number(policy: Policy) -> None:
         "bac-giang": "Chỉ thị 07/CT-UBND",
         "bac-ninh": "Chỉ thị 06/CT-UBND",
         "binh-dinh": "Quyết định 647/QĐ-UBND",
-        "cao-bang": "Chỉ thị văn bản điện tử tỉnh Cao Bằng (chưa nhập số)",
+        "cao-bang": "Chỉ thị văn bản điện tử tỉnh Cao Bằng",
         "luat-117-2025": "Luật 117/2025/QH15",
         "phu-tho": "Chỉ thị 16/2009/CT-UBND",
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support.processes import wait_until
 
-SPECIAL = re.compile(r'\((?P<flags>[^)]*)\) "/" (?P<name>\S+)')
+SPECIAL = re.compile(r'\((?P<flags>[^)]*)\) "/" (?P<name>"[^"]*"|\S+)')
 
 
 def client_tls(certificate: Path) -> ssl.SSLContext:

@@ -119,7 +119,7 @@ class Service:
         words = ["account", "add", address]
         for name, value in {"name": address.partition("@")[0], **options}.items():
             words += [f"--{name.rstrip('_').replace('_', '-')}", value]
-        words.append("--no-password" if password is None else "--password-stdin")
+        words += ["--no-password"] if password is None else ["--password-stdin", "--permanent"]
         return self.cli(*words, stdin=None if password is None else f"{password}\n").expect()
 
     def token(self, role: str, **options: str) -> str:

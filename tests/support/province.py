@@ -56,14 +56,12 @@ class Province:
     def person(self, address: str, name: str, agency: str, *, kind: str = "personal") -> None:
         words = ["account", "add", address, "--name", name, "--agency", agency, "--kind", kind]
         words += ["--class", "cong_chuc"] if kind == "personal" else []
-        self.service.cli(*words, "--password-stdin", stdin=f"{PASSWORD}\n").expect()
+        self.service.cli(*words, "--password-stdin", "--permanent", stdin=f"{PASSWORD}\n").expect()
 
     def keys(self) -> dict[str, str]:
         """The records of the active DKIM keys by name, published in the DNS."""
         records = {
-            f"{key['selector']}._domainkey.{key['domain']}": (
-                f"v=DKIM1; k={key['algorithm']}; p={key['public_key']}"
-            )
+            key["record_name"]: key["record_value"]
             for key in self.service.cli("dkim", "list").expect().data
             if key["state"] == "active"
         }

@@ -79,7 +79,7 @@ def test_a_small_province_by_hand(folder: Path) -> None:
         folder, "account", "add", f"annv@{DOMAIN}", "--name", "Nguyễn Văn An", "--agency", "snv",
         "--class", "cong_chuc",
     )  # fmt: skip
-    assert len(made["password"]) == 24
+    assert len(made["first_password"]) == 24
     assert "hash" not in made
     added = done(
         folder, "account", "add", f"vanthu@{DOMAIN}", "--name", "Văn thư", "--kind", "shared",

@@ -78,7 +78,9 @@ def test_a_headcount_from_first_word_to_history(say: Say) -> None:
         "error: headcount of snv for 31/10/2025 is declared already (declaration 1):"
         " to change it, declare it as a correction, with a reason\n"
     )
-    corrected = done(say(*headcount("--correct", "--reason", "đếm sót một người nghỉ")))
+    correction = ("--correct", "--reason", "đếm sót một người nghỉ")
+    assert "long_leave was declared before" in say(*headcount(*correction))[2]
+    corrected = done(say(*headcount("--long-leave", "2", *correction)))
     assert corrected.startswith("2 corrected: headcount of snv")
     assert "long_leave 1 → can_bo 4" in corrected
     history = done(say("declare", "history", "1"))
@@ -91,7 +93,8 @@ def test_a_headcount_from_first_word_to_history(say: Say) -> None:
         "2025-10-01",
         "2025-11-01",
     )
-    assert listed["content"] == {"can_bo": 4, "cong_chuc": 60, "vien_chuc": 6, "khac": 2}
+    persons = {"can_bo": 4, "cong_chuc": 60, "vien_chuc": 6, "khac": 2}
+    assert listed["content"] == {**persons, "long_leave": 2}
 
 
 def test_the_administrative_calendar_has_its_own_days(say: Say) -> None:
@@ -162,6 +165,10 @@ def test_what_was_written_out_is_read_in_elsewhere(
         MIXED.replace("2025-10-02,,\nregister,stc", "2025-10-02,,=1+1\nregister,stc")
     )
     done(say("declare", "import", "khai.csv"))
+    share = ("--period", "2025", "--numerator", "48", "--denominator", "56")
+    said = done(say("declare", "indicator", "bd.fibre-wan", "--province", *share))
+    assert "declared: bd.fibre-wan of the province, 01/01/2025–31/12/2025: numerator 48" in said
+    assert say("declare", "indicator", "bd.fibre-wan", *share)[0] == 2, "who declares is never guessed"
     written = done(say("declare", "list", "--format", "csv"))
     assert "'=1+1" in written
     other = shutil.copytree(installation, folder.parent / "other")
@@ -187,6 +194,7 @@ def test_what_was_written_out_is_read_in_elsewhere(
         ("documents;snv;2025-10;4;;;;", "line 2: can_bo: no column of a documents declaration"),
         ("headcount;snv;2025-10;4;60;6;2;maybe", "line 2: correct is 'maybe': write x for a correction"),
         ("headcount;snv;2025-10;4;60;6;2;x", "line 2: there is nothing to correct"),
+        ("headcount;snv;2025-10;4;60;6;2;;9", "line 2: 9 cells where the header has 8"),
     ],
 )  # fmt: skip
 def test_a_bad_row_says_what_is_wrong(say: Say, folder: Path, row: str, says: str) -> None:
@@ -293,7 +301,7 @@ def test_the_commands_of_the_guide_do_what_they_say(say: Say, folder: Path) -> N
         assert out, line
         if file:
             assert "headcount;snv;" in out
-    assert len(lines) == 14
+    assert len(lines) == 15
     ended = data(say, "exemption", "list")[0]
     assert (ended["agency"], ended["valid_until"]) == ("congan", "2024-07-01")
     columns = re.findall(r"^\| `?([a-z_`, ]+?)`? \|", guide, re.MULTILINE)

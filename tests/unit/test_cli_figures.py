@@ -21,6 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new installation that adopts all documents."""
     folder = tmp_path_factory.mktemp("figures")
     done(folder, "init", "--domain", DOMAIN)
+    done(folder, "agency", "add", "snv", "--name", "Sở Nội vụ")
     settings = folder / "mailgov.toml"
     text = settings.read_text(encoding="utf-8")
     assert ONE in text
@@ -47,8 +48,23 @@ def test_a_spreadsheet_is_utf8_whatever_the_terminal(folder: Path) -> None:
 def test_what_one_document_asks_for_beside_the_figures(folder: Path) -> None:
     text = done(folder, "usage", "--calendar", "administrative", "--directive", "bac-ninh")
     assert "Mức đặt ra" in text
-    assert "bn.accounts [vanhanh]" in text
+    assert "bn.accounts [snv]" in text
     assert "pt.officials-using-mail" not in text
+
+
+def test_a_slip_in_the_documents_adopted_is_told(folder: Path) -> None:
+    settings = {"MAILGOV_PROVINCE__DIRECTIVES": '["cao-bangg"]', "PATH": "/usr/bin:/bin"}
+    for command in ("usage", "targets"):
+        found = subprocess.run(
+            [*PROGRAM, command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=True,
+            env=settings,
+        )
+        assert "warning: province.directives names cao-bangg" in found.stderr
 
 
 def test_targets_for_people_and_programs(folder: Path) -> None:

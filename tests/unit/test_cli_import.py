@@ -86,7 +86,7 @@ def test_a_file_is_looked_at_brought_in_and_given_back(folder: Path, here: Here)
     shown = json.loads(here("account", "show", at("hoapt"), "--json")[1])
     assert (shown["agency"], shown["must_change_password"]) == ("xa1", True)
 
-    assert here("export", "out.csv")[1] == "wrote out.csv: 2 rows of agencies, 3 accounts\n"
+    assert here("export", "out.csv")[1] == "wrote out.csv: 1 row of agencies, 3 accounts\n"
     assert (folder / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfcode;address;name;")
     assert stat.S_IMODE((folder / "out.csv").stat().st_mode) == 0o600
     shown_text = subprocess.run(
@@ -94,7 +94,28 @@ def test_a_file_is_looked_at_brought_in_and_given_back(folder: Path, here: Here)
     )
     assert shown_text.stdout == (folder / "out.csv").read_bytes()
     again = json.loads(here("import", "out.csv", "--json")[1])
-    assert again == {"rows": 5, "agencies": 0, "accounts": 0, "unchanged": 5, "passwords": []}
+    assert again == {"rows": 4, "agencies": 0, "accounts": 0, "placed": 0, "unchanged": 4, "passwords": []}
+
+
+def test_what_a_province_gave_out_comes_into_a_new_installation_in_one_go(
+    folder: Path, here: Here, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its operator has a post there, and none in the new one."""
+    here("import", "people.csv", "--no-passwords")
+    assert here("account", "move", at("operator"), "--agency", "xa1", "--on", "2026-01-01")[0] == 0
+    assert here("export", "out.csv")[0] == 0
+    new = folder.parent / "new"
+    subprocess.run(["cp", "-a", str(installed), str(new)], check=True)
+    monkeypatch.chdir(new)
+    preview = here("import", "../copy/out.csv", "--dry-run")[1].splitlines()
+    assert preview[0] == "would add 1 agency and 2 accounts; given a post: 1; there already: 0; rows: 4"
+    assert f"  {at('operator')} is there, and would serve in xa1" in preview
+    code, said, err = here("import", "../copy/out.csv", "--no-passwords")
+    assert (code, err, said) == (0, "", preview[0].replace("would add", "added") + "\n")
+    assert json.loads(here("account", "show", at("operator"), "--json")[1])["agency"] == "xa1"
+    assert here("export", "again.csv")[0] == 0
+    assert (new / "again.csv").read_bytes() == (folder / "out.csv").read_bytes()
+    assert here("import", "again.csv")[1].endswith("there already: 4; rows: 4\n")
 
 
 def test_passwords_without_a_file_are_printed_this_once(folder: Path) -> None:
@@ -171,7 +192,7 @@ def test_groups_and_seats_by_hand(folder: Path, here: Here) -> None:
     said("import", "people.csv", "--no-passwords")
     said("group", "add", at("all"), "--member", at("hoapt"), "--member", at("xa1"))
     joined = json.loads(said("group", "join", at("all"), "--member", at("operator"), "--json"))
-    assert joined["targets"] == [at("hoapt"), at("operator"), at("xa1")]
+    assert joined["members"] == [at("hoapt"), at("operator"), at("xa1")]
     assert at("operator") not in said("group", "leave", at("all"), "--member", at("operator"))
     assert [one["address"] for one in json.loads(said("group", "list", "--json"))] == [at("all")]
     assert said("group", "list").splitlines()[1].split() == [at("all"), "2", at("hoapt") + ",", at("xa1")]

@@ -56,6 +56,10 @@ REFUSED = [
     (["agency", "add", "x", "--name", "X", "--level", "country"], "no level"),
     (["agency", "add", "x", "--name", "X", "--from", "2025-02-01", "--until", "2025-01-01"], "no day"),
     (["agency", "close", "nowhere"], "no such agency"),
+    (["agency", "close", "snv"], "2 accounts serve there; place them first, or close it with a reason"),
+    (["agency", "change", "snv"], "nothing is named"),
+    (["agency", "change", "snv", "--level", "commune", "--correct"], "give a reason"),
+    (["agency", "change", "nowhere", "--no-sector-mail"], "no such agency"),
     (["agency", "merge", "snv", "--into", "snv"], "not into itself"),
     (["account", "add", at("annv"), "--name", "Again"], "already"),
     (["account", "add", at("postmaster"), "--name", "P"], "reserved"),
@@ -63,6 +67,7 @@ REFUSED = [
     (["account", "add", at("đức"), "--name", "Đức"], "ASCII"),
     (["account", "add", at("a"), "--name", "A", "--agency", "snv"], "together"),
     (["account", "show", at("nobody")], "no such account"),
+    (["backup", "/nonexistent/x.tar"], "error: /nonexistent: No such file"),
     (["account", "disable", "nonsense"], "is not an address"),
     (["account", "enable", at("annv")], "enabled already"),
     (["account", "grant", at("annv"), at("nobody")], "no such account or alias"),
@@ -117,10 +122,10 @@ WRONG_USAGE = [
     (["account", "password", at("annv"), "--must-change"], "--must-change"),
     (["import", "x.csv", "--passwords", "p.csv", "--dry-run"], "does not go together"),
     (["group", "add", at("g")], "--member"),
-    (["account", "seat", "add", at("annv"), "king"], "king"),
+    (["account", "seat", "add", at("annv"), "king"], "for 'ROLE': 'king' is not one of"),
     (["init", "--domain", "hoabinh.gov.vn", "--config", "other.toml"], "--province"),
     (["agency", "close", "snv", "--on", "tomorrow"], "not a day"),
-    (["token", "create", "x", "--role", "king"], "king"),
+    (["token", "create", "x", "--role", "king"], "for '--role': 'king' is not one of"),
     (["token", "revoke", "one"], "ID"),
     (["queue", "drop", "X"], "--reason"),
     (["usage", "--format", "xlsx"], "xlsx"),
@@ -233,7 +238,9 @@ def test_a_password_is_read_from_standard_input_whole(
     monkeypatch.chdir(installation)
     monkeypatch.setattr("sys.stdin", io.StringIO(" mật khẩu có dấu cách \r\nnot this\n"))
     assert run(["account", "password", at("annv"), "--password-stdin"]) == 0
-    assert "mật khẩu" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "mật khẩu" not in said
+    assert "it opens nothing until its holder has changed it at " in said
     from mailgov.identity.passwords import PasswordChecker
 
     stored = next(row for row in look(installation).tables["account"] if row[1] == at("annv"))[4]

@@ -51,7 +51,7 @@ class DeclarationBody(Days):
     id: int
     kind: Kind
     subject: str | None = Field(description="The obligation's id, of an indicator.")
-    agency: str
+    agency: str | None = Field(description="Null for an indicator of the province as a whole.")
     revision: int
     superseded_by: int | None = Field(description="The revision that counts, where this one does not.")
     numbers: dict[str, int]
@@ -98,7 +98,7 @@ class Told(Asked):
 
 class DeclarationAsked(Told):
     kind: Kind
-    agency: Text
+    agency: Text | None = Field(description="Its code; null for an indicator of the province as a whole.")
     period: Text = Field(
         description="2026, 2026-H2, 2026-Q4, 2026-11 or 2026-11-01..2026-11-30 (both inside)."
     )
@@ -126,7 +126,7 @@ def declaration_body(
             "id": view.id,
             "kind": view.series.kind,
             "subject": view.series.subject or None,
-            "agency": view.series.agency,
+            "agency": view.series.agency or None,
             "revision": view.revision,
             "superseded_by": superseded_by,
             "numbers": view.content,

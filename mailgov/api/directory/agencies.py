@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mailgov.admin.agencies import AgencyDetail, Merger
+from mailgov.admin.agency_changes import SpanChanges
 from mailgov.api.deps import Text
 from mailgov.api.paging import PageQuery
 from mailgov.api.schemas import Answer, Asked
@@ -58,6 +59,7 @@ class MergerBody(Answer):
     agency: AgencyBody
     moved: list[str]
     left: list[str] = Field(description="Accounts that somebody has to place: nobody took over alone.")
+    below: list[str] = Field(description="Codes of agencies that are still said to stand below it.")
 
 
 class AgencyQuery(PageQuery):
@@ -101,8 +103,43 @@ class Renaming(Asked):
     on: Day = Field(None, description="The first day of the new name. Default: today.")
 
 
+class AgencyEdit(Asked):
+    """What is not given stays as it was; null takes an abbreviation, a parent or a mailbox away."""
+
+    name: Text | None = None
+    abbreviation: Text | None = None
+    level: Level | None = None
+    parent: Text | None = Field(None, description="Code of the agency above it.")
+    mailbox: Text | None = Field(None, description="Its published address.")
+    own_sector_mail: bool | None = None
+    on: Day = Field(None, description="The first day on which it is so. Default: today.")
+    correct: bool = Field(
+        False, description="It was written down wrongly: it is so over all days of the span that holds `on`."
+    )
+    reason: Text | None = Field(None, description="Needed to correct: figures of the past may change.")
+
+    def changes(self) -> SpanChanges:
+        found: SpanChanges = {}
+        if self.name is not None:
+            found["name"] = self.name
+        if self.level is not None:
+            found["level"] = self.level
+        if self.own_sector_mail is not None:
+            found["own_sector_mail"] = self.own_sector_mail
+        if "abbreviation" in self.model_fields_set:
+            found["abbreviation"] = self.abbreviation
+        if "parent" in self.model_fields_set:
+            found["parent_code"] = self.parent
+        if "mailbox" in self.model_fields_set:
+            found["mailbox"] = self.mailbox
+        return found
+
+
 class Closing(Asked):
     on: Day = Field(None, description="The first day without it. Default: today.")
+    reason: Text | None = Field(
+        None, description="Needed where somebody still serves there or an agency stands below it."
+    )
 
 
 class Merging(Asked):
@@ -142,4 +179,6 @@ def agency_body(detail: AgencyDetail) -> AgencyBody:
 
 
 def merger_body(agency: AgencyBody, merger: Merger) -> MergerBody:
-    return MergerBody(agency=agency, moved=list(merger.moved), left=list(merger.left))
+    return MergerBody(
+        agency=agency, moved=list(merger.moved), left=list(merger.left), below=list(merger.below)
+    )

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from mailgov.admin import agencies, registered
+from mailgov.admin import agencies, agency_changes, registered
 from mailgov.admin.agencies import Merger
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.api.deps import Bare, Reading
 from mailgov.api.directory.agencies import (
     AgencyBody,
+    AgencyEdit,
     AgencyPage,
     AgencyQuery,
     Closing,
@@ -70,7 +71,7 @@ async def rename_agency(writing: Writing, code: Code, asked: Renaming, _bare: Ba
     """From a day on the agency is called otherwise; what it was called before stays in the past."""
 
     async def do(ctx: AdminContext, actor: Actor) -> None:
-        await agencies.rename_agency(
+        await agency_changes.rename_agency(
             ctx,
             actor,
             code,
@@ -83,13 +84,33 @@ async def rename_agency(writing: Writing, code: Code, asked: Renaming, _bare: Ba
     return await changed(writing, Act.AGENCY_RENAME, _load(code), do)
 
 
+@router.patch("/agencies/{code}", response_model=AgencyBody, responses=write_problems())
+async def change_agency(writing: Writing, code: Code, asked: AgencyEdit, _bare: Bare) -> Response:
+    """From a day on the agency is otherwise; what it was stays in the past.
+
+    With `correct` and a `reason` the whole span was written down wrongly; 409 `needs-reason` without one.
+    """
+    work = agency_changes.correct_agency if asked.correct else agency_changes.change_agency
+
+    async def do(ctx: AdminContext, actor: Actor) -> None:
+        on = asked.on or ctx.today()
+        await work(ctx, actor, code, asked.changes(), on=on, reason=asked.reason)
+
+    return await changed(writing, Act.AGENCY_CHANGE, _load(code), do)
+
+
 @router.post("/agencies/{code}/close", response_model=MergerBody, responses=write_problems())
 async def close_agency(writing: Writing, code: Code, _bare: Bare, asked: Closing | None = None) -> Response:
-    """End an agency that nobody takes over; accounts that still serve there are named."""
+    """End an agency that nobody takes over.
+
+    409 `needs-reason` where accounts still serve there or agencies stand below it: the same with a
+    `reason` is accepted, and names them.
+    """
 
     async def do(ctx: AdminContext, actor: Actor) -> MergerBody:
         on = (asked.on if asked else None) or ctx.today()
-        result = await agencies.close_agency(ctx, actor, code, on=on)
+        reason = asked.reason if asked else None
+        result = await agencies.close_agency(ctx, actor, code, on=on, reason=reason)
         return await _merged(ctx, actor, code, result)
 
     return await changed(writing, Act.AGENCY_CLOSE, _load(code), do)

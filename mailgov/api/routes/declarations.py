@@ -27,6 +27,7 @@ from mailgov.api.problem import Problem
 from mailgov.api.schemas import created_problems, problems, write_problems
 from mailgov.identity.roles import Act
 from mailgov.store.declarations import Filter
+from mailgov.usage.declared import PROVINCE
 from mailgov.usage.periods import Span
 
 router = APIRouter(tags=["declarations"])
@@ -77,7 +78,7 @@ async def declare(writing: Writing, asked: DeclarationAsked, _bare: Bare) -> Res
     async def work(ctx: AdminContext, actor: Actor) -> Answered:
         new = NewDeclaration(
             kind=asked.kind,
-            agency=asked.agency,
+            agency=PROVINCE if asked.agency is None else asked.agency,
             days=days_of(ctx, asked.period, asked.calendar),
             content=asked.numbers,
             subject=asked.subject or "",

@@ -25,6 +25,7 @@ _WEIGHTS = {
 }
 _SERVICES = frozenset({"sgddt", "syt", "svhttdl"})
 """Agencies with schools, hospitals and the like: mostly viên chức."""
+AUDITING_AGENCY = "ttt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ OWN_FREE_MAIL = "mau-can-bo-01@gmail.com"
 _LABELS = {
     "account": "account",
     "password": "password",
+    "clerk": "clerk account",
+    "clerk_password": "clerk password",
+    "auditor": "auditor account",
+    "auditor_password": "auditor password",
     "operator": "operator account",
     "operator_password": "operator password",
     "token": "API token",
@@ -24,10 +28,14 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A person's and the operator's account, and an operator's token."""
+    """An official's account, one in each seat, and an operator's token."""
 
     account: str
     password: str
+    clerk: str
+    clerk_password: str
+    auditor: str
+    auditor_password: str
     operator: str
     operator_password: str
     token: str
@@ -76,5 +84,6 @@ class Ready:
             "    --h-Subject 'MẬT: kế hoạch' (stopped for secrecy)\n"
             f"  curl -H 'Authorization: Bearer {self.token}' '{api}/api/v1/messages?limit=5'\n"
             "  .venv/bin/mailgov usage --agency skhcn\n"
-            f"  in a browser: {api}/sign-in with either account; the operator sees the scorecard at {api}/\n"
+            f"  in a browser: {api}/sign-in with any of the accounts; clerk, auditor and operator see the\n"
+            f"    scorecard at {api}/\n"
         )

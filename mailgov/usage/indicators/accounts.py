@@ -24,11 +24,19 @@ class _Issued:
     notes: tuple[Note, ...]
 
 
+async def before_the_service(question: Question) -> Note | None:
+    """A remark where the day asked about lies before the first account: there was nothing to count."""
+    first = await people.first_account_ms(question.session)
+    if first is None or first >= _midnight_after(question.day, question.timezone):
+        return remarks.before_the_service(question.day)
+    return None
+
+
 async def _issued(question: Question) -> _Issued:
     end_ms = _midnight_after(question.day, question.timezone)
-    first = await people.first_account_ms(question.session)
-    if first is None or first >= end_ms:
-        return _Issued(None, (remarks.before_the_service(question.day),))
+    note = await before_the_service(question)
+    if note is not None:
+        return _Issued(None, (note,))
     found = await people.serving_on(question.session, question.day, question.agency)
     return _Issued([one for one in found if one.open_at(end_ms)], ())
 

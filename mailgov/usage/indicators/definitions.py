@@ -10,13 +10,15 @@ PT_OFFICIALS = Definition(
     "Officials using mail",
     "Tử số: người giữ tài khoản cá nhân, thuộc cán bộ, công chức, viên chức và làm việc tại cơ quan vào "
     "ngày cuối kỳ, trong mỗi tháng của kỳ đều gửi ít nhất một thư không tự động cho người khác; đăng "
-    "nhập, trả lời tự động, thư cho chính mình và hộp thư dùng chung không tính. Mẫu số: số cán bộ, "
-    "công chức, viên chức mà cơ quan khai cho ngày cuối kỳ. Chưa khai, mẫu số 0 hoặc tử số lớn hơn mẫu "
+    "nhập, trả lời tự động, thư cho chính mình và thư của tài khoản dùng chung không tính; thư gửi từ "
+    "địa chỉ dùng chung nhưng dưới tài khoản của chính mình thì tính. Mẫu số: số cán bộ, công chức, "
+    "viên chức mà cơ quan khai cho ngày cuối kỳ. Chưa khai, mẫu số 0 hoặc tử số lớn hơn mẫu "
     "số thì không có tỷ lệ; toàn tỉnh chỉ có tỷ lệ khi mọi cơ quan đã khai.",
     "Numerator: holders of a personal account who are cán bộ, công chức or viên chức and serve in the "
     "agency on the period's last day and who, in each month of the period, sent at least one message "
-    "that was not automatic to another person; sign-ins, automatic replies, notes to oneself and shared "
-    "mailboxes do not count. Denominator: the cán bộ, công chức or viên chức that the agency declared "
+    "that was not automatic to another person; sign-ins, automatic replies, notes to oneself and mail of "
+    "shared accounts do not count, mail from a shared address under one's own account does. "
+    "Denominator: the cán bộ, công chức or viên chức that the agency declared "
     "for the period's last day. Undeclared, a denominator of 0 and a numerator above it give no "
     "percentage; the province has one only when every agency has declared.",
     (("phu-tho", "mục 1"),),
@@ -27,13 +29,15 @@ BD_OFFICIALS = Definition(
     "Cán bộ and công chức using mail",
     "Tử số: người giữ tài khoản cá nhân, thuộc cán bộ, công chức (không kể viên chức) và làm việc tại "
     "cơ quan vào ngày cuối kỳ, trong mỗi tháng của kỳ đều gửi ít nhất một thư không tự động cho người "
-    "khác; đăng nhập, trả lời tự động, thư cho chính mình và hộp thư dùng chung không tính. Mẫu số: số "
-    "cán bộ, công chức (không kể viên chức) mà cơ quan khai cho ngày cuối kỳ. Chưa khai, mẫu số 0 hoặc "
+    "khác; đăng nhập, trả lời tự động, thư cho chính mình và thư của tài khoản dùng chung không tính; thư "
+    "gửi từ địa chỉ dùng chung nhưng dưới tài khoản của chính mình thì tính. Mẫu số: số cán bộ, công "
+    "chức (không kể viên chức) mà cơ quan khai cho ngày cuối kỳ. Chưa khai, mẫu số 0 hoặc "
     "tử số lớn hơn mẫu số thì không có tỷ lệ; toàn tỉnh chỉ có tỷ lệ khi mọi cơ quan đã khai.",
     "Numerator: holders of a personal account who are cán bộ or công chức (viên chức are left out) and "
     "serve in the agency on the period's last day and who, in each month of the period, sent at least "
     "one message that was not automatic to another person; sign-ins, automatic replies, notes to "
-    "oneself and shared mailboxes do not count. Denominator: the cán bộ or công chức (viên chức are "
+    "oneself and mail of shared accounts do not count, mail from a shared address under one's own "
+    "account does. Denominator: the cán bộ or công chức (viên chức are "
     "left out) that the agency declared for the period's last day. Undeclared, a denominator of 0 and a "
     "numerator above it give no percentage; the province has one only when every agency has declared.",
     (("binh-dinh", "Điều 1, mục 1b"),),

@@ -31,16 +31,16 @@ PT_MEETINGS = Definition(
     "Meeting documents of the committee",
     "Mẫu số: các văn bản khác nhau trong sổ phát hành của UBND tỉnh do văn thư khai cho đúng kỳ (giấy mời, "
     "lịch công tác, thông báo, tài liệu họp, công văn mời họp), trừ văn bản mật và nơi đã có hệ thống điện "
-    "tử khác. Tử số: những văn bản trong đó đã gửi qua thư với tư cách UBND tỉnh trong năm ban hành hoặc "
-    "chậm nhất 31 ngày sau ngày ban hành, đối chiếu theo số ký hiệu; không có số ký hiệu thì theo mã thư "
-    "do văn thư ghi. Số của giấy mời và thông báo phải liên tục, trừ số của văn bản mật: còn thiếu số thì "
+    "tử khác. Tử số: những văn bản trong đó đã gửi qua thư với tư cách UBND tỉnh trong năm ban hành, "
+    "đối chiếu theo số ký hiệu; không có số ký hiệu, hoặc gửi sang năm sau, thì theo mã thư do văn thư ghi. "
+    "Số của giấy mời và thông báo phải liên tục, trừ số của văn bản mật: còn thiếu số thì "
     "không kết luận là đạt. "
     "Khai không có văn bản nào khác với chưa khai.",
     "Denominator: the distinct entries of the committee's issue register that the clerk declared for "
     "exactly the period (invitations, calendars, notices, meeting papers, công văn that invite to a "
     "meeting), without secret documents and places with another electronic system. Numerator: those of "
-    "them that were sent by mail as the committee's in the year of issue or at most 31 days after it, by "
-    "their symbol; without a symbol by the queue id that the clerk noted. The numbers of invitations and "
+    "them that were sent by mail as the committee's in the year of issue, by their symbol; without a "
+    "symbol, or sent in the year after, by the queue id that the clerk noted. The numbers of invitations and "
     "notices must run through but for those of secret documents: while some are missing, the target is "
     "not said to be met. A register "
     "without entries is not an undeclared one.",

@@ -176,4 +176,4 @@ def error_parts(error: SampleResult) -> Parts:
     }
 
 
-INDICATORS = (Indicator(BG_DOCUMENTS.id, BG_DOCUMENTS, _count),)
+INDICATORS = (Indicator(BG_DOCUMENTS.id, BG_DOCUMENTS, _count, by_day=False),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 
-from mailgov.policy import Obligation
+from mailgov.policy import Obligation, Step
 from mailgov.store.agencies import AgencySpan
 from mailgov.usage.indicators import remarks
 from mailgov.usage.indicators.row import Figure, IndicatorRow
@@ -41,7 +41,7 @@ def judge(case: Case) -> IndicatorRow:
     """The row of a report. A target that does not cover the agency is not shown beside it."""
     figure, stands, obligation = case.figure, case.standing, case.obligation
     asked = _asked(case)
-    step = stands.step if asked else None
+    step = _yardstick(case) if asked else None
     percent, odd = _percent(figure)
     return IndicatorRow(
         indicator=obligation.id,
@@ -66,6 +66,14 @@ def judge(case: Case) -> IndicatorRow:
         notes=tuple(_notes(case, odd)),
         sample=figure.sample,
     )
+
+
+def _yardstick(case: Case) -> Step | None:
+    """The step that the figure is held against; what is asked of each agency, all of them are to have."""
+    step = case.standing.step
+    if step is None or not step.stated or not case.obligation.each or case.agency is not None:
+        return step
+    return Step(step.by, percent=Decimal(100))
 
 
 def _asked(case: Case) -> bool:
@@ -94,7 +102,7 @@ def _met(case: Case, percent: float | None) -> bool | None:
 
     What agencies declare is not observed by the service, so its days do not matter there.
     """
-    step, figure = case.standing.step, case.figure
+    step, figure = _yardstick(case), case.figure
     if not case.standing.judged or step is None or not case.over or case.life is not None:
         return None
     if case.obligation.measured and case.observed_days < case.period.span.days:
@@ -109,7 +117,7 @@ def _met(case: Case, percent: float | None) -> bool | None:
 
 def _gap(case: Case, percent: float | None) -> int | None:
     """How many are missing to the number asked for, or above the number tolerated; whole, at least 0."""
-    step, figure = case.standing.step, case.figure
+    step, figure = _yardstick(case), case.figure
     if step is None or figure.numerator is None:
         return None
     if step.count is not None:

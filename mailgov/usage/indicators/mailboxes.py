@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mailgov.store import breakdown, people
 from mailgov.store.people import Foreign
 from mailgov.usage.indicators import remarks
+from mailgov.usage.indicators.accounts import before_the_service
 from mailgov.usage.indicators.definitions import CB_MAILBOXES
 from mailgov.usage.indicators.row import Figure, Indicator, Question
 
@@ -17,6 +18,14 @@ PERSONAL = "personal"
 
 
 async def _count(question: Question) -> list[Figure]:
+    note = await before_the_service(question)
+    if note is not None:
+        codes = [*question.directory, None] if question.agency is None else [question.agency]
+        return [Figure(code, None, None, notes=(note,)) for code in codes]
+    return await _counted(question)
+
+
+async def _counted(question: Question) -> list[Figure]:
     found = await people.addresses_at(question.session, question.providers.free_domains, question.day)
     owners = await _owners(question, found)
     written = {

@@ -88,21 +88,21 @@ async def _before(question: Question) -> list[declarations.RegisterLine]:
 
 async def _sent(question: Question, inside: Sequence[Entry]) -> int:
     """How many of the entries went out by mail as documents of the committee."""
-    keys = {key for entry in inside for key in entry.keys}
+    keys = {entry.key for entry in inside if entry.key is not None}
     days = await documents.first_sent(question.session, question.committee, keys)
     linked = {entry.line.queue_id for entry in inside if entry.line.queue_id is not None}
     carried = await documents.carriers(question.session, linked)
 
     def sent(entry: Entry) -> bool:
         carrier = carried.get(entry.line.queue_id or "")
-        return entry.sent(days.get) or _carries(carrier, question.committee)
+        return entry.key in days or _carries(carrier, entry, question.committee)
 
     return sum(map(sent, inside))
 
 
-def _carries(carrier: Carrier | None, committee: str) -> bool:
-    """Whether the message that a clerk linked counts as a document of the committee."""
-    return carrier is not None and carrier.issuer == committee and carrier.key is not None
+def _carries(carrier: Carrier | None, entry: Entry, committee: str) -> bool:
+    """Whether the message that a clerk linked counts as this document, of the committee."""
+    return carrier is not None and carrier.issuer == committee and entry.may_be(carrier.key)
 
 
-INDICATORS = (Indicator(PT_MEETINGS.id, PT_MEETINGS, _count),)
+INDICATORS = (Indicator(PT_MEETINGS.id, PT_MEETINGS, _count, by_day=False),)

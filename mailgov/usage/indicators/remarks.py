@@ -38,6 +38,13 @@ SILENT = Note(
     "Văn bản không nêu mức cho thời gian này (khác với mức 0).",
     "The document states no target for this time, which is not 0.",
 )
+NOBODY_COVERED = Note(
+    "nobody-covered",
+    "Cuối kỳ không có cơ quan nào thuộc diện văn bản đặt mức nên không có số toàn tỉnh.",
+    "At the period's end there is no agency that the document asks this of, so the province has no figure.",
+)
+NOT_ASKED = frozenset({"exempt", "level-not-covered"})
+"""Codes of the remarks that say: of this agency the document asks nothing."""
 NOT_COMPUTED = Note("not-computed", "Chưa có số liệu.", "There is no figure yet.")
 
 
@@ -48,6 +55,15 @@ def not_covered(level: str) -> Note:
         "level-not-covered",
         f"Văn bản không đặt mức cho cơ quan {names.get(level, level)}.",
         f"The document asks nothing of agencies of the level {level}.",
+    )
+
+
+def combined(agencies: int) -> Note:
+    """A row of agencies that a succession links."""
+    return Note(
+        "combined",
+        f"Cộng số riêng của {agencies} cơ quan có kế thừa nhau; chỉ tính khi lập bảng, không lưu.",
+        f"The sum of the own figures of {agencies} agencies that succeed one another; computed, not kept.",
     )
 
 

@@ -16,6 +16,7 @@ from mailgov.store.engine import Database
 from mailgov.store.exemptions import EVERYONE, ExemptionView
 from mailgov.usage.definitions import Definition
 from mailgov.usage.indicators import REGISTRY, declared_only
+from mailgov.usage.indicators.combined import Combined, combine, families
 from mailgov.usage.indicators.judge import Case, judge
 from mailgov.usage.indicators.row import Activity, Figure, IndicatorRow, Question
 from mailgov.usage.notes import note_on_agency, note_on_period
@@ -58,11 +59,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Indicators:
-    """The rows, by obligation, then agencies by level and code, then the province; and what they count."""
+    """The rows, by obligation, then agencies by level and code, then the province; and what they count.
+
+    `combined` has a row for each family of agencies of which more than one lived in the period.
+    """
 
     rows: tuple[IndicatorRow, ...]
     definitions: tuple[Definition, ...]
     directives: Mapping[str, Directive]
+    combined: tuple[Combined, ...] = ()
 
     @property
     def sample(self) -> bool:
@@ -99,14 +104,18 @@ async def indicators(setting: Setting, yardsticks: Yardsticks) -> Indicators:
     directory = await _directory(setting)
     days = setting.period.span
     granted = await exemptions.overlapping(setting.session, None, days.start, days.end)
+    linked = families(await agencies.all_successions(setting.session)) if setting.agency is None else []
     rows: list[IndicatorRow] = []
+    together: list[Combined] = []
     definitions: list[Definition] = []
     for obligation in wanted:
         definition = _definition(obligation)
         definitions.append(definition)
         question = _question(setting, yardsticks, obligation, directory, granted)
-        rows += _rows(question, setting, definition, await _figures(question))
-    return Indicators(tuple(rows), tuple(definitions), yardsticks.directives)
+        figures = await _figures(question)
+        rows += _rows(question, setting, definition, figures)
+        together += _together(question, setting, definition, figures, linked)
+    return Indicators(tuple(rows), tuple(definitions), yardsticks.directives, tuple(together))
 
 
 async def _directory(setting: Setting) -> dict[str, tuple[AgencySpan, ...]]:
@@ -210,10 +219,63 @@ def _rows(
         )
 
 
+def _together(
+    question: Question,
+    setting: Setting,
+    definition: Definition,
+    figures: Sequence[Figure],
+    linked: Sequence[tuple[str, ...]],
+) -> Iterable[Combined]:
+    """A row for each family that has more than one member with days in the period."""
+    computed = REGISTRY.get(question.obligation.id)
+    told = {one.agency: one for one in figures if one.agency is not None}
+    for family in linked if computed is not None else ():
+        members = tuple(code for code in family if _alive(question, code))
+        if computed is None or len(members) < 2 or not told.keys() & set(members):
+            continue
+        ended = frozenset(members) - frozenset(question.existing())
+        figure = combine(members, told, ended=ended, by_day=computed.by_day)
+        yield Combined(members, _judged(question, setting, definition, figure, members))
+
+
+def _judged(
+    question: Question, setting: Setting, definition: Definition, figure: Figure, members: Sequence[str]
+) -> IndicatorRow:
+    """A family's row: nothing is asked of one with a member that nothing is asked of."""
+    period = question.period
+    lived = sorted(
+        (span for code in members for span in _alive(question, code)),
+        key=lambda span: span.valid_until or date.max,
+    )
+    levels = question.obligation.levels
+    outside = next((span for span in lived if span.level not in levels), None)
+    return judge(
+        Case(
+            obligation=question.obligation,
+            standing=standing(question.obligation, setting.province, period.span),
+            figure=figure,
+            definition_hash=definition.hash,
+            period=period,
+            over=period.progress(question.today) == "whole",
+            observed_days=question.observed.overlap_days(period.span),
+            agency=outside or lived[-1],
+            life=note_on_agency(period, lived, _joined(lived)),
+            exempt=any(code in question.exempt for code in members),
+            whole=note_on_period(period, question.today, question.observed),
+        )
+    )
+
+
+def _joined(lived: Sequence[AgencySpan]) -> list[AgencySpan]:
+    """Spans, by their last days, as one that begins with the first of them and ends with the last."""
+    first = min(lived, key=lambda span: span.valid_from or date.min)
+    return [replace(first, valid_until=lived[-1].valid_until)]
+
+
 def _place(question: Question, agency: str | None) -> tuple[int, str]:
     """Agencies in the order of levels and codes, the province last."""
     order = ("province", "district", "commune")
     if agency is None:
         return len(order) + 1, ""
-    level = question.directory[agency][-1].level
+    level = (_alive(question, agency) or question.directory[agency])[-1].level
     return order.index(level) if level in order else len(order), agency

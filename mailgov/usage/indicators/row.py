@@ -125,6 +125,8 @@ class Indicator:
     id: str
     definition: Definition
     count: Counter
+    by_day: bool = True
+    """Whether it tells how things stand on the period's last day; otherwise it adds up the days."""
 
 
 @dataclass(frozen=True, slots=True)

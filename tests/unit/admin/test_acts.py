@@ -16,6 +16,7 @@ from mailgov import admin
 from mailgov.admin import (
     accounts,
     agencies,
+    agency_changes,
     aliases,
     backups,
     classes,
@@ -99,8 +100,11 @@ RUNS: dict[Act, Run] = {
     Act.DOMAIN_ENABLE: lambda ctx, actor: domains.enable_domain(ctx, actor, DOMAIN),
     Act.AGENCY_READ: lambda ctx, actor: agencies.show_agency(ctx, actor, "snv"),
     Act.AGENCY_ADD: lambda ctx, actor: agencies.add_agency(ctx, actor, AgencySpan("x", "X", "commune")),
-    Act.AGENCY_RENAME: lambda ctx, actor: agencies.rename_agency(ctx, actor, "snv", on=DAY, name="Y"),
-    Act.AGENCY_CLOSE: lambda ctx, actor: agencies.close_agency(ctx, actor, "snv", on=DAY),
+    Act.AGENCY_RENAME: lambda ctx, actor: agency_changes.rename_agency(ctx, actor, "snv", on=DAY, name="Y"),
+    Act.AGENCY_CHANGE: lambda ctx, actor: agency_changes.change_agency(
+        ctx, actor, "snv", {"parent_code": "vpubnd"}, on=DAY
+    ),
+    Act.AGENCY_CLOSE: lambda ctx, actor: agencies.close_agency(ctx, actor, "snv", on=DAY, reason="giải thể"),
     Act.AGENCY_MERGE: lambda ctx, actor: agencies.merge_agencies(ctx, actor, "snv", into=["stc"], on=DAY),
     Act.ACCOUNT_READ: lambda ctx, actor: accounts.show_account(ctx, actor, at("annv")),
     Act.ACCOUNT_ADD: lambda ctx, actor: accounts.add_account(
@@ -240,7 +244,10 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
         "observed",  # reads: USAGE_READ
         "declare_all",  # many of DECLARATION_ADD: see test_declarations and test_declared_files
         "import_file",
+        "correct_agency",  # AGENCY_CHANGE: see test_agency_changes
         "agency_code",
+        "with_parent",
+        "check_mailbox",
         "check_address",
         "check_agency",
         "check_in_use",

@@ -110,6 +110,28 @@ async def test_what_cannot_be_is_refused(ctx: AdminContext, change: dict[str, ob
     assert detail in (await refused(ctx, replace(HEADS, **change))).detail  # type: ignore[arg-type]  # wrong on purpose
 
 
+async def test_what_is_asked_of_other_agencies_is_not_declared(ctx: AdminContext) -> None:
+    districts = replace(HEADS, kind="indicator", subject="bd.one-stop-districts", content={"count": 5})
+    detail = (await refused(ctx, districts)).detail
+    assert "asked of agencies of the level district, and snv is of the level province" in detail
+
+
+async def test_an_indicator_of_the_province_as_a_whole(ctx: AdminContext) -> None:
+    """One data centre is one, not a sum of every agency's."""
+    share = {"numerator": 1, "denominator": 4}
+    whole = replace(HEADS, kind="indicator", agency="", subject="bd.data-centre", content=share)
+    assert "may not declare for the province as a whole" in (await refused(ctx, whole)).detail
+    placed = await declarations.declare(ctx, OPERATOR, whole)
+    assert (placed.made.series.agency, placed.made.content) == ("", share)
+    assert state(ctx).audit[-1][-1] == "indicator bd.data-centre the province 2025-10-01..2025-10-31"
+    again = (await refused(ctx, whole, OPERATOR)).detail
+    assert again.startswith("bd.data-centre of the province for 01/10/2025–31/10/2025 is declared already")
+    heads = (await refused(ctx, replace(HEADS, agency=""), OPERATOR)).detail
+    assert "only an indicator is of the province as a whole" in heads
+    each = replace(whole, subject="pt.it-officers", content={"count": 1})
+    assert "asked of each agency" in (await refused(ctx, each, OPERATOR)).detail
+
+
 async def test_the_last_day_is_early_enough(ctx: AdminContext) -> None:
     until_today = Span(date(2025, 11, 1), date(2025, 11, 22))
     assert (await declarations.declare(ctx, CLERK, replace(HEADS, days=until_today))).made.id
@@ -148,6 +170,14 @@ async def test_once_declared_it_takes_a_correction_with_a_reason(ctx: AdminConte
     assert [one.content["can_bo"] for one in history] == [4, 50]
     (listed,) = await declarations.list_declarations(ctx, CLERK, Filter())
     assert listed == placed.made
+
+
+async def test_a_correction_drops_no_number_in_silence(ctx: AdminContext) -> None:
+    await declarations.declare(ctx, CLERK, replace(HEADS, content=people(long_leave=1)))
+    less = replace(HEADS, content=people(5), correct=True, reason="nhầm")
+    assert "long_leave was declared before" in (await refused(ctx, less)).detail
+    whole = replace(less, content=people(5, long_leave=0))
+    assert (await declarations.declare(ctx, CLERK, whole)).made.content["long_leave"] == 0
 
 
 async def test_people_are_counted_once_for_a_day_whatever_the_span(ctx: AdminContext) -> None:

@@ -92,7 +92,7 @@ async def _check(ctx: AdminContext, ready: Ready) -> None:
     checker = PasswordChecker(secrets.token_bytes(16), lambda: 0.0)
     assert await checker.verify(entry.password_hash, entry.address, ready.password)
     checker.close()
-    assert sum(one.password_hash is not None for one in snapshot.accounts.values()) == 2
+    assert sum(one.password_hash is not None for one in snapshot.accounts.values()) == 4
     assert at("ubnd") in snapshot.accounts[at("vpubnd")].addresses
     assert snapshot.accounts[at("motcua")].citizen_desk
     assert snapshot.accounts[at("scanner")].kind == "functional"
@@ -104,7 +104,8 @@ async def _check(ctx: AdminContext, ready: Ready) -> None:
     assert Ready.read(ctx.settings.data_dir) == ready
     notes = ctx.settings.data_dir / CREDENTIALS_FILE
     assert stat.S_IMODE(notes.stat().st_mode) == 0o600
-    for secret in (ready.password, ready.operator_password, ready.token):
+    passwords = (ready.password, ready.clerk_password, ready.auditor_password, ready.operator_password)
+    for secret in (*passwords, ready.token):
         assert secret in notes.read_text()
         assert secret not in repr(ready)
     report = await figures.usage(ctx, OPERATOR)

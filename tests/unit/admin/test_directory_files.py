@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 import json
 import time
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from mailgov.admin import accounts, agencies, aliases, directory_files, domains
+from mailgov.admin import accounts, agencies, agency_changes, aliases, directory_files, domains
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import AdminContext
 from mailgov.admin.directory_files import BadRows, FirstPassword, Imported
@@ -87,6 +88,7 @@ async def test_the_audit_row_says_what_came_from_which_file(ctx: AdminContext) -
     assert content == {
         "accounts": [at("a")],
         "agencies": ["xa1"],
+        "placed": [],
         "file_sha256": hashlib.sha256(data).hexdigest(),
         "rows": 2,
         "unchanged": 0,
@@ -95,7 +97,7 @@ async def test_the_audit_row_says_what_came_from_which_file(ctx: AdminContext) -
 
 
 async def test_what_is_given_out_comes_in_again_as_the_same(ctx: AdminContext) -> None:
-    await agencies.rename_agency(ctx, OPERATOR, "snv", on=date(2025, 1, 1), name='=HYPERLINK("x")')
+    await agency_changes.rename_agency(ctx, OPERATOR, "snv", on=date(2025, 1, 1), name='=HYPERLINK("x")')
     await accounts.move_account(ctx, OPERATOR, at("annv"), agency="stc", on=date(2025, 6, 1))
     await accounts.disable_account(ctx, OPERATOR, at("binhtt"))
     await accounts.add_account(ctx, OPERATOR, NewAccount(at("ai"), "@ai, 'gì' \"đó\"", sample=True))
@@ -152,6 +154,9 @@ async def test_each_bad_row_is_named_with_its_line_and_reason(ctx: AdminContext)
         "late;;Muộn;commune;;;;;2026-06-01;;;;;",
         f";{at('x14')};<script>;;;;y;khac;;;;;;",  # line 31: y's own row says what is wrong
         "m;;M;commune;;;;;;;;;m@off.vn;",
+        f";{at('x15')};X;;;;n;khac;;;;;;;x",  # line 33: a separator too many
+        "n;;N;commune;;;;;;;;;;;;x",
+        f";{at('x16')};{'X' * 10_001};;;;;;;;;;;",
     )
     for line, reason in {
         3: "either a code",
@@ -174,14 +179,19 @@ async def test_each_bad_row_is_named_with_its_line_and_reason(ctx: AdminContext)
         20: "needs an agency",
         21: "neither yes nor no",
         22: "no state",
-        23: "already, with another name",
+        23: "annv@caobang.gov.vn is there already, otherwise: name is 'Nguyễn Văn An', not 'Someone else';"
+        " change it by `mailgov account edit annv@caobang.gov.vn`",
         24: "differ in case alone",
-        25: "there already on some of these days",
+        25: "snv is there already, otherwise: name is 'Sở Nội vụ', not 'Sở Nội vụ mới';"
+        " change it by `mailgov agency change snv`",
         26: "no level",
         27: "no such agency: nowhere",
         28: "above itself",
         29: "late does not exist on 2026-01-01",
         32: "off.vn is disabled",
+        33: "15 cells where the header has 14",
+        34: "16 cells where the header has 14",
+        35: "name: more than 10000 characters",
     }.items():
         assert reason in found.pop(line), line
     assert found == {}
@@ -201,13 +211,100 @@ async def test_rows_that_contradict_each_other(ctx: AdminContext) -> None:
         "x;;X;commune;;;;;;2026-01-01;;;;",
         "x;;X mới;commune;;;;;2025-01-01;;;;;",
         "X;;X;commune;;;;;2027-01-01;;;;;",
+        "z;;Z;commune;;;;;;;;;;",
+        "z;;Z;commune;;;;;;;;;;",
+        f";{at('e')};E;;;;snv;khac;;;;;;",  # line 15
+        f";{at('E')};E;;;;SNV;khac;;;;;;",
+        f";{at('e')};E;;;;snv;khac;;;;;;",
+        f";{at('f')};F;;;;;;;;;;;",
+        f";{at('f')};F;;;;snv;khac;;;;;;",
     )
+    twice = "same as line {}: leave one of them out"
     assert {line: reason.partition(" ")[2] for line, reason in found.items()} == {
-        5: "serves in two places on some of these days",
-        7: "stands in the file twice, not as the same holder",
-        8: "stands in the file twice, without an agency",
-        11: "agency x stands in the file twice on some of these days",
+        5: "serves elsewhere on some of these days: see line 4",
+        7: "stands in line 6 already, as another holder",
+        9: twice.format(8),
+        11: "agency x stands in line 10 already on some of these days",
         12: "and x differ in case alone: they would be one agency",
+        14: twice.format(13),
+        16: twice.format(15),
+        17: twice.format(15),
+        19: "stands in line 18 already, and one of the two has no agency",
+    }
+
+
+async def test_an_account_without_any_post_gets_those_of_the_file(ctx: AdminContext) -> None:
+    await accounts.add_account(ctx, OPERATOR, NewAccount(at("ai"), "Ai"))
+    rows = (
+        f";{at('ai')};Ai;;;;snv;khac;;2026-01-01;;;;",
+        f";{at('ai')};Ai;;;;xa1;cong_chuc;2026-01-01;;;;;",
+        "xa1;;Xã Một;commune;;;;;2025-06-01;;;;;",
+    )
+    before = await accounts.show_account(ctx, OPERATOR, at("ai"))
+    done = await bring(ctx, *rows)
+    assert (done.accounts, done.placed, done.passwords) == (0, 1, ())
+    after = await accounts.show_account(ctx, OPERATOR, at("ai"))
+    assert after == replace(
+        before,
+        posts=(
+            Post("snv", "khac", None, date(2026, 1, 1)),
+            Post("xa1", "cong_chuc", date(2026, 1, 1), None),
+        ),
+    )
+    assert (await bring(ctx, *rows)).unchanged == 2
+    await accounts.add_account(ctx, OPERATOR, NewAccount(at("kia"), "Kia"))
+    assert await bad_rows(
+        ctx,
+        f";{at('kia')};Khác;;;;snv;khac;;;;;;",
+        f";{at('operator')};Quản trị thư caobang.gov.vn;;;functional;xa1;;2025-01-01;;;;;",
+    ) == {
+        2: f"{at('kia')} is there already, otherwise: name is 'Kia', not 'Khác';"
+        f" change it by `mailgov account edit {at('kia')}`",
+        3: "the agency xa1 does not exist on 2025-01-01",
+    }
+
+
+async def test_what_stands_otherwise_says_what_stands_and_what_changes_it(ctx: AdminContext) -> None:
+    await accounts.move_account(ctx, OPERATOR, at("binhtt"), agency="snv", on=date(2026, 1, 1))
+    found = await bad_rows(
+        ctx,
+        "snv;;Sở;commune;stc;;;;2026-01-01;;;;x@example.org;",
+        "stc;;Sở Tài chính;;;;;;;2027-01-01;;;;",
+        f";{at('annv')};Nguyễn Văn An;;;shared;;;;;disabled;x;;",
+        f";{at('binhtt')};Trần Thị Bình;;;;stc;vien_chuc;;;;;;",
+        f";{at('snv')};Sở Nội vụ;;;shared;snv;;;;;;;x",
+    )
+    assert found == {
+        2: "the agency snv is there already, otherwise: name is 'Sở Nội vụ', not 'Sở', level is 'province',"
+        " not 'commune', parent is empty, not 'stc', mailbox is empty, not 'x@example.org', from is empty,"
+        " not '2026-01-01'; change it by `mailgov agency change snv --from 2026-01-01`",
+        3: "the agency stc is there already, otherwise: until is empty, not '2027-01-01';"
+        " change it by `mailgov agency close stc`",
+        4: f"{at('annv')} is there already, otherwise: kind is 'personal', not 'shared', citizen_desk is no,"
+        " not yes, state is 'open', not 'disabled', agency is 'snv as cong_chuc', not empty;"
+        f" change it by `mailgov account edit {at('annv')}` and `mailgov account disable {at('annv')}`"
+        f" and `mailgov account move {at('annv')}`",
+        5: f"{at('binhtt')} is there already, otherwise: agency is 'stc as vien_chuc until 2026-01-01 then"
+        " snv as vien_chuc from 2026-01-01', not 'stc as vien_chuc';"
+        f" change it by `mailgov account move {at('binhtt')}`",
+        6: f"{at('snv')} is there already, otherwise: sample is no, not yes; nothing changes that",
+    }
+
+
+async def test_no_agency_comes_in_above_itself(ctx: AdminContext) -> None:
+    found = await bad_rows(
+        ctx,
+        "a;;A;commune;b;;;;;;;;;",
+        "b;;B;commune;C;;;;;;;;;",
+        "c;;C;commune;a;;;;;;;;;",
+        "d;;D;commune;a;;;;;;;;;",  # below the circle, not of it
+        "e;;E;commune;f;;;;;2026-01-01;;;;",
+        "f;;F;commune;e;;;;2026-01-01;;;;;",  # from the day on that e is no more
+    )
+    assert {line: reason.rpartition(": ")[2] for line, reason in found.items()} == {
+        2: "a below b below c below a",
+        3: "b below c below a below b",
+        4: "c below a below b below c",
     }
 
 

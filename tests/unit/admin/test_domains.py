@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from mailgov.admin import accounts, agencies, aliases, domains, keys, registered
+from mailgov.admin import accounts, agencies, agency_changes, aliases, domains, keys, registered
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.context import AdminContext
 from mailgov.admin.errors import AdminError
@@ -101,8 +101,11 @@ ON_A_DISABLED_DOMAIN: dict[str, Callable[[AdminContext], Awaitable[object]]] = {
     "agency add": lambda ctx: agencies.add_agency(
         ctx, OPERATOR, AgencySpan("ubnd", "UBND", "commune", mailbox=BOX)
     ),
-    "agency rename": lambda ctx: agencies.rename_agency(
+    "agency rename": lambda ctx: agency_changes.rename_agency(
         ctx, OPERATOR, "snv", on=date(2026, 1, 1), name="Y", mailbox=BOX
+    ),
+    "agency change": lambda ctx: agency_changes.change_agency(
+        ctx, OPERATOR, "snv", {"mailbox": BOX}, on=date(2026, 1, 1)
     ),
     "domain add": lambda ctx: domains.add_domain(ctx, OPERATOR, "new.vn", postmaster=BOX),
 }

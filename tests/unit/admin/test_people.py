@@ -65,12 +65,28 @@ async def test_a_new_account_can_be_made_with_a_first_password(ctx: AdminContext
     assert (await sessions.sign_in(ctx, sign_ins(ctx), claimed)).person.must_change_password
 
 
-async def test_a_password_that_somebody_typed_is_no_first_one(ctx: AdminContext) -> None:
+async def test_a_first_password_that_somebody_typed_has_the_slow_hash(ctx: AdminContext) -> None:
     """It may be guessed: the fast hash is for passwords of 100 bits alone."""
     await accounts.set_password(ctx, OPERATOR, AN, OWN, first=True)
     entry = (await load_snapshot(ctx.db, NOW_MS)).account(AN)
     assert entry is not None
-    assert (entry.must_change, str(entry.password_hash)[:10]) == (False, "$argon2id$")
+    assert (entry.must_change, str(entry.password_hash)[:10]) == (True, "$argon2id$")
+    person = (await signed_in(ctx, OWN)).person
+    assert person.must_change_password
+    made = await passwords.change_password(ctx, sign_ins(ctx), person, current=None, new=NEW, peer=HERE)
+    assert not made.signed_in.person.must_change_password
+
+
+@pytest.mark.parametrize("given", ["tencham1", "aaaaaaaaaaaaaaaaaa"])
+async def test_an_administrators_choice_keeps_the_rules_of_everyones(ctx: AdminContext, given: str) -> None:
+    new = accounts.NewAccount(at("moi"), "Mới", password=given)
+    with pytest.raises(AdminError, match="a password has at least"):
+        await accounts.add_account(ctx, OPERATOR, new)
+    for first in (True, False):
+        with pytest.raises(AdminError, match="a password has at least"):
+            await accounts.set_password(ctx, OPERATOR, AN, given, first=first)
+    with pytest.raises(AdminError, match="not made of the holder's address"):
+        await accounts.set_password(ctx, OPERATOR, AN, f"{AN}-1", first=True)
 
 
 async def test_unknown_suspended_disabled_and_wrong_read_and_count_the_same(ctx: AdminContext) -> None:
@@ -243,7 +259,7 @@ async def test_an_administrators_first_password_ends_the_recovery_code(ctx: Admi
 @pytest.mark.parametrize(
     ("new", "detail"),
     [
-        ("short", "at least 8"),
+        ("short", "at least 14"),
         ("dưới mức ấy", "at least 14"),
         ("a" * 20, "different"),
         (AN, "address or name"),

@@ -147,6 +147,12 @@ async def test_indicators_are_what_the_documents_ask_to_declare(api: Api) -> Non
     assert (await post(api, LIST, shares)).json()["subject"] == "pt.lan"
     counted = {**shares, "subject": "bd.shared-databases", "numbers": {"count": 3}}
     assert (await post(api, LIST, counted)).status_code == 201
+    whole = (await post(api, LIST, {**counted, "agency": None})).json()
+    assert (whole["agency"], whole["numbers"]) == (None, {"count": 3})
+    assert (
+        await post(api, LIST, {key: counted[key] for key in counted if key != "agency"})
+    ).status_code == 422
+    assert (await post(api, LIST, {**counted, "agency": ""})).status_code == 422
     assert (await post(api, LIST, {**shares, "subject": "pt.nothing"})).status_code == 404
     found = (await api.get(LIST, kind="indicator", subject="pt.lan")).json()["items"]
     assert [one["subject"] for one in found] == ["pt.lan"]

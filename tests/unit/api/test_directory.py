@@ -135,6 +135,23 @@ async def test_an_agencys_life(office: Office) -> None:
     )
     renamed = await office.change("agencies/h1/rename", {"name": "Huyện Mới", "on": "2025-01-01"})
     assert [one["name"] for one in renamed["spans"]] == ["Huyện Một", "Huyện Mới"]
+    below = await office.change(
+        "agencies/h1", {"parent": None, "own_sector_mail": True, "on": "2025-03-01"}, "PATCH"
+    )
+    assert [(one["parent"], one["own_sector_mail"]) for one in below["spans"]] == [
+        ("snv", False),
+        ("snv", False),
+        (None, True),
+    ]
+    slip = {"level": "commune", "correct": True, "on": "2024-01-01"}
+    path = "agencies/h1"
+    asked = await office.ask("PATCH", path, slip, If_Match="*")
+    check_problem(asked, 409)
+    assert asked.json()["type"] == "urn:mailgov:problem:needs-reason"
+    keyed = {"If_Match": "*", "Idempotency_Key": "slip"}
+    twice = [await office.ask("PATCH", path, {**slip, "reason": "gõ nhầm"}, **keyed) for _ in range(2)]
+    assert [one.status_code for one in twice] == [200, 200]
+    assert [one["level"] for one in twice[1].json()["spans"]] == ["commune", "district", "district"]
     registered = await office.change("agencies/h1/registered/add", {"address": "h1@example.org"})
     assert registered["registered"] == ["h1@example.org"]
     merged = await office.change("agencies/h1/merge", {"into": ["x1", "x2"], "on": "2025-07-01"})
@@ -143,8 +160,13 @@ async def test_an_agencys_life(office: Office) -> None:
     assert [one["code"] for one in (await office.get("agencies"))["items"]] == ["snv", "stc", "x1", "x2"]
     before = (await office.get("agencies?on=2025-06-30"))["items"]
     assert [one["name"] for one in before if one["code"] == "h1"] == ["Huyện Mới"]
-    assert sum(one["code"] == "h1" for one in (await office.get("agencies?all=true"))["items"]) == 2
-    closed = await office.change("agencies/x2/close", {"on": "2026-01-01"})
+    assert sum(one["code"] == "h1" for one in (await office.get("agencies?all=true"))["items"]) == 3
+    await office.change("agencies/x1", {"parent": "x2"}, "PATCH")
+    refused = await office.ask("POST", "agencies/x2/close", {"on": "2026-01-01"}, If_Match="*")
+    check_problem(refused, 409)
+    assert refused.json()["type"] == "urn:mailgov:problem:needs-reason"
+    closed = await office.change("agencies/x2/close", {"on": "2026-01-01", "reason": "giải thể"})
+    assert closed["below"] == ["x1"]
     assert closed["agency"]["spans"][0]["valid_until"] == "2026-01-01"
 
 
@@ -291,6 +313,7 @@ REQUESTS: list[tuple[Act, str, str, object]] = [
     (Act.AGENCY_READ, "GET", "agencies/snv", None),
     (Act.AGENCY_ADD, "POST", "agencies", {"code": "x", "name": "X"}),
     (Act.AGENCY_RENAME, "POST", "agencies/snv/rename", {"name": "X"}),
+    (Act.AGENCY_CHANGE, "PATCH", "agencies/snv", {"level": "commune"}),
     (Act.AGENCY_CLOSE, "POST", "agencies/snv/close", {}),
     (Act.AGENCY_MERGE, "POST", "agencies/snv/merge", {"into": ["stc"]}),
     (Act.ADDRESS_REGISTER, "POST", "agencies/snv/registered/add", {"address": "x@example.org"}),

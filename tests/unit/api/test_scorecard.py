@@ -58,10 +58,10 @@ async def test_each_target_stands_beside_its_line(filled: Api) -> None:
     page = await filled.ask.get("/?period=2026-11-20..2026-11-20")
     assert page.status_code == 200, page.text
     told = plain(page)
-    row = re.search(r"pt.officials-using-mail .*?Toàn tỉnh (\S+) (\S+) (\S+) 80 (\S+)", told)
+    row = re.search(r"Chỉ thị 16/2009/CT-UBND.*?Toàn tỉnh (\S+) (\S+) (\S+) 80 (\S+)", told)
     assert row is not None
     assert row.groups()[:2] == ("2", "8")
-    gauge = re.search(r'aria-label="Toàn tỉnh: đạt (\S+) %, mức đặt ra 80 %"', page.text)
+    gauge = re.search(r'aria-label="Toàn tỉnh: (\S+) %, mức đặt ra 80 %"', page.text)
     assert gauge is not None
     assert gauge[1] == row[3]
     assert '<rect class="mark" x="79.6"' in page.text
@@ -115,3 +115,19 @@ async def test_it_begins_with_the_last_period_that_was_observed(api: Api) -> Non
         await sign_in(api)
         page = await api.ask.get("/")
     assert "– Quý III" in plain(page) or "– Tháng 12/2026" in plain(page)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("period=2026-13", "“2026-13” không phải là một kỳ"),
+        ("calendar=x", "không có cách tính kỳ “x”"),
+        ("agency=khongco", "không có cơ quan “khongco”"),
+    ],
+)
+async def test_what_cannot_be_shown_is_said_in_the_pages_language(api: Api, query: str, says: str) -> None:
+    await seated(api, Role.OPERATOR)
+    vi, en = await api.ask.get(f"/?{query}"), await api.ask.get(f"/?{query}&lang=en")
+    assert 400 <= vi.status_code < 500
+    assert says in plain(vi)
+    assert "không có" not in plain(en)

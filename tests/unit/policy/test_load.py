@@ -246,7 +246,7 @@ def test_numbers_come_from_settings() -> None:
     files = shipped_files()
     bare = load(files)
     assert any("set province.directive_numbers.cao-bang" in line for line in bare.warnings)
-    assert bare.directives["cao-bang"].citation == "Chỉ thị văn bản điện tử tỉnh Cao Bằng (chưa nhập số)"
+    assert bare.directives["cao-bang"].citation == "Chỉ thị văn bản điện tử tỉnh Cao Bằng"
     numbered = load(files, directive_numbers={"cao-bang": "10/CT-UBND"})
     assert numbered.warnings == ()
     assert numbered.directives["cao-bang"].citation == "Chỉ thị 10/CT-UBND"

@@ -105,6 +105,7 @@ class Quarter:
                 await self.chance.choice(STORIES)(self, day)
             day += timedelta(days=1)
         await self.habits()
+        await self.resent()
         await self.corrected()
         await self.last_days()
         await self.register()
@@ -177,6 +178,17 @@ class Quarter:
                 await self.world.send(one, "Trao đổi công việc", to, day, fields=automatic)
                 if not automatic:
                     self.wrote(one, day, to)
+
+    async def resent(self) -> None:
+        """Documents that go out once more weeks later, to some for the first time."""
+        day = date(2026, 12, 21)
+        known = [
+            doc
+            for doc in self.truth.docs
+            if doc.symbol and doc.first < date(2026, 12, 1) and doc.issuer in self.issuers(day)
+        ]
+        for doc in self.chance.sample(known, 8):
+            await self.carry(doc, self.subject(doc), day, self.mailboxes(day, 3, without=doc.issuer))
 
     async def corrected(self) -> None:
         """What the rules take for something else, and clerks put right."""

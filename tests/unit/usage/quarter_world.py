@@ -114,6 +114,9 @@ class Mail:
     arrived: date
 
 
+HOUR_MS = 3_600_000
+
+
 @dataclass
 class World:
     """The relay with a calendar. `events` grow as mail goes through it."""
@@ -165,7 +168,7 @@ class World:
                 OutcomeEvent(
                     incoming.queue_id,
                     position,
-                    at_ms(arrived, 18),
+                    at_ms(arrived, 0) + (self.clock[0] - at_ms(day, 0)),
                     "delivered",
                     account=one.address,
                     agency=one.agency_on(day),
@@ -174,7 +177,9 @@ class World:
         return Mail(incoming.queue_id, day, tuple(to), arrived)
 
     def _turn_to(self, day: date) -> None:
-        self.clock[0] = at_ms(day, 8) + self.chance.randrange(9 * 3_600_000)
+        # At work, or in the first or the last moment of the province's day.
+        moments = [8 * HOUR_MS + self.chance.randrange(9 * HOUR_MS)] * 8 + [0, 24 * HOUR_MS - 1]
+        self.clock[0] = at_ms(day, 0) + self.chance.choice(moments)
         if day != self._day:
             self._day = day
             self.node.directory.confirm(directory([_entry(one, day) for one in self.people]))

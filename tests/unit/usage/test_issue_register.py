@@ -46,24 +46,19 @@ def test_a_secret_document_accounts_for_a_number_that_no_line_may_name() -> None
     assert missing_numbers([*lines, line(None, kind="TB", exempt="secret")], OCTOBER).count == 1
 
 
-@pytest.mark.parametrize(
-    ("key", "day", "sent"),
-    [
-        ("2026:950/GM-UBND", "2026-12-31", True),
-        ("2026:950/GM-UBND", "2026-01-02", True),
-        ("2027:950/GM-UBND", "2027-01-31", True),
-        ("2027:950/GM-UBND", "2027-02-01", False),
-        ("2025:950/GM-UBND", "2025-12-31", False),
-    ],
-)
-def test_an_entry_is_sent_in_its_year_or_soon_after(key: str, day: str, sent: bool) -> None:
+def test_an_entry_is_known_by_its_symbol_in_its_own_year_alone() -> None:
+    """Numbers begin anew each year: next January's 950/GM-UBND may be another document."""
     (entry,) = entries([line("950/GM-UBND", "2026-12-31")])
-    assert entry.sent({key: date.fromisoformat(day)}.get) is sent
+    assert entry.key == "2026:950/GM-UBND"
+    assert entry.may_be("2027:950/GM-UBND")
+    assert not entry.may_be("2026:951/GM-UBND")
+    assert not entry.may_be(None)
 
 
-def test_a_line_without_a_symbol_is_never_sent_by_it() -> None:
+def test_a_line_without_a_symbol_is_known_by_its_link_alone() -> None:
     (entry,) = entries([line(None)])
-    assert entry.sent({"": OCTOBER}.get) is False
+    assert entry.key is None
+    assert entry.may_be("2026:950/GM-UBND")
 
 
 def test_gaps_in_a_series() -> None:

@@ -89,6 +89,17 @@ async def test_nothing_on_free_services_is_a_zero(province: Database) -> None:
     assert (figure(found), found.gap) == ((0, None, None), 0)
 
 
+async def test_what_the_service_is_to_count_is_not_declared_meanwhile(province: Database) -> None:
+    content = {"numerator": 5, "denominator": 6}
+    await declare(province, "indicator", "snv", "2026-12", content, subject="service.steady")
+    report = await report_of(province, "2026-12")
+    assert figure(row(report, "service.steady", None)) == (None, None, None)
+    assert report.indicators is not None
+    assert not [
+        one for one in report.indicators.rows if (one.indicator, one.agency) == ("service.steady", "snv")
+    ]
+
+
 async def test_own_sector_mail_and_dated_exemptions_are_left_out(province: Database) -> None:
     report = await report_of(province, "2026-12")
     thue = row(report, CB, "thue")
@@ -138,6 +149,28 @@ async def test_a_declared_figure_of_another_period_is_none(province: Database) -
     assert codes(row(report, "pt.lan", None)) == ["no-figure"]
     assert report.indicators is not None
     assert not [one for one in report.indicators.rows if (one.indicator, one.agency) == ("pt.lan", "snv")]
+
+
+async def test_what_each_agency_is_to_have_is_no_sum_of_the_province(province: Database) -> None:
+    """Sixteen officers in one department are not one in each (PT mục 2)."""
+    for agency, officers in (("snv", 16), ("stc", 0), ("thue", 1)):
+        await declare(province, "indicator", agency, "2026-12", {"count": officers}, subject="pt.it-officers")
+    report = await report_of(province, "2026-12")
+    whole = row(report, "pt.it-officers", None)
+    assert (figure(whole), whole.target_percent, whole.target_count) == ((2, 3, 66.66), 100, None)
+    assert (whole.gap, whole.met, whole.kind) == (1, None, "duty")
+    assert dict(whole.declared) == {"agencies_that_have_it": 2, "agencies": 3, "count": 17}
+    stc, snv = row(report, "pt.it-officers", "stc"), row(report, "pt.it-officers", "snv")
+    assert (stc.numerator, stc.target_count, stc.gap) == (0, 1, 1)
+    assert (snv.numerator, snv.target_count, snv.gap) == (16, 1, 0)
+
+
+async def test_who_is_not_covered_makes_no_figure_of_the_province(province: Database) -> None:
+    """Districts ended in 2025: a department's own number says nothing of them."""
+    await declare(province, "indicator", "snv", "2026-12", {"count": 5}, subject="bd.one-stop-districts")
+    whole = row(await report_of(province, "2026-12"), "bd.one-stop-districts", None)
+    assert (figure(whole), whole.met, whole.gap) == ((None, None, None), None, None)
+    assert codes(whole)[0] == "nobody-covered"
 
 
 @pytest.mark.parametrize(("count", "met", "gap"), [(10, False, 1), (11, True, 0), (0, False, 11)])

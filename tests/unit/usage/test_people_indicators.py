@@ -304,6 +304,6 @@ async def test_agencies_with_an_account_over_agencies(quarter: Database) -> None
 async def test_before_there_were_accounts_none_is_counted(quarter: Database) -> None:
     async with quarter.write() as session:
         await session.execute(update(Account).values(created_ms=at_ms("2026-12-31", 24)))
-    for name in (BN, BN_AGENCIES):
+    for name in (BN, BN_AGENCIES, "cb.official-mailboxes"):
         found = row(await report_of(quarter, "2026-Q4"), name, None)
         assert (found.numerator, found.percent, codes(found)[0]) == (None, None, "before-the-service")
