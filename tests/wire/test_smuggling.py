@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mailgov.relay.client import Connection, Content, Envelope, Hop
+from mailgov.relay.client import Connection, Envelope
+from mailgov.relay.content import Content
+from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
 from tests.support.relay_node import AN, BINH
 from tests.support.sink import Sink
