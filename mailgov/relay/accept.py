@@ -93,6 +93,6 @@ async def _change(node: Node, incoming: Incoming, prepared: Prepared) -> Change:
 def _note_writers(node: Node, prepared: Prepared) -> None:
     """Who wrote to us may be answered: known here at once, everywhere by the ledger."""
     event = prepared.event
-    writer = correspondent(event.reverse_path, event.author)
+    writer = correspondent(event.reverse_path, event.author, spf=event.spf, dmarc=event.dmarc)
     if writer is not None:
         node.executor.submit(node.guard.merge, [(writer, event.at_ms)])

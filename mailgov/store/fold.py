@@ -143,7 +143,7 @@ class Fold:
         """Whoever wrote to us from outside has written: answering them is no cold mail."""
         if event.source != "mx" or event.verdict != "accepted":
             return
-        writer = correspondent(event.reverse_path, event.author)
+        writer = correspondent(event.reverse_path, event.author, spf=event.spf, dmarc=event.dmarc)
         if writer is not None:
             self.correspondents[writer] = max(self.correspondents.get(writer, 0), event.at_ms)
 
