@@ -38,6 +38,13 @@ def mail_dkim(data: bytes, dns_server: DnsServer) -> list[Verdict]:
     return [Verdict(*line.split("\t", 3)) for line in done.stdout.decode().splitlines()]
 
 
+def mail_dkim_arc(data: bytes, dns_server: DnsServer) -> str:
+    """Mail::DKIM's verdict on the ARC chain: pass, fail or none."""
+    argv = [program("perl"), str(_SCRIPT), dns_server.host, str(dns_server.port), "arc"]
+    done = subprocess.run(argv, check=True, capture_output=True, input=data, timeout=60)
+    return done.stdout.decode().partition("\t")[0]
+
+
 def opendkim(data: bytes, keys: Mapping[str, str], folder: Path) -> list[Verdict]:
     """OpenDKIM's verdict on each signature, as it would write it into Authentication-Results.
 
