@@ -80,6 +80,8 @@ class CertificateWatch:
     def reload(self) -> None:
         """Put what is on disk into use for new sessions; what cannot be used leaves the old one."""
         self._seen = self._stamp()
+        if not self._contexts:
+            return
         try:
             for context in self._contexts:
                 reload_certificate(context, self._tls)

@@ -90,6 +90,8 @@ class DataSink:
         self.refusal: Reply | None = None
         """Set as soon as the message is not to be kept."""
         self._refused_at: float | None = None
+        self.deciding = False
+        """True once all of it came: what still takes time is ours."""
 
     @property
     def patience_octets(self) -> int:
@@ -144,6 +146,7 @@ class DataSink:
 
     async def end(self) -> Reply:
         """The reply to the end of data. 250 only when the message is on disk."""
+        self.deciding = True
         try:
             if self.refusal is None:
                 await self._end_lines()

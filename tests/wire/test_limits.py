@@ -6,10 +6,12 @@ import asyncio
 import secrets
 import socket
 import tracemalloc
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
+from mailgov.mail.reply import Reply
+from mailgov.relay import accept
 from mailgov.settings import SmtpSettings
 from tests.support.messages import plain
 from tests.support.relay_node import AN
@@ -291,6 +293,27 @@ async def test_a_message_may_wait_less_than_a_command(open_world: OpenWorld) -> 
         await wire.send(line)
     assert (await wire.reply()).code == 250
     assert (await wire.reply()).short == "421 4.4.2", "a command's time counts again"
+
+
+@pytest.mark.parametrize("by", ["data", "bdat"])
+async def test_our_own_slowness_is_not_the_clients_silence(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Told 421 it would send the message again, although it was taken (RFC 5321 4.5.3.2.6, 6.1)."""
+    take_in = accept.take_in
+
+    async def slowly(*given: Any) -> Reply:
+        await asyncio.sleep(0.5)
+        return await take_in(*given)
+
+    monkeypatch.setattr(accept, "take_in", slowly)
+    world = await open_world(smtp={"idle_timeout_s": 0.2, "data_timeout_s": 0.2})
+    wire = await world.outside()
+    await wire.envelope(STRANGER, AN)
+    said = await (wire.data(MESSAGE) if by == "data" else wire.bdat(MESSAGE, last=True))
+    assert said.short == "250 2.0.0"
+    assert (await wire.reply()).short == "421 4.4.2", "then it is the client's turn again"
+    assert len(world.offered) == 1
 
 
 async def test_a_silent_client_is_told_and_let_go(open_world: OpenWorld) -> None:

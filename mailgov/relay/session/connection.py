@@ -101,6 +101,10 @@ class Connection(Replies):
         """The client has been silent for too long; one that does not even read is cut off."""
         if self.transport is None:
             return
+        if self._receiving is not None and self._receiving.deciding and not self._over:
+            # Told 421 now, the client would send again what is about to be taken.
+            self._reset_timeout()
+            return
         transport = cast(asyncio.WriteTransport, self.transport)
         if self._over or transport.get_write_buffer_size():
             transport.abort()

@@ -32,14 +32,15 @@ class Content(Envelope):
         self._in_data, self._transaction = True, None
         try:
             await self._send(b"354 End data with <CR><LF>.<CR><LF>\r\n")
-            work = receive(self._reader, DataSink(self._node, transaction.incoming), self._heard)
+            self._receiving = DataSink(self._node, transaction.incoming)
+            work = receive(self._reader, self._receiving, self._heard)
             # A client that leaves after the end of data does not take its message along.
             received = await asyncio.shield(self._node.keep(work))
             if received.reply is not None:
                 self._junk = 0 if received.reply.positive else self._junk
                 await self._reply(received.reply)
         finally:
-            self._in_data = False
+            self._in_data, self._receiving = False, None
         self._awaits_command()
         if not received.ended:
             if received.reply is not None:  # the refusal is for the message, this one for the session
@@ -79,6 +80,7 @@ class Content(Envelope):
 
         if not await read_chunk(self._reader, chunk.octets, take):
             self._end()
+        self._awaits_command()
 
     async def _chunk(self, sink: DataSink, chunk: Chunk) -> None:
         """A chunk of a message that is open; the last one ends it."""
@@ -86,20 +88,20 @@ class Content(Envelope):
         if chunk.octets > sink.patience_octets:
             await self._reply(sink.refusal or TOO_BIG)
             await self._last_word(TOO_MUCH_DATA, "stopped_data")
-        self._in_data = True
+        self._in_data, self._receiving = True, sink
         work = self._node.keep(self._take_chunk(sink, chunk))
         try:
             # As with DATA: who leaves after the last chunk does not take the message along.
             whole, reply = await asyncio.shield(work)
         finally:
-            self._in_data = False
+            self._in_data, self._receiving = False, None
             if self.transport is None and work.done():
                 self._drop_message()
         self._awaits_command()
         if chunk.last:
             self._sink = self._transaction = None
             self._junk = 0 if reply.positive else self._junk
-        if told and whole and not chunk.last:
+        if told and whole:
             await self._send(reply.line().encode() + b"\r\n")  # counted when it was said first
         else:
             await self._reply(reply)

@@ -74,6 +74,8 @@ class Replies(SMTP):
         self._transaction: Transaction | None = None
         self._sink: DataSink | None = None
         """A message that comes by BDAT and has not ended."""
+        self._receiving: DataSink | None = None
+        """The message whose bytes or whose end are being taken in at this moment."""
         self._swallowed = 0
         """Octets of chunks that nobody waited for."""
         self._messages = 0
