@@ -33,7 +33,7 @@ def invalid(detail: str) -> AdminError:
 
 def conflict(detail: str) -> AdminError:
     """The directory as it stands does not allow it."""
-    return AdminError("conflict", "Conflict with the directory", detail, 409)
+    return AdminError("conflict", "Conflict with what there is", detail, 409)
 
 
 def forbidden(detail: str) -> AdminError:

@@ -12,7 +12,7 @@ from mailgov.api.declared.classes import EXAMPLES as CLASS_EXAMPLES
 from mailgov.api.declared.examples import EXAMPLES as DECLARED_EXAMPLES
 from mailgov.api.deps import each_once
 from mailgov.api.directory.examples import EXAMPLES as DIRECTORY_EXAMPLES
-from mailgov.api.examples import EXAMPLES
+from mailgov.api.examples import EXAMPLES, PARAMETERS
 from mailgov.api.limits import Guard
 from mailgov.api.routes import DECLARED, DIRECTORY, docs, health, me, messages, queue, session, usage
 from mailgov.api.schemas import ProblemBody
@@ -53,6 +53,20 @@ def create_app(services: ApiServices) -> FastAPI:
     return app
 
 
+def _show_parameters(description: dict[str, Any]) -> None:
+    """Give each parameter that has no example of its own the one that its name has everywhere."""
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                schema = parameter.get("schema", {})
+                if (
+                    parameter["name"] in PARAMETERS
+                    and "examples" not in schema
+                    and "example" not in parameter
+                ):
+                    parameter["example"] = PARAMETERS[parameter["name"]]
+
+
 def _describe(app: FastAPI) -> None:
     """Add to the description what FastAPI leaves out: problem documents, and examples with their nulls."""
     made = app.openapi
@@ -63,6 +77,7 @@ def _describe(app: FastAPI) -> None:
         schemas.setdefault("ProblemBody", ProblemBody.model_json_schema())
         for name, example in (EXAMPLES | DIRECTORY_EXAMPLES | DECLARED_EXAMPLES | CLASS_EXAMPLES).items():
             schemas[name]["example"] = example
+        _show_parameters(description)
         return description
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend it

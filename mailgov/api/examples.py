@@ -227,6 +227,24 @@ USAGE: dict[str, JsonValue] = {
     "note": None,
     "generated_at": "2026-12-15T08:00:00+07:00",
 }
+PARAMETERS: dict[str, JsonValue] = {
+    "if-match": '"5d41402abc4b2a76"',
+    "limit": 100,
+    "cursor": "WyI0ZjUzIiwxXQ",
+    "queue_id": "0mKq3v9QdT",
+    "number": 17,
+    "id": 17,
+    "agency": "snv",
+    "account": "annv@caobang.gov.vn",
+    "domain": "caobang.gov.vn",
+    "period": "2026-Q4",
+    "calendar": "civil",
+    "from": "2026-11-01",
+    "to": "2026-11-30",
+    "on": "2026-11-21",
+}
+"""Of parameters by name, where the route gives none of its own."""
+
 EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "CommandBody": COMMAND,
     "Me": ME,
@@ -236,6 +254,16 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "QueueAct": {"position": 0, "reason": "sai người nhận"},
     "QueuePage": {"items": [WAITING], "next": None},
     "SessionBody": SESSION,
+    "SignInAsked": {"address": "annv@caobang.gov.vn", "password": "một câu dài, dễ nhớ, của riêng tôi"},
+    "PasswordAsked": {
+        "current_password": "zegc-0kv6-t3w5-5gd8-wbzd",
+        "new_password": "một câu dài, dễ nhớ, của riêng tôi",
+    },
+    "ResetAsked": {
+        "address": "annv@caobang.gov.vn",
+        "recovery_code": "k3wq-7mzn-0x4v-h8tp-2c6d",
+        "new_password": "một câu dài, dễ nhớ, của riêng tôi",
+    },
     "TargetsBody": TARGETS,
     "UsageBody": USAGE,
 }

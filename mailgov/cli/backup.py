@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,6 +89,7 @@ def restore(
         except archive.ArchiveError as error:
             raise common.Refused(str(error)) from error
         draft = path.with_name(f".{path.name}.draft")
+        folders = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
         files.replace(draft, text.encode(), SETTINGS_FILE_MODE)
         settings = None
         try:
@@ -107,9 +109,12 @@ def restore(
             if settings is not None and not (isinstance(error, AdminError) and error.code == "conflict"):
                 for made in fresh:
                     shutil.rmtree(made, ignore_errors=True)
-            raise
-        finally:
             draft.unlink(missing_ok=True)
+            for folder in folders:
+                with suppress(OSError):  # somebody else's files are in it by now
+                    folder.rmdir()
+            raise
+        draft.unlink(missing_ok=True)
     _report(path, done, settings.province.timezone, as_json=as_json)
 
 

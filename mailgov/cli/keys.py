@@ -84,6 +84,8 @@ def dns_print(
     for record in found:
         common.say(f"; {record.why}")
         common.say(record.line())
+    if not any(record.type == "CNAME" for record in found):
+        common.say("; [http] public_url has no name that mail programs could ask for their settings under")
     for record in pending:
         common.say(f"; {record.why}: it signs nothing yet, so nobody looks for it")
         common.say(f"; {record.line()}")
@@ -92,14 +94,23 @@ def dns_print(
 async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> tuple[list[Record], list[Record]]:
     """The records to publish, and those of keys that do not sign yet."""
     from mailgov.admin import domains
-    from mailgov.ops.dns import pending_records, records
+    from mailgov.ops.dns import client_records, pages_host, pending_records, records
 
+    settings = ctx.settings
+    imaps, submissions = settings.imap.imaps, settings.smtp.submissions
     names = [domain] if domain else [one.name for one in await domains.list_domains(ctx, actor)]
     found: list[Record] = []
     pending: list[Record] = []
     for name in names:
         detail = await domains.show_domain(ctx, actor, name)
-        found += records(detail.domain.name, ctx.settings.hostname, detail.keys)
+        found += records(detail.domain.name, settings.hostname, detail.keys)
+        found += client_records(
+            detail.domain.name,
+            settings.hostname,
+            pages_host(settings.http.public_url),
+            imaps=None if imaps is None else imaps.port,
+            submissions=None if submissions is None else submissions.port,
+        )
         pending += pending_records(detail.keys)
     return found, pending
 

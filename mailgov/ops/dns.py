@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from mailgov.store.dkim_keys import DkimKeyView
 
@@ -42,6 +43,40 @@ def records(domain: str, hostname: str, keys: Sequence[DkimKeyView]) -> list[Rec
         )
     )
     return found
+
+
+def client_records(
+    domain: str, hostname: str, pages: str | None, *, imaps: int | None, submissions: int | None
+) -> list[Record]:
+    """What mail programs find the service by; `pages` is the name that the pages are reached under.
+
+    The ports are those that strangers reach; None leaves the service out.
+    """
+    found = []
+    if pages is not None:
+        told = "where mail programs ask for their settings"
+        found += [
+            Record(f"{name}.{domain}", "CNAME", f"{pages}.", told) for name in ("autoconfig", "autodiscover")
+        ]
+        found.append(_service("_autodiscover", domain, 443, pages, "the same, for Outlook"))
+    if imaps is not None:
+        found.append(_service("_imaps", domain, imaps, hostname, "reading mail (RFC 6186, 8314)"))
+    if submissions is not None:
+        found.append(_service("_submissions", domain, submissions, hostname, "sending mail (RFC 8314 5.1)"))
+    return found
+
+
+def pages_host(public_url: str) -> str | None:
+    """The name in the address that people reach the pages at; None for an IP address or this machine."""
+    host = urlsplit(public_url).hostname or ""
+    name = host.rstrip(".")
+    if "." not in name or ":" in name or name.replace(".", "").isdigit():
+        return None
+    return name
+
+
+def _service(service: str, domain: str, port: int, host: str, why: str) -> Record:
+    return Record(f"{service}._tcp.{domain}", "SRV", f"0 1 {port} {host}.", why)
 
 
 def pending_records(keys: Sequence[DkimKeyView]) -> list[Record]:

@@ -19,7 +19,7 @@ import pytest
 from tests.e2e.test_survival import arrived, send, wait_arrived
 from tests.support.mailgov_service import Service
 from tests.support.postgres import running_postgres
-from tests.support.processes import wait_until
+from tests.support.processes import free_port, wait_until
 from tests.support.programs import needs
 from tests.support.province import AN, PASSWORD, Province, queue_id_of, running_province
 
@@ -265,6 +265,16 @@ def test_nothing_that_is_there_is_overwritten(small: tuple[Service, Path], tmp_p
     assert "is not empty" in service.cli(*words, as_json=False).expect(1).stderr
     assert service.cli("account", "list").expect().data, "and the old one is as it was"
     assert not beside.exists()
+
+
+def test_a_restore_that_fails_takes_away_what_it_made(small: tuple[Service, Path], tmp_path: Path) -> None:
+    """An address that no database answers at: neither settings, data nor their folder stay."""
+    service, backup = small
+    config = tmp_path / "new" / "deeper" / "mailgov.toml"
+    nobody = f"postgresql://x:y@127.0.0.1:{free_port()}/z"
+    words = ["restore", str(backup), "--config", str(config), "--database", nobody]
+    service.cli(*words, as_json=False).expect(1)
+    assert not (tmp_path / "new").exists()
 
 
 def test_damage_in_the_data_in_use_is_found(tmp_path: Path) -> None:

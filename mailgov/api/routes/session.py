@@ -44,8 +44,8 @@ class SignInAsked(Asked):
 class SeatChosen(Asked):
     """One of the caller's `seats`."""
 
-    role: str = Field(max_length=40)
-    agency: str | None = Field(None, max_length=40)
+    role: str = Field(max_length=40, examples=["clerk"])
+    agency: str | None = Field(None, max_length=40, examples=["snv"])
 
 
 class PasswordAsked(Asked):

@@ -239,6 +239,7 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
     helpers = {
         "account_of",
         "agency_of",
+        "declarer_of",
         "place",
         "policy_files",
         "observed",  # reads: USAGE_READ

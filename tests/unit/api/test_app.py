@@ -408,3 +408,20 @@ async def test_the_guide_names_every_path_parameter_and_problem(filled: Api) -> 
     for line in metrics.splitlines():
         if line.startswith("# TYPE"):
             assert f"`{line.split()[2]}`" in guide
+
+
+async def test_bodies_and_parameters_have_examples(filled: Api) -> None:
+    """What a caller writes is shown as it could be sent."""
+    description = (await filled.get("/openapi.json")).json()
+    schemas = description["components"]["schemas"]
+    for name in ("SignInAsked", "PasswordAsked", "ResetAsked", "NewAgency", "NewAccountAsked"):
+        assert schemas[name]["example"], name
+    asked = [
+        one
+        for operations in description["paths"].values()
+        for operation in operations.values()
+        for one in operation.get("parameters", ())
+        if one["name"] in ("if-match", "cursor", "period", "agency", "queue_id", "address", "code")
+    ]
+    assert len(asked) > 50
+    assert all("example" in one or "examples" in one["schema"] for one in asked)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import dns.rdataclass
 import dns.rdatatype
 import dns.zone
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailgov.ops.dkim_files import generate, public_text
-from mailgov.ops.dns import pending_records, records, text_value
+from mailgov.ops.dns import client_records, pages_host, pending_records, records, text_value
 from mailgov.store.dkim_keys import DkimKeyView
 
 DOMAIN = "caobang.gov.vn"
@@ -37,6 +38,33 @@ def test_a_name_server_reads_what_we_print() -> None:
     assert pending.name == f"e1._domainkey.{DOMAIN}"
     assert pending.value == f'"v=DKIM1; k=ed25519; p={keys[1].public_key}"'
     assert text("_dmarc").startswith(b"v=DMARC1; p=")
+
+
+def test_mail_programs_find_the_service_by_its_names() -> None:
+    pages = pages_host("https://thu.caobang.gov.vn/")
+    lines = [
+        one.line() for one in client_records(DOMAIN, f"mail.{DOMAIN}", pages, imaps=993, submissions=465)
+    ]
+    soa = f"{DOMAIN}. 3600 IN SOA ns.{DOMAIN}. root.{DOMAIN}. 1 1 1 1 1\n{DOMAIN}. 3600 IN NS ns.example.\n"
+    zone = dns.zone.from_text(soa + "\n".join(lines), origin=DOMAIN, check_origin=True)
+    for name in ("autoconfig", "autodiscover"):
+        (alias,) = zone.find_rdataset(name, dns.rdatatype.CNAME)
+        assert str(alias.target) == "thu"
+    for name, port, host in (
+        ("_imaps._tcp", 993, "mail"),
+        ("_submissions._tcp", 465, "mail"),
+        ("_autodiscover._tcp", 443, "thu"),
+    ):
+        (service,) = zone.find_rdataset(name, dns.rdatatype.SRV)
+        assert (service.port, str(service.target)) == (port, host)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8025", "http://localhost", "https://[::1]:443/", "http://10.0.0.1"]
+)
+def test_what_is_no_name_to_ask_under(url: str) -> None:
+    assert pages_host(url) is None
+    assert client_records(DOMAIN, f"mail.{DOMAIN}", None, imaps=None, submissions=None) == []
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=700))
