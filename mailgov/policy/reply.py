@@ -23,12 +23,13 @@ def without_marks(text: str) -> str:
     return "".join(c for c in bare if not unicodedata.combining(c)).encode("ascii", "replace").decode("ascii")
 
 
-def render_reply(decision: Decision, *, utf8: bool, public_url: str) -> Reply:
+def render_reply(decision: Decision, *, utf8: bool, public_url: str, kept: bool = True) -> Reply:
     """A rejection as `<text> <public_url>/why/<id> [rule …; <document> <article>; decision <id>]`.
 
     `utf8` says that the client asked for SMTPUTF8; others get Vietnamese without marks. The whole
     line keeps within 512 octets: the text is cut first, then the link goes, the bracket stays.
-    `public_url` "" leaves the link out: for a decision that is not kept, there is nothing to show.
+    Of a decision that is not `kept` nothing could be shown later: it has no id, and the link leads to
+    what the rule says of everyone, `/why/rule/<rule>`. `public_url` "" leaves the link out.
     A status of class 4 makes it 451: the client tries again. Raises ValueError for a decision that
     rejects nothing.
     """
@@ -38,8 +39,9 @@ def render_reply(decision: Decision, *, utf8: bool, public_url: str) -> Reply:
     code = 451 if status.startswith("4") else 550
     shown = _one_line if utf8 else _one_ascii_line
     source = f"{decision.citation} {decision.article}"
-    bracket = shown(f"[rule {decision.rule}; {source}; decision {decision.id}]")
-    link = _one_ascii_line(f"{public_url.rstrip('/')}/why/{decision.id}")
+    bracket = shown(f"[rule {decision.rule}; {source}{f'; decision {decision.id}' if kept else ''}]")
+    page = decision.id if kept else f"rule/{decision.rule}"
+    link = _one_ascii_line(f"{public_url.rstrip('/')}/why/{page}")
     room = REPLY_OCTETS - len(f"{code} {status} \r\n") - _octets(bracket) - 1
     if public_url and _octets(link) + 1 <= room:
         bracket = f"{link} {bracket}"

@@ -125,10 +125,11 @@ async def reject_message(
     A stranger's mail leaves no record but a counter, or an attack would fill the disk; of strangers'
     mail stopped for secrecy or for what it carries so many a minute are recorded, and the rest counted.
     """
+    public_url = node.settings.http.public_url
     if incoming.source == "mx" and not _worth_a_record(node, decision):
         now_ms, address = node.clock.now_ms(), incoming.trace.client_address
         node.counters.refuse(now_ms, "mx", address, f"policy_{decision.rule}")
-        return render_reply(decision, utf8=incoming.smtputf8, public_url="")
+        return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url, kept=False)
     if event is None:
         event = rejection(node, incoming, decision)
     try:
@@ -138,7 +139,7 @@ async def reject_message(
         return INTERNAL_ERROR
     node.counters.add("rejected")
     log.info("rejected", queue_id=incoming.queue_id, rule=decision.rule, decision=decision.id)
-    return render_reply(decision, utf8=incoming.smtputf8, public_url=node.settings.http.public_url)
+    return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url)
 
 
 def _worth_a_record(node: Node, decision: Decision) -> bool:

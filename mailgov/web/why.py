@@ -14,6 +14,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
+from mailgov.policy.directives import is_key
 from mailgov.policy.engine import Policy
 from mailgov.policy.rules import Rule
 from mailgov.store import traffic
@@ -43,7 +44,8 @@ class Explanation:
     steps: tuple[str, ...]
     reading: str | None
     rule: str
-    decision: str
+    decision: str | None
+    """None on the page of a rule, which tells of no message."""
     standing: str
     """Of the explanation: same, changed (the policy is another one since), gone, or unloaded."""
 
@@ -69,7 +71,34 @@ def why_router(services: PageServices) -> APIRouter:
             return render(request, "why_unknown.html", status=404)
         return render(request, "why.html", told=explained(found, services.policy()))
 
+    @router.get("/why/rule/{rule_id}", response_class=HTMLResponse)
+    async def why_by_rule(request: Request, rule_id: str) -> HTMLResponse:
+        policy = services.policy()
+        rule = None if policy is None or not is_key(rule_id) else policy.rule(rule_id)
+        if policy is None or rule is None:
+            return render(request, "why_unknown.html", status=404)
+        return render(request, "why.html", told=(_of_rule("vi", rule, policy), _of_rule("en", rule, policy)))
+
     return router
+
+
+def _of_rule(lang: Language, rule: Rule, policy: Policy) -> Explanation:
+    """What the rule says to whomever it refuses: nothing is kept of strangers' mail that is refused."""
+    texts = _texts(rule, lang)
+    return Explanation(
+        lang=lang,
+        outcome="refused" if rule.action == "reject" else "passed",
+        whole=True,
+        why=texts.text,
+        document=_cited(rule.document, policy, lang),
+        article=rule.article,
+        asks=texts.asks,
+        steps=texts.steps,
+        reading=texts.reading,
+        rule=rule.id,
+        decision=None,
+        standing="same",
+    )
 
 
 def explained(found: DecisionView, policy: Policy | None) -> tuple[Explanation, Explanation]:
@@ -86,7 +115,7 @@ def _in(lang: Language, found: DecisionView, policy: Policy | None) -> Explanati
         outcome=outcome,
         whole=found.position is None and found.stage != "rcpt",
         why=texts and texts.text,
-        document=_document(found, policy, lang),
+        document=_cited(found.document, policy, lang),
         article=found.article or "–",
         asks=texts and texts.asks,
         # What to do is about a message that did not go; a rule that is only watched stopped nothing.
@@ -124,9 +153,9 @@ def _texts(rule: Rule, lang: Language) -> _Texts:
     return _Texts(rule.text_en, rule.asks_en, rule.next_en, rule.reading_en)
 
 
-def _document(found: DecisionView, policy: Policy | None, lang: Language) -> str:
-    directive = None if policy is None else policy.directives.get(found.document or "")
+def _cited(document: str | None, policy: Policy | None, lang: Language) -> str:
+    directive = None if policy is None else policy.directives.get(document or "")
     if directive is None:
-        return found.document or "–"
+        return document or "–"
     title = directive.title_vi if lang == "vi" else directive.title_en
     return f"{directive.citation} ({directive.issuer}): {title}"

@@ -226,3 +226,18 @@ async def test_with_the_ledger_away_it_asks_to_come_back(api_away: httpx2.AsyncC
 async def test_it_needs_no_sign_in_and_has_no_other_method(filled: Api) -> None:
     assert (await filled.ask.get(f"/why/{DECISION}")).status_code == 200
     assert (await filled.ask.post(f"/why/{DECISION}")).status_code == 405
+
+
+@pytest.mark.parametrize("rule", ["own-address-from-outside", "cold-free-mail"])
+async def test_a_rule_has_a_page_for_those_of_whom_nothing_is_kept(filled: Api, rule: str) -> None:
+    text = inert(await filled.ask.get(f"/why/rule/{rule}")).text
+    assert rule in text
+    assert "mục" in text
+    assert "Mã quyết định" not in text
+
+
+@pytest.mark.parametrize("rule", ["no-such-rule", "..%2Frules", "%3Cscript%3E", "x" * 300])
+async def test_what_is_no_rule_has_none(filled: Api, rule: str) -> None:
+    answer = await filled.ask.get(f"/why/rule/{rule}")
+    assert answer.status_code == 404
+    assert rule not in answer.text

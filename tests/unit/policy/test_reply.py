@@ -31,6 +31,14 @@ def test_the_line_names_rule_article_and_decision() -> None:
     )
 
 
+def test_of_what_is_not_kept_the_page_of_the_rule_is_named() -> None:
+    reply = render_reply(REJECTED, utf8=True, public_url="https://thu.example/", kept=False)
+    assert reply.line() == (
+        "550 5.7.1 Địa chỉ này không nhận thư. Xin gửi “nơi khác”… https://thu.example/why/rule/cold-free-mail"
+        " [rule cold-free-mail; Chỉ thị 10/CT-UBND mục 1b]"
+    )
+
+
 def test_without_smtputf8_it_is_vietnamese_without_marks() -> None:
     reply = render_reply(REJECTED, utf8=False, public_url="https://thu.example")
     assert reply.line() == (
