@@ -8,6 +8,7 @@ import ssl
 import pytest
 
 from tests.support.relay_node import AN, PASSWORD
+from tests.wire.client import eventually
 from tests.wire.conftest import World
 
 
@@ -122,3 +123,17 @@ async def test_a_handshake_that_comes_at_once_is_not_lost(
     await wire.ehlo()
     await wire.starttls(world.client_tls)
     assert await wire.alive()
+
+
+async def test_the_end_of_a_session_is_no_trouble(world: World) -> None:
+    troubles: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
+    wire = await world.connect("submission")
+    await wire.ehlo()
+    await wire.starttls(world.client_tls)
+    assert (await wire.say("QUIT")).code == 221
+    assert await wire.closed()
+    await wire.close()
+    await eventually(lambda: not world.node.connections, "the session's end")
+    await asyncio.sleep(0)
+    assert troubles == []

@@ -64,7 +64,8 @@ class Connection(Replies):
             return None
         self._talks.set()
         asyncio.StreamReaderProtocol.eof_received(self)  # aiosmtpd would cancel what is under way
-        return self._tls is None  # inside TLS no connection stays half open
+        # Inside TLS no connection stays half open. What STARTTLS put there cannot be asked once it is closed.
+        return self._original_transport is None and self._tls is None
 
     async def _handle_client(self) -> None:
         """The loop of aiosmtpd, which begins with the greeting; who talks before it does not get it."""
