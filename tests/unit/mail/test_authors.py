@@ -21,7 +21,10 @@ from mailgov.mail.authors import AUTHOR_OCTETS, addresses_shown, author_addresse
         (b"boss(x)@gov.vn <an@x.vn>", ("an@x.vn", "boss@gov.vn")),
         (b"<an@x.vn> boss@gov.vn", ("an@x.vn", "boss@gov.vn")),
         (b"The boss @ gov.vn <an@x.vn>", ("an@x.vn", "boss@gov.vn")),
-        (b'"boss"@gov.vn <an@x.vn>', ("an@x.vn", '"boss"@gov.vn')),
+        (
+            b'"boss"@gov.vn <an@x.vn>',
+            ("an@x.vn", "boss@gov.vn"),
+        ),  # quoted or not, one mailbox (RFC 5321 4.1.2)
         (b"boss@gov.vn: an@x.vn;", ("boss@gov.vn", "an@x.vn")),
         (b"<@one.vn,@two.vn:an@x.vn>", ("an@x.vn",)),
         (b"an@x.vn (boss@gov.vn (nested) \\) )", ("an@x.vn",)),
