@@ -14,7 +14,18 @@ from mailgov.api.deps import each_once
 from mailgov.api.directory.examples import EXAMPLES as DIRECTORY_EXAMPLES
 from mailgov.api.examples import EXAMPLES, PARAMETERS
 from mailgov.api.limits import Guard
-from mailgov.api.routes import DECLARED, DIRECTORY, docs, health, me, messages, queue, session, usage
+from mailgov.api.routes import (
+    DECLARED,
+    DIRECTORY,
+    docs,
+    health,
+    me,
+    messages,
+    queue,
+    sender_reports,
+    session,
+    usage,
+)
 from mailgov.api.schemas import ProblemBody
 from mailgov.api.services import ApiServices
 
@@ -45,7 +56,7 @@ def create_app(services: ApiServices) -> FastAPI:
     problem.install(app)
     for router in (health.router, docs.router):
         app.include_router(router)
-    own = (messages.router, queue.router, usage.router, me.router, session.router)
+    own = (messages.router, queue.router, usage.router, sender_reports.router, me.router, session.router)
     for router in (*own, *DIRECTORY, *DECLARED):
         app.include_router(router, prefix="/api/v1")
     _describe(app)

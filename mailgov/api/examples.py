@@ -245,6 +245,27 @@ PARAMETERS: dict[str, JsonValue] = {
 }
 """Of parameters by name, where the route gives none of its own."""
 
+SENDER_REPORTS: dict[str, JsonValue] = {
+    "kind": "dmarc",
+    "first": "2026-11-01",
+    "last": "2026-11-30",
+    "lines": [
+        {
+            "day": "2026-11-20",
+            "reporter": "Example Mail",
+            "domain": "caobang.gov.vn",
+            "source": "192.0.2.7",
+            "result": "none",
+            "dkim": "pass",
+            "spf": "fail",
+            "policy": "",
+            "host": "",
+            "count": 43,
+        }
+    ],
+    "more": False,
+}
+
 EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "CommandBody": COMMAND,
     "Me": ME,
@@ -253,6 +274,7 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "PasswordBody": PASSWORD,
     "QueueAct": {"position": 0, "reason": "sai người nhận"},
     "QueuePage": {"items": [WAITING], "next": None},
+    "SenderReports": SENDER_REPORTS,
     "SessionBody": SESSION,
     "SignInAsked": {"address": "annv@caobang.gov.vn", "password": "một câu dài, dễ nhớ, của riêng tôi"},
     "PasswordAsked": {

@@ -83,6 +83,7 @@ class Act(StrEnum):
     USAGE_READ = "usage.read"
     POLICY_READ = "policy.read"
     POLICY_LOAD = "policy.load"
+    SENDER_REPORT_READ = "sender_report.read"
     AUDIT_VERIFY = "audit.verify"
     DECLARATION_READ = "declaration.read"
     DECLARATION_ADD = "declaration.add"

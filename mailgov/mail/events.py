@@ -11,6 +11,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mailgov.mail.sender_reports.found import ReportRow, SenderReport
+
 Direction = Literal["inbound", "outbound", "internal"]
 RecipientState = Literal["queued", "deferred", "delivered", "bounced", "dropped", "held", "rejected"]
 Source = Literal["submission", "mx", "trusted", "own"]
@@ -140,12 +142,29 @@ class OutcomeEvent:
     decision: DecisionRecord | None = None
 
 
-Event = MessageEvent | OutcomeEvent
+@dataclass(frozen=True, slots=True)
+class SenderReportEvent:
+    """A DMARC aggregate or TLS report about one of our domains: see `mail.sender_reports`."""
+
+    queue_id: str
+    """Of the message that brought it."""
+    at_ms: int
+    report: SenderReport
+
+
+Event = MessageEvent | OutcomeEvent | SenderReportEvent
+
+
+KINDS: dict[type, str] = {
+    MessageEvent: "message",
+    OutcomeEvent: "outcome",
+    SenderReportEvent: "sender-report",
+}
 
 
 def encode(event: Event) -> bytes:
-    """The event as JSON in UTF-8, with `kind` `message` or `outcome`."""
-    kind = "message" if isinstance(event, MessageEvent) else "outcome"
+    """The event as JSON in UTF-8, with `kind` `message`, `outcome` or `sender-report`."""
+    kind = KINDS[type(event)]
     return json.dumps({"kind": kind, **asdict(event)}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -166,4 +185,8 @@ def decode(data: bytes) -> Event:
     if kind == "outcome":
         raw["decision"] = _decision(raw["decision"])
         return OutcomeEvent(**raw)
+    if kind == "sender-report":
+        report = raw["report"]
+        rows = tuple((ReportRow(*row), count) for row, count in report["rows"])
+        return SenderReportEvent(**{**raw, "report": SenderReport(**{**report, "rows": rows})})
     raise ValueError(f"unknown event kind {kind!r}")

@@ -12,7 +12,7 @@ from mailgov.mail.events import DecisionRecord
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.policy import Stage, render_reply
 from mailgov.policy.facts import FactValue, Unknown
-from mailgov.relay import judge, mailbox
+from mailgov.relay import judge, mailbox, sender_reports
 from mailgov.relay.client import Connection, Envelope, Stale, first_connection
 from mailgov.relay.content import content_of
 from mailgov.relay.node import Node
@@ -125,6 +125,8 @@ class Attempt:
             node.executor,
             lambda: mailbox.deliver(maildir, content, unique=unique, reverse_path=message.reverse_path),
         )
+        if sender_reports.meant_for(node, recipient):
+            await sender_reports.note(node, spool, message, content)
         return Outcome(recipient, reply)
 
     def _provider(self, session: LaneSession) -> str | None:

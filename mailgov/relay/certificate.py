@@ -90,6 +90,8 @@ class CertificateWatch:
             return
         self._note_end()
         log.info("certificate loaded")
+        self._warned_ms = None
+        self._warn()
 
     def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
         """Changes with the files, also where a link is turned to another one."""

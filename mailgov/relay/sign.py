@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from dkim.canonicalization import Relaxed
 
+from mailgov.relay.senders.canonical import Bodies
 from mailgov.store.snapshot import SigningKey
 
 SIGNED_FIELDS = (
@@ -27,7 +28,6 @@ SIGNED_FIELDS = (
 """Signed where present (RFC 6376 5.4.1)."""
 OVERSIGNED_FIELDS = (b"from", b"subject", b"to", b"date")
 """Signed once more than present: nobody can add a second one that a reader would show."""
-_HASH_CHUNK_BYTES = 1_048_576
 
 
 class SigningError(Exception):
@@ -77,16 +77,9 @@ class _Collector:
 def body_hash(data: bytes | mmap.mmap, start: int) -> bytes:
     """SHA-256 of the body from `start` under `simple` canonicalisation (RFC 6376 3.4.3).
 
-    Trailing empty lines are ignored; an empty body counts as one CRLF. The bytes are not copied.
+    Trailing empty lines are ignored; an empty body counts as one CRLF.
     """
-    end = len(data)
-    while end - 2 >= start and data[end - 2 : end] == b"\r\n":
-        end -= 2
-    digest = hashlib.sha256()
-    for at in range(start, end, _HASH_CHUNK_BYTES):
-        digest.update(data[at : min(at + _HASH_CHUNK_BYTES, end)])
-    digest.update(b"\r\n")
-    return digest.digest()
+    return Bodies(data, start).digest("simple")[0]
 
 
 class Signer:

@@ -17,6 +17,8 @@ from pydantic import (
     field_validator,
 )
 
+from mailgov.mail.address import Address
+
 
 class Listen(NamedTuple):
     """A host and a port to listen on or to reach."""
@@ -248,6 +250,18 @@ class GreylistingSettings(Room):
     """Beside `smtp.unlimited_networks`: partners' mail servers."""
 
 
+class ReportsSettings(Room):
+    """Other providers' reports about mail in our name (RFC 9990, RFC 8460)."""
+
+    mailbox: str = ""
+    """An account or alias here that `rua=` in the DNS names; what reaches it is summed up too."""
+
+    @field_validator("mailbox")
+    @classmethod
+    def _address(cls, mailbox: str) -> str:
+        return Address.parse(mailbox).key if mailbox else ""
+
+
 class DnsSettings(Room):
     nameservers: list[HostPort] = []
     """Default: the system's."""
@@ -400,5 +414,6 @@ class Settings(Room):
     rspamd: RspamdSettings = RspamdSettings()
     limits: LimitSettings = LimitSettings()
     dnsbl: DnsblSettings = DnsblSettings()
+    reports: ReportsSettings = ReportsSettings()
     greylisting: GreylistingSettings = GreylistingSettings()
     demo: DemoSettings = DemoSettings()

@@ -22,6 +22,7 @@ from mailgov.mail.events import (
     OutcomeEvent,
     RecipientRecord,
     RecipientState,
+    SenderReportEvent,
 )
 from mailgov.store import increments
 from mailgov.store.calendar import local_date
@@ -57,10 +58,15 @@ class Fold:
     """First day, and whether it is sample traffic."""
     correspondents: dict[str, int] = field(default_factory=dict)
 
+    reports: list[SenderReportEvent] = field(default_factory=list)
+    """Of other providers, about mail in our name."""
+
     def apply(self, event: Event) -> None:
         """Take one event in; raises EventProblem and then has changed nothing."""
         if isinstance(event, MessageEvent):
             self._message(event)
+        elif isinstance(event, SenderReportEvent):
+            self.reports.append(event)
         else:
             self._outcome(event)
 

@@ -35,6 +35,7 @@ from mailgov.store.tables.directory import (
 )
 from mailgov.store.tables.log import Audit, AuditDigest
 from mailgov.store.tables.records import Correspondent, DecisionRow, Message, MessageRecipient
+from mailgov.store.tables.reports import SenderReportEntry, SenderReportLine
 from mailgov.store.tables.rollups import RollupDaily, RollupDocument, RollupOutbound
 from mailgov.store.tables.work import (
     Command,
@@ -78,6 +79,8 @@ __all__ = [
     "RollupDaily",
     "RollupDocument",
     "RollupOutbound",
+    "SenderReportEntry",
+    "SenderReportLine",
     "SignIn",
     "SpoolPosition",
     "Token",

@@ -34,6 +34,7 @@ from mailgov.admin import (
     queue,
     registered,
     seats,
+    sender_reports,
     sessions,
     tokens,
 )
@@ -161,6 +162,7 @@ RUNS: dict[Act, Run] = {
         settings_file=Path(__file__),
     ),
     Act.DATA_VERIFY: backups.verify_data,
+    Act.SENDER_REPORT_READ: lambda ctx, actor: sender_reports.show_reports(ctx, actor, "dmarc"),
     Act.AUDIT_VERIFY: figures.verify_audit,
     Act.DECLARATION_READ: lambda ctx, actor: declarations.list_declarations(ctx, actor, Filter(agency="snv")),
     Act.DECLARATION_ADD: lambda ctx, actor: declarations.declare(ctx, actor, PEOPLE),

@@ -44,6 +44,7 @@ USAGE: dict[str, set[str | None]] = expected(
     Act.USAGE_READ, {"snv", "stc", None}, {"snv": {"snv"}, "stc": {"stc"}}
 )
 GUARDED = ["/api/v1/messages", f"/api/v1/messages/{SNV_SENT}", "/api/v1/queue", "/api/v1/usage", "/api/v1/me"]
+GUARDED += ["/api/v1/sender-reports?kind=dmarc"]
 GUARDED += ["/docs", "/openapi.json"]
 
 
