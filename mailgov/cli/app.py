@@ -20,6 +20,7 @@ from mailgov.cli import (
     common,
     declare,
     directory,
+    doctor,
     exemptions,
     figures,
     keys,
@@ -64,6 +65,7 @@ _ROOMS = (
     exemptions,
     classes,
     backup,
+    doctor,
 )
 for _module in _ROOMS:
     _module.register(app)

@@ -1,0 +1,145 @@
+"""A look at the whole installation: what would stop mail, or make it less safe, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import stat
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from mailgov.admin import backups
+from mailgov.admin.context import Actor, AdminContext, require
+from mailgov.admin.errors import AdminError
+from mailgov.admin.policies import read_policy
+from mailgov.identity.roles import Act
+from mailgov.relay.certificate import certificate_problems
+from mailgov.relay.contents.clamd import Clamd
+from mailgov.relay.contents.rspamd import Rspamd, password_of
+from mailgov.relay.contents.turn import Unavailable
+from mailgov.settings import Settings
+from mailgov.store import directory, dkim_keys, status
+from mailgov.store.engine import current_revision, head_revision
+
+Level = Literal["problem", "warning"]
+PROBE = b"Subject: mailgov doctor\r\n\r\nA message to see whether the service answers.\r\n"
+ROOM_BYTES = 1_073_741_824
+"""Free on the disk of the data; below it a day's mail may not fit."""
+SILENT_MS = 30_000
+"""Workers speak every few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`problem`: mail stops, or is in danger; `warning`: not as one would have it in use."""
+
+    level: Level
+    place: str
+    detail: str
+
+
+async def doctor(ctx: AdminContext, actor: Actor, settings_file: Path) -> list[Finding]:
+    """Everything that is found, problems first; none is the answer hoped for."""
+    require(actor, Act.DATA_VERIFY)
+    settings = ctx.settings
+    found = [*_files(settings, settings_file), *_settings(settings), *_policy(settings)]
+    found += [
+        Finding("problem", "certificate", one) for one in certificate_problems(settings.tls, ctx.now_ms())
+    ]
+    found += await _ledger(ctx)
+    found += await _services(settings)
+    return sorted(found, key=lambda one: one.level)
+
+
+def _files(settings: Settings, settings_file: Path) -> Iterator[Finding]:
+    key = settings.tls.key
+    if key is not None and key.exists() and key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding("warning", str(key), "others than its owner may read it: chmod 600")
+    if urlsplit(settings.database.url).password and settings_file.stat().st_mode & stat.S_IRWXO:
+        yield Finding("warning", str(settings_file), "it holds a password, and all may read it: chmod 640")
+    free = shutil.disk_usage(settings.data_dir).free
+    if free < ROOM_BYTES:
+        told = f"{free // 1_048_576} MB are free on its disk: make room, or new mail is put off"
+        yield Finding(
+            "problem" if free < settings.spool.reserve_bytes else "warning", str(settings.data_dir), told
+        )
+
+
+def _certificate(ctx: AdminContext) -> Iterator[Finding]:
+    for one in certificate_problems(ctx.settings.tls, ctx.now_ms()):
+        yield Finding("warning" if ": expires " in one else "problem", "certificate", one)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    smtp, delivery = settings.smtp, settings.delivery
+    if settings.tls.certificate is None and (smtp.submission or smtp.submissions):
+        yield Finding("problem", "tls.certificate", "none is set: nobody can sign in to send mail")
+    if settings.demo.sink is not None:
+        yield Finding("warning", "demo.sink", "this is a rehearsal: mail for outside ends in a sink here")
+    if delivery.allow_networks:
+        told = "mail may be led to private networks of ours: for tests and rehearsals only"
+        yield Finding("warning", "delivery.allow_networks", told)
+    host = urlsplit(settings.http.public_url).hostname or ""
+    if settings.demo.sink is None and (host == "localhost" or host.startswith("127.") or host == "::1"):
+        told = f"links in refusals lead to {host}, each reader's own machine: name the service's address"
+        yield Finding("warning", "http.public_url", told)
+
+
+def _policy(settings: Settings) -> Iterator[Finding]:
+    try:
+        policy = read_policy(settings)
+    except AdminError as error:
+        yield Finding("problem", "policy", error.detail)
+        return
+    for one in policy.warnings:
+        yield Finding("warning", "policy", one)
+
+
+async def _ledger(ctx: AdminContext) -> list[Finding]:
+    there, newest = await current_revision(ctx.db), head_revision()
+    if there != newest:
+        told = f"its schema is {there}, this version's is {newest}: start mailgov serve, which brings it up"
+        return [Finding("problem", "ledger", told)]
+    async with ctx.db.read() as session:
+        domains = [one.name for one in await directory.list_domains(session) if one.disabled_ms is None]
+        signing = {key.domain for key in await dkim_keys.list_keys(session) if key.state == "active"}
+    unsigned = "no DKIM key signs its mail: mailgov dkim generate, then publish what mailgov dns print says"
+    found = [Finding("problem", name, unsigned) for name in domains if name not in signing]
+    found += [Finding("problem", "DKIM", one) for one in await backups.key_problems(ctx)]
+    seen_ms = max((one.at_ms for one in await status.workers(ctx.db) if one.relays), default=0)
+    if ctx.now_ms() - seen_ms > SILENT_MS:
+        found.append(Finding("warning", "serve", "no relay worker spoke in the last 30 s: it does not run"))
+    return found
+
+
+async def _services(settings: Settings) -> list[Finding]:
+    """Each service that is set up gets a small message to look at."""
+    found = []
+    if settings.clamd.address:
+        asked = Clamd(settings.clamd, time.monotonic).scan(_probe, len(PROBE))
+        found += await _answers("clamd", asked)
+    if settings.rspamd.url:
+        try:
+            password = await asyncio.to_thread(password_of, settings.rspamd)
+        except (OSError, ValueError) as error:
+            return [*found, Finding("problem", "rspamd", str(error))]
+        found += await _answers(
+            "rspamd", Rspamd(settings.rspamd, password, time.monotonic).check((), _probe, len(PROBE))
+        )
+    return found
+
+
+async def _answers(name: str, asked: Awaitable[object]) -> list[Finding]:
+    try:
+        await asked
+    except Unavailable as error:
+        return [Finding("problem", name, f"gives no verdict: {error}")]
+    return []
+
+
+async def _probe(_limit: int) -> AsyncIterator[bytes]:
+    yield PROBE

@@ -1,0 +1,102 @@
+"""`mailgov doctor` on a new installation: what it finds, what it says, and what it exits with."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mailgov.cli.app import run
+from mailgov.ops.init import make_certificate
+from tests.support.processes import free_port
+from tests.unit.test_cli import DOMAIN, done
+
+CERTIFICATE, KEY = "tls/certificate.pem", "tls/key.pem"
+
+Doctor = Callable[..., tuple[int, list[dict[str, str]]]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    done(tmp_path, "init", "--domain", DOMAIN)
+    settings = tmp_path / "mailgov.toml"
+    text = settings.read_text(encoding="utf-8")
+    numbered = 'directive_numbers.cao-bang = "1/CT-UBND"'
+    text = re.sub(r"(?m)^# directive_numbers.*$", numbered, text)
+    settings.write_text(text.replace("http://127.0.0.1:8025", "https://thu.caobang.gov.vn"), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def doctor(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    monkeypatch.chdir(folder)
+
+    def command(*settings: str) -> tuple[int, list[dict[str, str]]]:
+        with (folder / "mailgov.toml").open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in settings)
+        code = run(["doctor", "--json"])
+        return code, json.loads(capsys.readouterr().out)["findings"]
+
+    return command
+
+
+def places(found: list[dict[str, str]], level: str) -> set[str]:
+    return {one["place"] for one in found if one["level"] == level}
+
+
+def test_a_new_installation_lacks_nothing_but_to_run(doctor: Doctor) -> None:
+    code, found = doctor()
+    assert (code, places(found, "problem")) == (0, set()), found
+    assert places(found, "warning") == {"serve"}
+
+
+def test_a_certificate_that_runs_out(folder: Path, doctor: Doctor) -> None:
+    certificate, key = folder / "var" / CERTIFICATE, folder / "var" / KEY
+    for path in (certificate, key):
+        path.unlink()
+    make_certificate(certificate, key, f"mail.{DOMAIN}", datetime(2001, 1, 1, tzinfo=UTC), loopback=False)
+    code, found = doctor()
+    assert code == 1
+    assert "expired" in next(one["detail"] for one in found if one["place"] == "certificate")
+
+
+def test_a_key_that_is_not_the_published_one(folder: Path, doctor: Doctor) -> None:
+    (key,) = [path for path in (folder / "var").rglob("*") if path.is_file() and "dkim" in str(path.parent)]
+    key.write_bytes(b"nothing")
+    code, found = doctor()
+    assert code == 1
+    assert "DKIM" in places(found, "problem")
+
+
+def test_services_that_do_not_answer(doctor: Doctor) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    code, found = doctor("[clamd]", f'address = "{nobody}"', "[rspamd]", f'url = "http://{nobody}"')
+    assert code == 1
+    assert {"clamd", "rspamd"} <= places(found, "problem")
+
+
+def test_what_is_for_rehearsals_alone(doctor: Doctor) -> None:
+    _, found = doctor("[delivery]", 'allow_networks = ["127.0.0.0/8"]')
+    assert "delivery.allow_networks" in places(found, "warning")
+
+
+def test_a_policy_that_does_not_load(folder: Path, doctor: Doctor) -> None:
+    bad = folder / "policy"
+    bad.mkdir()
+    (bad / "rules.toml").write_text("nonsense = 1\n")
+    text = (folder / "mailgov.toml").read_text(encoding="utf-8")
+    (folder / "mailgov.toml").write_text(re.sub(r"(?m)^directory = .*$", 'directory = "policy"', text))
+    code, found = doctor()
+    assert code == 1
+    assert "policy" in places(found, "problem")
+
+
+def test_for_people_it_is_a_line_for_each(folder: Path) -> None:
+    text = done(folder, "doctor")
+    assert text == "warning: serve: no relay worker spoke in the last 30 s: it does not run\n"
+    (folder / "var" / KEY).chmod(0o644)
+    assert "others than its owner may read it" in done(folder, "doctor")
