@@ -20,6 +20,8 @@ from mailgov.relay.senders.signature import (
 )
 
 SETS_LIMIT = 50  # RFC 8617 4.2.1
+KEYS_LIMIT = 20
+"""Keys asked for: hosts seal again and again with the same, and nobody's mail passes twenty organisations."""
 NAMES = (b"arc-authentication-results", b"arc-message-signature", b"arc-seal")
 _INSTANCE = re.compile(rb"[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,3})[ \t\r\n]*;")
 
@@ -71,7 +73,10 @@ def read_chain(fields: Fields) -> Chain:
         count = len({instance for instance, _ in found})
         if any((n, name) not in found for n in range(1, count + 1) for name in NAMES):
             raise Fault("fail", "a set is not complete")
-        return Chain(tuple(_set(fields, found, n) for n in range(1, count + 1)))
+        chain = Chain(tuple(_set(fields, found, n) for n in range(1, count + 1)))
+        if len(chain.keys) > KEYS_LIMIT:
+            raise Fault("fail", "sealed with more keys than are asked for")
+        return chain
     except Fault as fault:
         return Chain(fault=ArcResult("fail", fault.reason))
 

@@ -94,6 +94,18 @@ def test_a_chain_that_is_not_whole_is_not_gone_on_with(signer: Signer) -> None:
     assert sealed(signer, full) == full
 
 
+def test_a_chain_of_many_organisations_asks_for_no_keys(signer: Signer) -> None:
+    whole = PLAIN
+    for number in range(arc.KEYS_LIMIT + 1):
+        header = HeaderBlock.scan(whole)
+        key = SigningKey(f"d{number}.test", "s", "rsa", "k.pem")
+        seal = Seal("mx.test", RESULTS, 1_700_000_000)
+        whole = arc_set(seal, key, signer.load(KEY), header.raw, body_hash(whole, header.size)) + whole
+        chain = arc.read_chain(Fields(HeaderBlock.scan(whole)))
+        assert len(chain.keys) == (number + 1 if number < arc.KEYS_LIMIT else 0)
+    assert validated(whole).result == "fail"
+
+
 def test_rsa_is_preferred() -> None:
     other = SigningKey("caobang.gov.vn", "e", "ed25519", "e.pem")
     assert key_for([other, KEY]) is KEY
