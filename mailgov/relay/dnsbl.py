@@ -10,6 +10,9 @@ from mailgov.relay.dns import Resolver
 from mailgov.relay.listener import inside
 from mailgov.settings import DnsblSettings
 
+KEY_CHARACTERS = 16
+"""Labels this long are keys: names of lists are words."""
+
 _LISTED = ipaddress.ip_network("127.0.0.0/8")
 _ERRORS = ipaddress.ip_network("127.255.255.0/24")
 """Spamhaus's and others' way to say that the question was not answered: asked too often, or through an
@@ -19,7 +22,7 @@ _BLOCKED = ipaddress.ip_address("127.0.0.1")
 
 
 async def listed(resolver: Resolver, settings: DnsblSettings, client: str) -> tuple[str, ...]:
-    """The zones that name `client`, in the settings' order; all are asked at once.
+    """The zones that name `client`, as they are `shown`, in the settings' order; all are asked at once.
 
     A zone that does not answer, or answers what is no listing, does not name it.
     """
@@ -27,7 +30,14 @@ async def listed(resolver: Resolver, settings: DnsblSettings, client: str) -> tu
     if not settings.zones or name is None or inside(client, settings.exempt_networks):
         return ()
     found = await asyncio.gather(*(resolver.records(f"{name}.{zone}", "A") for zone in settings.zones))
-    return tuple(zone for zone, answer in zip(settings.zones, found, strict=True) if _names_it(answer.values))
+    return tuple(
+        shown(zone) for zone, answer in zip(settings.zones, found, strict=True) if _names_it(answer.values)
+    )
+
+
+def shown(zone: str) -> str:
+    """The zone as it is told: lists that one pays for have the customer's key as a label of its name."""
+    return ".".join("…" if len(label) >= KEY_CHARACTERS else label for label in zone.split("."))
 
 
 def reversed_address(client: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailgov.relay.dns import Resolver
-from mailgov.relay.dnsbl import listed, reversed_address
+from mailgov.relay.dnsbl import listed, reversed_address, shown
 from mailgov.settings import DnsblSettings, DnsSettings
 from tests.support.dns_server import DnsServer
 
@@ -76,3 +76,8 @@ def test_a_zone_is_a_domain() -> None:
 async def asked(dns: DnsServer, client: str, **settings: object) -> tuple[str, ...]:
     resolver = Resolver(DnsSettings.model_validate({"nameservers": [dns.address], "timeout_s": 2.0}))
     return await listed(resolver, DnsblSettings.model_validate({"zones": [ZONE], **settings}), client)
+
+
+def test_a_key_in_a_zones_name_is_told_nobody() -> None:
+    assert shown("abcdef0123456789abcdef0123.zen.dq.list.example") == "….zen.dq.list.example"
+    assert shown(OTHER) == OTHER
