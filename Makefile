@@ -14,10 +14,12 @@ TEST_WORKERS ?= 2
 SHARED := -n $(TEST_WORKERS) --dist loadfile
 UNIT := -m "not slow and not bench" $(SHARED)
 FULL := -m "not bench" $(SHARED)
+# Of all fuzzing campaigns together (tests/fuzz/budget.py).
+FUZZ_SECONDS ?= 3600
 
 export PIP_NO_INPUT := 1
 
-.PHONY: help run test test-full check bench bench-import bench-memory clean lock system-packages
+.PHONY: help run test test-full fuzz check bench bench-import bench-memory clean lock system-packages
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
@@ -30,8 +32,11 @@ run: .venv/.installed ## start everything on loopback ports; a demo province on 
 test: .venv/.installed-dev system-packages ## the tests, in at most 10 minutes
 	@$(BIN)/python -m pytest $(UNIT) $(PYTEST_ARGS) </dev/null
 
-test-full: .venv/.installed-dev system-packages ## the tests and the long campaigns, in at most 60 minutes
+test-full: .venv/.installed-fuzz system-packages ## the tests and the long campaigns, in at most 60 minutes
 	@$(BIN)/python -m pytest $(FULL) $(PYTEST_ARGS) </dev/null
+
+fuzz: .venv/.installed-fuzz ## an hour of fuzzing, or FUZZ_SECONDS; what it finds is kept in .fuzz/
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/fuzz -m slow -o faulthandler_timeout=0 $(PYTEST_ARGS) </dev/null
 
 check: .venv/.installed-dev ## lint, format, types, import contracts; no network once installed
 	@$(BIN)/ruff check .
@@ -49,13 +54,14 @@ bench-memory: .venv/.installed-dev ## memory under a hundred messages of 50 MB a
 	@$(BIN)/python -m tests.bench.memory $(BENCH_ARGS) </dev/null
 
 clean: ## remove what was built; var/ and mailgov.toml, the data, stay
-	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-work
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench-work
 	@find mailgov tests -name __pycache__ -prune -exec rm -rf {} +
 	@if [ -e var ] || [ -e mailgov.toml ]; then echo "kept: var/ and mailgov.toml (delete them yourself for a fresh start)"; fi
 
-lock: .venv/.created ## resolve the dependencies again into the two lock files
+lock: .venv/.created ## resolve the dependencies again into the three lock files
 	@$(PIP) install uv==$(UV_VERSION)
-	@for set in "requirements.lock" "requirements-dev.lock --extra dev"; do \
+	@for set in "requirements.lock" "requirements-dev.lock --extra dev" \
+	  "requirements-fuzz.lock --extra dev --extra fuzz"; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
 	    --generate-hashes --custom-compile-command "make lock" pyproject.toml --group build -o $$set; done
 
@@ -82,3 +88,10 @@ system-packages:
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch .venv/.installed $@
+
+# And this one all that .installed-dev holds.
+.venv/.installed-fuzz: requirements-fuzz.lock pyproject.toml | .venv/.created
+	@echo "installing into .venv …"
+	@$(PIP) install --require-hashes -r requirements-fuzz.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch .venv/.installed .venv/.installed-dev $@

@@ -76,9 +76,10 @@ class Edge:
 
     def take(self) -> list[bytes]:
         """The messages in the spool as they were received; they are gone from it then."""
-        return self.run(self._take())
+        return self.run(self.taken())
 
-    async def _take(self) -> list[bytes]:
+    async def taken(self) -> list[bytes]:
+        """The same, inside the loop."""
         spool, taken = self.node.spool, []
         for message in await spool.claim(self.node.clock.now_ms(), 1000):
             file = spool.body_file(message)
