@@ -103,7 +103,8 @@ async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> tuple
     pending: list[Record] = []
     for name in names:
         detail = await domains.show_domain(ctx, actor, name)
-        found += records(detail.domain.name, settings.hostname, detail.keys)
+        reports = settings.reports.mailbox or None
+        found += records(detail.domain.name, settings.hostname, detail.keys, reports=reports)
         found += client_records(
             detail.domain.name,
             settings.hostname,

@@ -27,8 +27,13 @@ class Record:
         return f"{self.name}. {TTL_S} IN {self.type} {self.value}"
 
 
-def records(domain: str, hostname: str, keys: Sequence[DkimKeyView]) -> list[Record]:
-    """MX, SPF, DKIM and DMARC of `domain`, served by `hostname`; of its keys those that sign."""
+def records(
+    domain: str, hostname: str, keys: Sequence[DkimKeyView], *, reports: str | None = None
+) -> list[Record]:
+    """MX, SPF, DKIM and DMARC of `domain`, served by `hostname`; of its keys those that sign.
+
+    `reports` is the mailbox that sums up what others report; None leaves DMARC's to the postmaster.
+    """
     found = [
         Record(domain, "MX", f"10 {hostname}.", "mail for the domain comes here (RFC 5321 5.1)"),
         Record(domain, "TXT", text_value("v=spf1 mx -all"), "only our MX hosts send for it (RFC 7208)"),
@@ -38,10 +43,18 @@ def records(domain: str, hostname: str, keys: Sequence[DkimKeyView]) -> list[Rec
         Record(
             f"_dmarc.{domain}",
             "TXT",
-            text_value(f"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}"),
+            text_value(f"v=DMARC1; p=quarantine; rua=mailto:{reports or f'postmaster@{domain}'}"),
             "what others do with mail that fails both (RFC 9989); p=reject once reports are clean",
         )
     )
+    if reports is not None:
+        told = "where others report on TLS to our hosts (RFC 8460)"
+        found.append(
+            Record(f"_smtp._tls.{domain}", "TXT", text_value(f"v=TLSRPTv1; rua=mailto:{reports}"), told)
+        )
+    if reports is not None and (home := reports.rpartition("@")[2]) != domain:
+        told = f"that {home} takes the reports on {domain} (RFC 9990)"
+        found.append(Record(f"{domain}._report._dmarc.{home}", "TXT", text_value("v=DMARC1"), told))
     return found
 
 

@@ -40,6 +40,15 @@ def test_a_name_server_reads_what_we_print() -> None:
     assert text("_dmarc").startswith(b"v=DMARC1; p=")
 
 
+def test_reports_go_where_they_are_summed_up() -> None:
+    home, other = "reports@caobang.gov.vn", "snv.caobang.gov.vn"
+    found = {one.name: one.value for one in records(other, f"mail.{DOMAIN}", [], reports=home)}
+    assert f"rua=mailto:{home}" in found[f"_dmarc.{other}"]
+    assert found[f"_smtp._tls.{other}"] == f'"v=TLSRPTv1; rua=mailto:{home}"'
+    assert found[f"{other}._report._dmarc.caobang.gov.vn"] == '"v=DMARC1"'
+    assert not [name for name in (one.name for one in records(DOMAIN, "m", [])) if "_tls" in name]
+
+
 def test_mail_programs_find_the_service_by_its_names() -> None:
     pages = pages_host("https://thu.caobang.gov.vn/")
     lines = [
