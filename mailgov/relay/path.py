@@ -34,12 +34,15 @@ def parse_path(argument: str | None, keyword: str) -> tuple[str, dict[str, str |
     return path, _parameters(rest)
 
 
-def parse_mailbox(path: str) -> Address:
-    """The address of a path. Raises MailError 553 5.1.3 where it is malformed."""
+def parse_mailbox(path: str, *, status: str = "5.1.3") -> Address:
+    """The address of a path. Raises MailError 553 where it is malformed.
+
+    `status` is 5.1.3 for a recipient's and 5.1.7 for the reverse-path (RFC 3463 3.2).
+    """
     try:
         return Address.parse(path)
     except AddressError as error:
-        raise MailError(Reply(553, "5.1.3", f"Malformed address: {error}"), path) from None
+        raise MailError(Reply(553, status, f"Malformed address: {error}"), path) from None
 
 
 def _closing(text: str) -> int:

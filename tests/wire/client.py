@@ -117,7 +117,7 @@ class Wire:
     async def starttls(self, context: ssl.SSLContext) -> None:
         """STARTTLS and the handshake; EHLO is to follow."""
         said = await self.say("STARTTLS")
-        assert said.code == 220, said
+        assert (said.code, said.text) == (220, "2.0.0 Ready to start TLS"), said
         await self.handshake(context)
 
     async def handshake(self, context: ssl.SSLContext) -> None:

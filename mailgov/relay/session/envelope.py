@@ -31,7 +31,7 @@ class Envelope(SignIn):
             await self._reply(refusal)
             return
         path, given = parse_path(arg, "FROM:")
-        reverse_path = str(parse_mailbox(path)) if path else ""
+        reverse_path = str(parse_mailbox(path, status="5.1.7")) if path else ""
         parameters = MailParameters.read(given)
         if parameters.size_bytes > self._node.settings.smtp.size_limit_bytes:
             self._refused("size")

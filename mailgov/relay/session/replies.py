@@ -27,6 +27,7 @@ TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
+_STARTTLS = b"220 Ready to start TLS"
 _ENHANCED_CLASSES, _NEGATIVE, _BARE = (b"2", b"4", b"5"), (b"4", b"5"), (b"220",)
 _DEFAULT_ENHANCED = {b"250": b"2.0.0", b"221": b"2.0.0", b"252": b"2.5.0", b"500": b"5.5.2", b"501": b"5.5.4"}
 
@@ -93,6 +94,8 @@ class Replies(SMTP):
         if self._over:
             raise asyncio.CancelledError
         line = status.encode() if isinstance(status, str) else status
+        if line == _STARTTLS:  # the greeting alone bears no code (RFC 2034 4)
+            line = line[:3] + b" 2.0.0" + line[3:]
         if line[:3] not in _BARE and line[:1] in _ENHANCED_CLASSES and not _ENHANCED.match(line):
             code = _DEFAULT_ENHANCED.get(line[:3], line[:1] + b".5.1")
             line = line[:3] + b" " + code + line[3:]

@@ -24,9 +24,12 @@ class SignIn(Greeting):
     async def smtp_AUTH(self, arg: str) -> None:
         if await self.check_helo_needed("EHLO"):
             return
-        if not self._listener.authenticates or self._tls is None:
+        if not self._listener.authenticates:
+            self._refused("auth_not_here")
+            await self.push("502 5.5.1 AUTH is not offered here")
+        elif self._tls is None:
             self._refused("auth_without_tls")
-            await self.push("538 5.7.11 Encryption required, and a listener that authenticates")
+            await self.push("538 5.7.11 Encryption required: STARTTLS first")
         elif self._account is not None:
             await self.push("503 5.5.1 Already authenticated")
         elif self._transaction is not None:
