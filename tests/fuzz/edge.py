@@ -88,14 +88,19 @@ class Edge:
             await spool.apply(Change(progress=done))
         return taken
 
+    def clear(self) -> None:
+        """Counters at nothing, and a directory that is known to be current: campaigns are long."""
+        self.troubles.clear()
+        self.node.counters.values.clear()
+        self.node.directory.confirm()
+
     def begin_anew(self) -> None:
         """Forget what came before: a fault is told once, by the example that found it."""
         for session in list(self.node.connections):
             session.transport.abort()
         self.quiet()
         self.take()
-        self.troubles.clear()
-        self.node.counters.values.clear()
+        self.clear()
 
     def quiet(self) -> None:
         """Return once no session is left; what is under way may end."""

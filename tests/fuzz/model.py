@@ -11,6 +11,7 @@ REFUSED = frozenset({500, 550, 552, 554})
 """For good, as a message is."""
 OUT_OF_ORDER = frozenset({503})
 GOOD_START = b"From: <"
+COMMAND_OCTETS = 512
 LINE_OCTETS = 1000
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -64,7 +65,12 @@ class Model:
     """Messages that were answered 250."""
 
     def allowed(self, command: Command) -> frozenset[int]:
-        """The codes that may answer it now."""
+        """The codes that may answer it now; a line may be too long before all else (RFC 5321 4.5.3.1.4)."""
+        codes = self._allowed(command)
+        long = command.verb != "BDAT" and len(command.octets) > COMMAND_OCTETS
+        return codes | {500} if long else codes
+
+    def _allowed(self, command: Command) -> frozenset[int]:
         if command.verb != "BDAT" and _CONTROL.search(command.argument):
             return frozenset({500, 501})
         if command.verb in {"MAIL", "RCPT", "DATA", "AUTH"} and not self.helo:

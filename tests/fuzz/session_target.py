@@ -47,8 +47,7 @@ class SessionTarget:
         """Raises AssertionError, or whatever broke, where the input does what none may."""
         edge, start = self._edge, time.monotonic()
         how, cut, text = data[:1] or b"\0", (data[1:2] or b"\0")[0] + 1, data[2:]
-        edge.node.counters.values.clear()
-        edge.troubles.clear()
+        edge.clear()
         at = how[0] // 3 % 2
         stream, whole = _stream(how[0] % 3, MIDDLES[at], text, cut)
         said, kept = edge.run(self._session(LISTENERS[at], _cut(stream, cut)))
