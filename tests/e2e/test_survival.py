@@ -48,7 +48,7 @@ def wait_arrived(province: Province, wanted: set[str], *, timeout_s: float = 40)
     return arrived(province)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_sigkill_right_after_250_loses_nothing(tmp_path: Path, workers: int) -> None:
     with running_province(tmp_path, workers=workers, small=True) as province:
         # The sink takes nothing yet: what was accepted is on disk and nowhere else.
@@ -99,6 +99,7 @@ def test_sigterm_ends_in_time_and_loses_nothing(tmp_path: Path) -> None:
         wait_arrived(province, wanted)
 
 
+@pytest.mark.slow  # it waits for the minute; what a ledger out of reach does is in the stories below too
 @needs("postgres")
 @pytest.mark.limit_s(240)
 def test_the_ledger_stopped_for_a_minute_and_the_records_are_complete(tmp_path: Path) -> None:
