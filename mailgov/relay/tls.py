@@ -24,26 +24,39 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
     """The listeners' context; None when no certificate is configured. Raises CertificateError."""
     if settings.certificate is None or settings.key is None:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(INTERMEDIATE)
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context = _context()
     reload_certificate(context, settings)
     return context
 
 
 def reload_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
-    """Put the certificate as it is on disk now into use for new sessions. Raises CertificateError."""
+    """Put the certificate as it is on disk now into use for new sessions. Raises CertificateError.
+
+    A context keeps the certificates of all key types that it was ever given, and shows the one that
+    the client likes best; so the new one gets a context of its own, and each handshake is led to it.
+    """
     if settings.certificate is None or settings.key is None:
         return
     try:
         pair = settings.certificate.read_bytes() + b"\n" + settings.key.read_bytes()
+        fresh = _context()
         with _in_memory(pair) as path:
-            # load_cert_chain takes the certificate in before it finds that the key does not fit.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
-            context.load_cert_chain(path)
+            fresh.load_cert_chain(path)
     except (OSError, ssl.SSLError) as error:
         raise CertificateError(f"tls.certificate {settings.certificate}: {error}") from None
+
+    def lead(session: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        session.context = fresh
+
+    context.sni_callback = lead  # called for clients that name no host too
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(INTERMEDIATE)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    return context
 
 
 @contextmanager

@@ -8,16 +8,22 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(folder: Path, *names: str, days: int = 30) -> tuple[Path, Path]:
-    """Write `cert.pem` and `key.pem` (P-256) for the names and 127.0.0.1; returns both paths.
+def make_certificate(
+    folder: Path, *names: str, days: int = 30, rsa_bits: int | None = None
+) -> tuple[Path, Path]:
+    """Write `cert.pem` and `key.pem` (P-256, or RSA) for the names and 127.0.0.1; returns both paths.
 
     `days` counts from yesterday; a negative number gives an expired certificate.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if rsa_bits is None:
+        key = ec.generate_private_key(ec.SECP256R1())
+    else:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=rsa_bits)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)
     start = now - datetime.timedelta(days=1 if days > 0 else 30)

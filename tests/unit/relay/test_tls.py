@@ -69,3 +69,19 @@ def test_a_damaged_file_leaves_the_old_pair_in_use(settings: TlsSettings, damage
     with pytest.raises(CertificateError):
         reload_certificate(context, settings)
     assert shown(context) == old
+
+
+def test_a_certificate_of_another_kind_of_key_replaces_the_old_one(
+    tmp_path: Path, settings: TlsSettings
+) -> None:
+    """Ours is elliptic, many authorities' are RSA: whoever is offered both takes the old one for ever."""
+    context = server_context(settings)
+    assert context is not None
+    assert settings.certificate is not None
+    assert settings.key is not None
+    (tmp_path / "rsa").mkdir()
+    certificate, key = make_certificate(tmp_path / "rsa", "mail.test", rsa_bits=2048)
+    shutil.copy(certificate, settings.certificate)
+    shutil.copy(key, settings.key)
+    reload_certificate(context, settings)
+    assert shown(context) == ssl.PEM_cert_to_DER_cert(certificate.read_text())
