@@ -90,6 +90,10 @@ class SignInGate:
                     await self._run(self._protection.failed_in_crowd, attempt)
                 raise Paused(wait_s)
 
+    async def remembered(self, attempt: Attempt) -> None:
+        """The password was right, as it was a moment ago: the network counts as one that is known."""
+        await self._run(self._protection.succeeded, attempt)
+
     def _standing(self, attempt: Attempt, now_ms: int) -> Standing:
         return self._protection.standing(attempt, now_ms, from_anywhere=self._from_anywhere)
 

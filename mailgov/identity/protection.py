@@ -14,12 +14,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from mailgov.settings.model import SignInSettings
 from mailgov.store.guard import Guard
 
 NAME_CHARACTERS = 320
 FORWARDED_HOPS = 10
 DAY_MS = 86_400_000
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +123,18 @@ class SignInProtection:
         return Standing(self.known(attempt, now_ms), pair_s, crowd_s)
 
     def failed(self, attempt: Attempt, now_ms: int) -> None:
-        """A try was wrong."""
+        """A try was wrong. Says so in the log when the account's failures from everywhere reach the limit,
+        and each time that they double: by mail nothing stops a guess from ever new networks.
+        """
         for key in attempt.keys:
             self._guard.note_failure(key, now_ms, self._window_ms)
+        failures = self._guard.failures(attempt.keys[2], now_ms, self._window_ms)
+        limit = self._settings.account_limit
+        times = 0 if failures is None else failures.times
+        if times and times % limit == 0 and (times // limit).bit_count() == 1:
+            log.warning(
+                "an account is being guessed at", name=attempt.name, failures=times, last=attempt.network
+            )
 
     def failed_in_crowd(self, attempt: Attempt, now_ms: int) -> None:
         """A try was wrong where all wait: it counts for the pair alone, so that their wait ends."""

@@ -141,7 +141,10 @@ async def sign_in_from(door: Door, gate: SignInGate, credentials: Credentials, p
         # Remembering costs nothing: what its owner used a moment ago could be guessed at full speed.
         and await gate.open(attempt)
     ):
-        return await sign_in(door, credentials)
+        judged = await sign_in(door, credentials)
+        if judged.account is not None:
+            await gate.remembered(attempt)
+        return judged
     judged = Judged(None)
 
     async def check(trial: Trial) -> bool:

@@ -189,7 +189,8 @@ class SignInSettings(Room):
     network_limit: int = Field(100, ge=1)
     """From one IPv4 address or IPv6 /64, which a whole office may share."""
     account_limit: int = Field(50, ge=1)
-    """By one account from everywhere; networks that it signed in from lately are let through."""
+    """By one account from everywhere; networks that it signed in from lately are let through. The pages alone
+    wait for it: by mail it is a warning in the log, for whoever guesses could else shut a telephone out."""
     password_characters_min: int = Field(14, ge=8)
     """What people choose for themselves: the practice for level-3 systems without a second factor."""
     known_days: int = Field(30, ge=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from mailgov.identity.origin import foreign
 from mailgov.identity.protection import Attempt, SignInProtection, client_address, network_of
@@ -84,6 +85,16 @@ def test_a_success_forgets_the_pairs_failures_but_not_the_networks(protection: S
     assert not waits(protection, "an@x.vn", "192.0.2.1")
     fail(protection, "binh@x.vn", "192.0.2.1", 1)
     assert waits(protection, "binh@x.vn", "192.0.2.1"), "five from one network, whoever signed in between"
+
+
+def test_guesses_from_ever_new_networks_are_told(protection: SignInProtection) -> None:
+    """At the account's limit, 4 here, and each time that they double."""
+    with capture_logs() as logs:
+        for number in range(12):
+            protection.failed(Attempt.of("an@x.vn", f"198.51.{number}.7"), NOW_MS + number)
+    told = [one["failures"] for one in logs if one["event"] == "an account is being guessed at"]
+    assert told == [4, 8]
+    assert {one["name"] for one in logs} == {"an@x.vn"}
 
 
 def test_long_and_odd_names_are_counted_like_others(protection: SignInProtection) -> None:
