@@ -50,6 +50,8 @@ MESSAGE: dict[str, JsonValue] = {
     "automatic": False,
     "size_bytes": 4312,
     "tls": "TLSv1.3",
+    "client": "192.0.2.7",
+    "helo": "pc-annv.caobang.gov.vn",
     "spf": None,
     "dkim": None,
     "dmarc": None,

@@ -69,6 +69,8 @@ class MessageBody(Answer):
     automatic: bool
     size_bytes: int | None
     tls: str | None
+    client: str | None = Field(description="The IP address it came from.")
+    helo: str | None = Field(description="What that client called itself; unproven.")
     spf: str | None
     dkim: str | None
     dmarc: str | None
@@ -151,6 +153,8 @@ def message_body(seen: MessageView, settings: Settings) -> MessageBody:
         automatic=seen.automatic,
         size_bytes=seen.size_bytes,
         tls=seen.tls,
+        client=seen.client,
+        helo=seen.helo,
         spf=seen.spf,
         dkim=seen.dkim,
         dmarc=seen.dmarc,

@@ -2,7 +2,8 @@
 
 Who sees the whole province sees all of it. An agency's seat sees the whole record of what its
 own accounts sent; of what others sent into it, the message and its own recipients, never who
-else got it. A filter never tells what the record would not show.
+else got it, nor from which desk of another agency it came. A filter never tells what the record
+would not show.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ async def seen_by(db: Database, found: MessageView, agency: str | None) -> Messa
         return None
     ids = {one.decision_id for one in own}
     decisions = tuple(one for one in found.decisions if one.position is None or one.id in ids)
+    if found.account is not None:
+        found = replace(found, client=None, helo=None)
     return replace(found, recipients=own, recipients_total=len(own), decisions=decisions)
 
 

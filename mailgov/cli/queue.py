@@ -195,6 +195,8 @@ def _print_message(message: MessageView, zone: str, as_json: bool) -> None:
         "urgency": message.urgency,
         "secrecy": message.secrecy,
         "size": None if message.size_bytes is None else f"{message.size_bytes} bytes",
+        "client": message.client,
+        "HELO": message.helo,
         "TLS": message.tls,
         "SPF": message.spf,
         "DKIM": message.dkim,

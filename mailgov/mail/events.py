@@ -119,6 +119,10 @@ class MessageEvent:
     recipients: tuple[RecipientRecord, ...] = ()
     decisions: tuple[DecisionRecord, ...] = ()
     sample: bool = False
+    client: str | None = None
+    """The IP address it came from, behind a load balancer the one that the PROXY header names."""
+    helo: str | None = None
+    """What the client called itself in EHLO or HELO: as it said it, unproven."""
 
 
 @dataclass(frozen=True, slots=True)

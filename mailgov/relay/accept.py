@@ -56,7 +56,11 @@ async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: He
         _note_writers(node, prepared)
     node.counters.add("accepted")
     log.info(
-        "accepted", queue_id=incoming.queue_id, source=incoming.source, size_bytes=prepared.event.size_bytes
+        "accepted",
+        queue_id=incoming.queue_id,
+        source=incoming.source,
+        client=prepared.event.client,
+        size_bytes=prepared.event.size_bytes,
     )
     return Reply(250, "2.0.0", f"Ok: queued as {incoming.queue_id}")
 

@@ -138,7 +138,13 @@ async def reject_message(
         log.error("rejection not recorded", cause=str(error))
         return INTERNAL_ERROR
     node.counters.add("rejected")
-    log.info("rejected", queue_id=incoming.queue_id, rule=decision.rule, decision=decision.id)
+    log.info(
+        "rejected",
+        queue_id=incoming.queue_id,
+        client=event.client,
+        rule=decision.rule,
+        decision=decision.id,
+    )
     return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url)
 
 

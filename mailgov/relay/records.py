@@ -12,6 +12,7 @@ from mailgov.relay.incoming import Incoming, Recipient, Seen
 from mailgov.relay.node import Node
 
 NAME_LENGTH_LIMIT = 998
+HELO_LENGTH_LIMIT = 255
 
 
 def rejection(node: Node, incoming: Incoming, decision: Decision, seen: Seen | None = None) -> MessageEvent:
@@ -54,6 +55,8 @@ def message_event(
         reverse_path=incoming.reverse_path,
         to_others=any(r.target.address.key not in own for r in incoming.recipients),
         tls=incoming.trace.tls,
+        client=incoming.trace.client_address or None,
+        helo=incoming.trace.helo[:HELO_LENGTH_LIMIT] or None if incoming.source != "own" else None,
         recipients=recipients,
         decisions=tuple(incoming.decisions),
     )

@@ -18,7 +18,7 @@ from mailgov.relay.edits import mail_date
 from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.node import Node
 from mailgov.relay.own import prepare_own
-from mailgov.relay.records import recipient_record
+from mailgov.relay.records import HELO_LENGTH_LIMIT, recipient_record
 from mailgov.relay.sending import Exceeded
 from mailgov.relay.sign import SigningError
 from mailgov.store import sending
@@ -128,5 +128,7 @@ def _record(
         personal=account.kind == "personal",
         reverse_path=incoming.reverse_path,
         tls=incoming.trace.tls,
+        client=incoming.trace.client_address or None,
+        helo=incoming.trace.helo[:HELO_LENGTH_LIMIT] or None,
         recipients=(told,),
     )

@@ -219,6 +219,8 @@ def _message_row(event: MessageEvent, spool_id: str, timezone: str) -> Row:
         "to_others": flag(event.to_others),
         "size_bytes": None if event.size_bytes is None else whole(event.size_bytes),
         "tls": text(event.tls, 100),
+        "client": text(event.client, 64) or None,
+        "helo": text(event.helo, 255) or None,
         "signatures": [text(signature, 32) for signature in event.signatures],
         "attachments": whole(event.attachments, 31),
         "spf": text(event.spf, 16),

@@ -93,6 +93,8 @@ class MessageView:
     to_others: bool
     size_bytes: int | None
     tls: str | None
+    client: str | None
+    helo: str | None
     signatures: list[str]
     attachments: int
     spf: str | None

@@ -256,7 +256,9 @@ def test_a_watched_decision_reads_as_what_it_would_have_done(
         seen = DecisionRecord(
             "d" * 32, "data", "accept", "subject-form", "cao-bang", "mục 2", "monitor", "0", None
         )
-        message = MessageEvent("accepted", "WATCHED", NOW_MS, "submission", "0", decisions=(seen,))
+        message = MessageEvent(
+            "accepted", "WATCHED", NOW_MS, "submission", "0", client="192.0.2.7", decisions=(seen,)
+        )
         ledger = Database.open(f"sqlite:///{folder}/var/ledger.sqlite")
         await apply_events(ledger, "watched", "test", [(1, message)], NOW_MS)
         await ledger.dispose()
@@ -266,4 +268,6 @@ def test_a_watched_decision_reads_as_what_it_would_have_done(
     asyncio.run(decide(folder))
     monkeypatch.chdir(folder)
     assert run(["trace", "WATCHED"]) == 0
-    assert "would have rejected (monitor) at data by subject-form" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "would have rejected (monitor) at data by subject-form" in said
+    assert "192.0.2.7" in said

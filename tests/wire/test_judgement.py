@@ -85,6 +85,7 @@ async def test_a_mark_of_secrecy_stops_the_message_and_leaves_no_trace(
     (event,) = await world.events()
     assert event.verdict == "rejected"
     assert event.secrecy in {"MẬT", "TỐI MẬT", "TUYỆT MẬT"}
+    assert (event.client, event.helo) == (None, None)
     assert (event.subject, event.author, event.message_id, event.recipients) == (None, None, None, ())
     assert event.account == (AN if inside else None)
     assert event.reverse_path == (None if inside else "example.org")

@@ -76,5 +76,5 @@ class SignIn(Greeting):
         self._account = account
         node.counters.add("sign_ins")
         node.sign_ins.note(account.address, "submission", node.clock.now_ms())
-        log.info("signed in", account=account.address, listener=self._listener.kind)
+        log.info("signed in", account=account.address, listener=self._listener.kind, client=peer)
         await self._reply(auth.SIGNED_IN)

@@ -57,6 +57,9 @@ class Message(SQLModel, table=True):
     to_others: bool = False
     size_bytes: int | None = ms(default=None)
     tls: str | None = None
+    client: str | None = None
+    """The IP address it came from; `helo` is what that client called itself."""
+    helo: str | None = None
     signatures: list[str] = Field(sa_column=Column(JSON(none_as_null=True), nullable=False))
     attachments: int = 0
     spf: str | None = None

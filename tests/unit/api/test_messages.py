@@ -53,6 +53,8 @@ async def test_a_record_tells_what_the_interface_promises(filled: Api) -> None:
         "symbol": "12/GM-SNV",
         "size_bytes": 2048,
         "tls": "TLSv1.3",
+        "client": "192.0.2.7",
+        "helo": "pc-an",
         "spf": None,
         "dkim": None,
         "dmarc": None,
@@ -72,6 +74,16 @@ async def test_a_record_tells_what_the_interface_promises(filled: Api) -> None:
     assert inside["delivered_at"] == "2026-11-20T08:01:00.000+07:00"
     assert (outside["direction"], outside["state"], outside["agency"]) == ("outbound", "deferred", None)
     assert (outside["last_reply"], outside["mx_provider"]) == ("451 4.7.1 later", "domestic")
+
+
+async def test_the_desk_a_message_came_from_is_its_own_agencys_to_know(filled: Api) -> None:
+    for seat, client in (
+        ("operator", "192.0.2.7"),
+        ("agency_admin.snv", "192.0.2.7"),
+        ("agency_admin.stc", None),
+    ):
+        body = (await filled.get(f"/api/v1/messages/{SNV_SENT}", seat)).json()
+        assert (body["client"], body["helo"]) == (client, "pc-an" if client else None), seat
 
 
 async def test_a_rejection_names_its_decision(filled: Api) -> None:
@@ -189,7 +201,7 @@ async def crowd(api: Api, first: int, count: int, minute: int) -> set[str]:
     return {one.queue_id for _, one in told}
 
 
-@pytest.mark.parametrize(("seat", "limit"), [("operator", 7), ("clerk.snv", 10), ("operator", 500)])
+@pytest.mark.parametrize(("seat", "limit"), [("operator", 7), ("agency_admin.snv", 10), ("operator", 500)])
 async def test_pages_are_complete_while_rows_are_being_added(api: Api, seat: str, limit: int) -> None:
     """Between pages newer, older and equally old records arrive: none of the first is lost or doubled."""
     before = await crowd(api, 1, 100, minute=60)

@@ -81,6 +81,8 @@ def events() -> list[MessageEvent | OutcomeEvent]:
             SNV_SENT,
             8,
             **own("an", "snv"),
+            client="192.0.2.7",
+            helo="pc-an",
             subject="Giấy mời 12/GM-SNV",
             document_class="GM",
             symbol="12/GM-SNV",

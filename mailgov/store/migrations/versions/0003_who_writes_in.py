@@ -13,6 +13,8 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("client", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("helo", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("arc", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("malware", sa.String(), nullable=True))
         batch_op.add_column(sa.Column("spam", sa.String(), nullable=True))
@@ -63,5 +65,5 @@ def downgrade() -> None:
     with op.batch_alter_table("account", schema=None) as batch_op:
         batch_op.drop_column("sending_limits")
     with op.batch_alter_table("message", schema=None) as batch_op:
-        for name in ("risks", "spam_score", "spam", "malware", "arc"):
+        for name in ("risks", "spam_score", "spam", "malware", "arc", "helo", "client"):
             batch_op.drop_column(name)
