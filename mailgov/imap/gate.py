@@ -92,7 +92,7 @@ class Gate:
         return JSONResponse(told)
 
     def _refuse(self, name: str, client: str, counted: str, reason: str | None) -> Response:
-        self._counters.refuse(self._now_ms(), "imap", client, counted)
+        self._counters.refuse(self._now_ms(), "imap", client, counted, None)
         self._tell("sign-in refused", name, client, reason)
         return _REFUSED
 

@@ -8,6 +8,7 @@ from mailgov.mail.reply import Reply
 from mailgov.policy.decision import Decision
 
 REPLY_OCTETS = 512  # RFC 5321 4.5.3.1.5, CRLF included
+FOUND_OCTETS = 160
 
 _PLAIN = str.maketrans(
     {
@@ -23,11 +24,14 @@ def without_marks(text: str) -> str:
     return "".join(c for c in bare if not unicodedata.combining(c)).encode("ascii", "replace").decode("ascii")
 
 
-def render_reply(decision: Decision, *, utf8: bool, public_url: str, kept: bool = True) -> Reply:
+def render_reply(
+    decision: Decision, *, utf8: bool, public_url: str, kept: bool = True, found: str = ""
+) -> Reply:
     """A rejection as `<text> <public_url>/why/<id> [rule …; <document> <article>; decision <id>]`.
 
     `utf8` says that the client asked for SMTPUTF8; others get Vietnamese without marks. The whole
     line keeps within 512 octets: the text is cut first, then the link goes, the bracket stays.
+    `found` is what the client's administrator has to know, within `FOUND_OCTETS`; it stays too.
     Of a decision that is not `kept` nothing could be shown later: it has no id, and the link leads to
     what the rule says of everyone, `/why/rule/<rule>`. `public_url` "" leaves the link out.
     A status of class 4 makes it 451: the client tries again. Raises ValueError for a decision that
@@ -40,6 +44,8 @@ def render_reply(decision: Decision, *, utf8: bool, public_url: str, kept: bool 
     shown = _one_line if utf8 else _one_ascii_line
     source = f"{decision.citation} {decision.article}"
     bracket = shown(f"[rule {decision.rule}; {source}{f'; decision {decision.id}' if kept else ''}]")
+    if found:
+        bracket = f"{_cut(_one_ascii_line(found), FOUND_OCTETS)} {bracket}"
     page = decision.id if kept else f"rule/{decision.rule}"
     link = _one_ascii_line(f"{public_url.rstrip('/')}/why/{page}")
     room = REPLY_OCTETS - len(f"{code} {status} \r\n") - _octets(bracket) - 1

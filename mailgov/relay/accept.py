@@ -38,7 +38,7 @@ async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: He
     except NotLegible as error:
         await writer.discard()
         listener, client = str(incoming.facts["session.listener"]), incoming.trace.client_address
-        node.counters.refuse(node.clock.now_ms(), listener, client, error.why.reason)
+        node.counters.refuse(node.clock.now_ms(), listener, client, error.why.reason, incoming.told)
         return error.why.reply
     except (SpoolError, SigningError, MailError) as error:
         await writer.discard()

@@ -226,6 +226,7 @@ class DataSink:
             str(self._incoming.facts["session.listener"]),
             self._incoming.trace.client_address,
             reason,
+            self._incoming.told,
         )
         await self._writer.discard()
 

@@ -67,6 +67,18 @@ class Incoming:
     """What the header says, once it was read: see `reading`."""
 
     @property
+    def told(self) -> dict[str, object]:
+        """Who gives it to whom, for the log of refusals."""
+        recipients = [str(one.target.address) for one in self.recipients]
+        return {
+            "account": self.account.address if self.account else None,
+            "helo": self.trace.helo,
+            "reverse_path": self.reverse_path or "<>",
+            "recipient": recipients[0] if recipients else None,
+            "recipients": len(recipients) if len(recipients) > 1 else None,
+        }
+
+    @property
     def submitted(self) -> bool:
         """True for mail of our own people and systems: what it lacks is added, and it is signed."""
         return self.source != "mx"

@@ -128,8 +128,10 @@ async def reject_message(
     public_url = node.settings.http.public_url
     if incoming.source == "mx" and not _worth_a_record(node, decision):
         now_ms, address = node.clock.now_ms(), incoming.trace.client_address
-        node.counters.refuse(now_ms, "mx", address, f"policy_{decision.rule}")
-        return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url, kept=False)
+        known = _told(incoming, decision)
+        node.counters.refuse(now_ms, "mx", address, f"policy_{decision.rule}", known)
+        found = _found(incoming, decision)
+        return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url, kept=False, found=found)
     if event is None:
         event = rejection(node, incoming, decision)
     try:
@@ -146,6 +148,33 @@ async def reject_message(
         decision=decision.id,
     )
     return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url)
+
+
+def _told(incoming: Incoming, decision: Decision) -> dict[str, object] | None:
+    """What the log tells of a stranger's mail that leaves no record; of a state secret nothing."""
+    if decision.secrecy is not None:
+        return None
+    sender = incoming.sender
+    return {
+        **incoming.told,
+        "rule": decision.rule,
+        "listed": _listed(incoming),
+        "spf": sender.spf,
+        "dkim": sender.dkim,
+        "dmarc": sender.dmarc,
+    }
+
+
+def _found(incoming: Incoming, decision: Decision) -> str:
+    """Which lists name the client, where that is why: its administrator has to ask them (RFC 5782 5)."""
+    if not any(seen.fact == "sender.listed" for seen in decision.matched):
+        return ""
+    return f"[{incoming.trace.client_address}] is listed by {_listed(incoming)}"
+
+
+def _listed(incoming: Incoming) -> str:
+    listed = incoming.facts.get("sender.listed")
+    return ", ".join(map(str, listed)) if isinstance(listed, tuple) else ""
 
 
 def _worth_a_record(node: Node, decision: Decision) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from mailgov.relay.clock import Clock
 from mailgov.relay.contents.scanners import Scanners
 from mailgov.relay.dns import Resolver
 from mailgov.relay.door import Door
+from mailgov.relay.refusal_log import RefusalLog
 from mailgov.relay.sign import Signer
 from mailgov.settings import Settings
 from mailgov.store.guard import Guard
@@ -34,6 +35,8 @@ INLINE_BYTES = 16_384
 """What a stranger sent is looked at on the event loop up to this size, and in a thread beyond it."""
 LOOKS_AT_ONCE = 2
 """Python runs one thread at a time: more would only make the event loop wait longer for its turn."""
+
+NOTHING_MORE: Mapping[str, object] = {}
 
 EMPTY_DIRECTORY = Snapshot(
     revision=0, policy_revision=0, loaded_ms=0, domains=frozenset(), accounts={}, aliases={},
@@ -78,12 +81,25 @@ class Counters:
         self._addresses: set[tuple[int, str]] = set()
         self._minute = 0
         self._in_minute: Counter[str] = Counter()
+        self.refusals = RefusalLog()
 
     def add(self, name: str, count: int = 1) -> None:
         self.values[name] += count
 
-    def refuse(self, now_ms: int, listener: str, address: str, reason: str) -> None:
-        """Count a refusal at the door; past `DOOR_ADDRESS_LIMIT` peers it counts as "other"."""
+    def refuse(
+        self,
+        now_ms: int,
+        listener: str,
+        address: str,
+        reason: str,
+        known: Mapping[str, object] | None = NOTHING_MORE,
+    ) -> None:
+        """Count a refusal at the door; past `DOOR_ADDRESS_LIMIT` peers it counts as "other".
+
+        What is `known` of it beside goes into the log; None where the caller logs it, or nobody may.
+        """
+        if known is not None:
+            self.refusals.tell(now_ms, listener, address, reason, known)
         minute = now_ms - now_ms % 60_000
         if (minute, address) not in self._addresses:
             if len(self._addresses) >= DOOR_ADDRESS_LIMIT:

@@ -36,6 +36,7 @@ class Reporter:
     async def round(self) -> None:
         """One report; never raises for the ledger."""
         node = self._node
+        node.counters.refusals.close_minute(node.clock.now_ms())
         door, sign_ins = node.counters.take_door(), node.sign_ins.take()
         try:
             counters = dict(node.counters.values)

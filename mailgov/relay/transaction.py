@@ -121,20 +121,20 @@ class Transaction:
     async def rcpt(self, address: Address, wishes: RecipientWishes = NOTHING) -> Reply:
         """The reply to RCPT. A rejection for one recipient leaves the others alone."""
         if address.domain in self._node.directory.snapshot.disabled_domains:
-            return self._refuse(DISABLED, "disabled_domain")
+            return self._refuse(DISABLED, "disabled_domain", address)
         try:
             targets = self._targets(address)
         except UnknownRecipient:
             # "No such user" for good needs a directory that is known to be current.
-            return self._refuse(NO_MAILBOX, "unknown_recipient") if self._node.directory.fresh else NOT_NOW
+            return self._not_here(NO_MAILBOX, "unknown_recipient", address)
         except TooManyTargets:
-            return self._refuse(TOO_MANY, "too_many_recipients")
+            return self._refuse(TOO_MANY, "too_many_recipients", address)
         if targets is None:
             # Nor does anything else know for good that the domain is not ours.
-            return self._refuse(NO_RELAY, "relaying") if self._node.directory.fresh else NOT_NOW
+            return self._not_here(NO_RELAY, "relaying", address)
         new = [t for t in targets if t.address.key not in self._keys]
         if len(self._keys) + len(new) > self._node.settings.smtp.recipient_limit and self._keys:
-            return self._refuse(TOO_MANY, "too_many_recipients")
+            return self._refuse(TOO_MANY, "too_many_recipients", address)
         if not new:
             return RCPT_OK
         judged = await self._all_judged(new)
@@ -156,11 +156,15 @@ class Transaction:
         begin_spf(self._node, self.incoming)
         return RCPT_OK
 
+    def _not_here(self, reply: Reply, reason: str, address: Address) -> Reply:
+        """For good where the directory is known to be current, and for now where it is not."""
+        return self._refuse(reply, reason, address) if self._node.directory.fresh else NOT_NOW
+
     async def _put_off(self, address: Address, target: Target) -> Reply | None:
         """What a stranger hears who is to come back later."""
         path = str(self.incoming.facts["mail.reverse_path"])
         reply = await greylist.put_off(self._node, self._peer.client_address, path, address, target)
-        return None if reply is None else self._refuse(reply, "greylisted")
+        return None if reply is None else self._refuse(reply, "greylisted", address)
 
     async def _over_limit(self, account: AccountEntry, accepted: Sequence[Recipient]) -> Reply | None:
         """What an account hears that has sent too much already; counts what is accepted otherwise."""
@@ -173,7 +177,7 @@ class Transaction:
         if exceeded is None:
             return None
         self._alarm = node.keep(sending_alarm.tell(node, account, self.incoming, accepted[0], exceeded))
-        return self._refuse(exceeded.reply, "sending_limit")
+        return self._refuse(exceeded.reply, "sending_limit", accepted[0].target.address)
 
     def _targets(self, address: Address) -> tuple[Target, ...] | None:
         """Final recipients; None when the address is neither ours nor this peer's to relay to."""
@@ -234,9 +238,12 @@ class Transaction:
         if decision.rule or decision.watched:
             self.incoming.decisions.append(decision.record(position))
 
-    def _refuse(self, reply: Reply, reason: str) -> Reply:
-        node = self._node
-        node.counters.refuse(node.clock.now_ms(), self._peer.listener, self._peer.client_address, reason)
+    def _refuse(self, reply: Reply, reason: str, recipient: Address | None = None) -> Reply:
+        node, peer = self._node, self._peer
+        known = self.incoming.told
+        if recipient is not None:
+            known["recipient"] = str(recipient)
+        node.counters.refuse(node.clock.now_ms(), peer.listener, peer.client_address, reason, known)
         return reply
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from tests.support.dns_server import DnsServer
 from tests.support.relay_node import AN, BINH, DOMAIN, OFFICE
 from tests.wire.conftest import OpenWorld, World
@@ -29,6 +31,12 @@ async def test_a_client_that_is_listed_reaches_the_postmaster_alone(
     assert await rcpt(world, AN, "postmaster", f"POSTMASTER@{DOMAIN}", source="127.0.0.2") == [NO, OK, OK]
     assert await rcpt(world, AN, source="127.0.0.3") == [OK]
     assert world.count("refused_policy_listed-client") == 1
+    stranger = await world.outside("127.0.0.2")
+    with capture_logs() as logs:
+        said = (await stranger.envelope(STRANGER, AN))[1]
+    assert f"[127.0.0.2] is listed by {ZONE}" in said.text
+    (told,) = (line for line in logs if line["event"] == "refused")
+    assert (told["client"], told["listed"], told["rule"]) == ("127.0.0.2", ZONE, "listed-client")
     wire = await world.inside()
     assert (await wire.envelope(AN, BINH))[1].short == OK
 

@@ -25,6 +25,8 @@ CLOSING_S = 5.0
 SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
+PATHS = ("MAIL", "RCPT")
+"""Commands that may be quoted in the log: no secret stands in them."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
 _STARTTLS = b"220 Ready to start TLS"
@@ -143,9 +145,20 @@ class Replies(SMTP):
                 log.error("session error", error=type(error).__name__, exc_info=error)
         return INTERNAL_ERROR.line()
 
-    def _refused(self, reason: str) -> None:
-        node = self._node
-        node.counters.refuse(node.clock.now_ms(), self._listener.kind, self._client_address, reason)
+    def _refused(self, reason: str, *, logged: bool = True) -> None:
+        """Count a refusal; `logged` is False where the caller logs it."""
+        node, known = self._node, self._known if logged else None
+        node.counters.refuse(node.clock.now_ms(), self._listener.kind, self._client_address, reason, known)
+
+    @property
+    def _known(self) -> dict[str, object]:
+        """What the client said of itself until now."""
+        if self._transaction is not None:
+            return self._transaction.incoming.told
+        return {
+            "account": self._account.address if self._account else None,
+            "helo": self.session.host_name if self.session is not None else None,
+        }
 
     @property
     def _client_address(self) -> str:
@@ -188,7 +201,23 @@ class Replies(SMTP):
         if arg is not None and command != "BDAT" and _CONTROL.search(arg):
             await self.push("501 5.5.4 Control characters in a command")
             return
-        await run(arg)
+        try:
+            await run(arg)
+        except MailError as error:
+            if command in PATHS:
+                self._tell_malformed(f"{command} {arg or ''}", error.reply)
+            raise
+
+    def _tell_malformed(self, said: str, reply: Reply) -> None:
+        """MAIL and RCPT that cannot be read, or not now, leave a line too; no counter."""
+        node = self._node
+        node.counters.refusals.tell(
+            node.clock.now_ms(),
+            self._listener.kind,
+            self._client_address,
+            "envelope",
+            {**self._known, "said": said, "reply": reply.line()},
+        )
 
     async def _unknown(self, arg: str | None) -> None:
         """Any other command; what it was called does not come back."""

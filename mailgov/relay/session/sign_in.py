@@ -63,7 +63,7 @@ class SignIn(Greeting):
         judged = await auth.sign_in_from(node, node.gate, credentials, peer)
         account = judged.account
         if account is None:
-            self._refused("bad_sign_in")
+            self._refused("bad_sign_in", logged=False)
             if node.counters.within(node.clock.now_ms(), "sign-in refused", REFUSED_SIGN_INS_LOGGED):
                 log.warning("sign-in refused", name=credentials.name, client=peer, reason=judged.refusal)
             await self._reply(auth.WRONG)

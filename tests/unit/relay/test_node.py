@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from structlog.testing import capture_logs
+
 from mailgov.relay.clock import Clock
 from mailgov.relay.node import DOOR_ADDRESS_LIMIT, EMPTY_DIRECTORY, FRESH_S, Counters, DirectoryView
+from mailgov.relay.refusal_log import LINES_PER_MINUTE
 from tests.support.relay_node import province
 
 MINUTE = 60_000
@@ -80,3 +83,23 @@ def test_queue_ids_sort_by_time_and_differ() -> None:
     assert later.isalnum()
     assert not set("ILOU") & set(later)
     assert len(clock.decision_id()) == 32
+
+
+def test_a_flood_of_refusals_is_told_in_part_and_hides_no_other() -> None:
+    counters = Counters()
+    with capture_logs() as logs:
+        for number in range(LINES_PER_MINUTE + 40):
+            counters.refuse(0, "mx", f"192.0.2.{number}", "relaying", {"helo": "x", "recipient": None})
+        counters.refuse(0, "mx", "192.0.2.1", "bare_line_end", {"helo": "a\r\n\x1b[31m\u202e" + "y" * 999})
+        counters.refuse(MINUTE, "mx", "192.0.2.1", "relaying", None)
+        assert len(logs) == LINES_PER_MINUTE + 1
+        counters.refusals.close_minute(MINUTE)
+    first, hostile, rest = logs[0], logs[-2], logs[-1]
+    assert first == {
+        "event": "refused", "log_level": "info", "listener": "mx", "client": "192.0.2.0",
+        "reason": "relaying", "helo": "x",
+    }  # fmt: skip
+    assert hostile["helo"].isprintable()
+    assert len(hostile["helo"]) == 200
+    assert (rest["reason"], rest["note"]) == ("relaying", "40 more not logged")
+    assert counters.values["refused_relaying"] == LINES_PER_MINUTE + 41
