@@ -64,11 +64,14 @@ _SIGNATURE_TYPES = {
 _SIGNATURE_ORDER = ("dkim", "smime", "pgp")
 
 _MESSAGES = frozenset({b"message/rfc822", b"message/global"})
+_ENCODINGS = ENCODED | {b"", b"7bit", b"8bit", b"binary"}
+_ENCODING_FIELDS = 8  # of Content-Transfer-Encoding, read of one part
+_STRANGE = re.compile(rb"[^a-z0-9-]")
 _NAMED = re.compile(rb"name|attachment", re.IGNORECASE)
 _NAMES = frozenset({b"filename", b"name"})
 _NAMING = frozenset({b"content-disposition", b"content-type", b"content-description"})
 
-__all__ = ["Attached", "Data", "Leaf", "MimeLook", "look"]
+__all__ = ["Attached", "Data", "Leaf", "MimeLook", "leaves_of", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class Leaf:
     kind: bytes
     fields: tuple[bytes, ...]
     inside: bytearray | None = None
+    clear: bool = True
+    """False where readers differ in how it is encoded, or nobody knows: there is a leaf for each reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +155,21 @@ def look(
     )
 
 
+def leaves_of(data: Data, *, header: HeaderBlock, part_limit: int) -> tuple[tuple[Leaf, ...], bool]:
+    """The leaves of a message as `look` finds them, and whether it was seen whole; never raises.
+
+    No marks of secrecy are looked for, which cost the most.
+    """
+    walk = _Walk(data, part_limit, DEPTH_LIMIT, 0, secrecy=False)
+    walk.entity(header, header.size, len(data), 0)
+    return tuple(walk.leaves), walk.complete and header.complete
+
+
 class _Walk:
-    def __init__(self, data: Data, part_limit: int, depth_limit: int, name_limit: int) -> None:
+    def __init__(
+        self, data: Data, part_limit: int, depth_limit: int, name_limit: int, *, secrecy: bool = True
+    ) -> None:
+        self._secrecy = secrecy
         self._data = data
         self._parts_left = part_limit
         self._depth_limit = depth_limit
@@ -193,8 +211,8 @@ class _Walk:
             self._descend(header, kinds, start, end, depth + 1)
             # RFC 2045 6.4 forbids it, some clients do it for messages, and readers undo it. Once:
             # what is encoded inside what is encoded no reader unpacks.
-            encodings = {_kind(value) for value in header.all(b"content-transfer-encoding")}
-            for encoding in sorted(encodings & ENCODED)[: 0 if self._inside_encoded else 1]:
+            encodings, _ = _encodings(header)
+            for encoding in sorted(ENCODED.intersection(encodings))[: 0 if self._inside_encoded else 1]:
                 with self._content(start, end, encoding) as size:
                     self._descend(header, kinds, 1, size, depth + 1)
 
@@ -238,6 +256,8 @@ class _Walk:
 
     def _judge(self, header: HeaderBlock) -> None:
         """The marks of every name that the fields give, in every reading."""
+        if not self._secrecy:
+            return
         for field in header.fields:
             if field.name not in _NAMING:
                 continue
@@ -251,6 +271,8 @@ class _Walk:
                 self.marks |= {secrecy_mark(name) for name in texts(value, _NAMES)}
 
     def _judge_text(self, value: bytes) -> None:
+        if not self._secrecy:
+            return
         if len(value) > VALUE_OCTETS:
             self.complete = False
         if self._may_bear_a_mark(value):
@@ -361,9 +383,10 @@ class _Walk:
         text = kind.startswith(b"text/") and not any(_NAMED.search(value) for value in fields)
         if kind.startswith(b"multipart/") or text:
             return
-        encoding = _kind(header.first(b"content-transfer-encoding") or b"")
         inside = self._data if isinstance(self._data, bytearray) and self._inside_encoded else None
-        self.leaves.append(Leaf(start, end, encoding, kind, fields, inside))
+        encodings, clear = _encodings(header)
+        for encoding in encodings:
+            self.leaves.append(Leaf(start, end, encoding, kind, fields, inside, clear))
 
     def _note_content(self, header: HeaderBlock, start: int, end: int) -> None:
         if self._inside_encoded or (self.contents and start < self.contents[-1].end):
@@ -388,6 +411,23 @@ class _Walk:
             if len(self.names) < self._name_limit:
                 self.names[name] = None
         return attached
+
+
+def _encodings(header: HeaderBlock) -> tuple[tuple[bytes, ...], bool]:
+    """The encodings that readers may take a part to have, and whether all take the same.
+
+    Readers differ where the field stands twice, and where its value is no word of RFC 2045 6.1.
+    """
+    given = header.all(b"content-transfer-encoding")
+    if not given:
+        return (b"",), True
+    kinds = [_kind(value) for value in given[:_ENCODING_FIELDS]]
+    found = dict.fromkeys(kind for kind in (_STRANGE.sub(b"", kind) for kind in kinds) if kind in ENCODED)
+    exact = all(main_value(without_comments(v)) in _ENCODINGS for v in given[:_ENCODING_FIELDS])
+    same = len({kind if kind in ENCODED else b"" for kind in kinds}) == 1
+    if exact and same and len(given) <= _ENCODING_FIELDS:
+        return (kinds[0],), True
+    return (*found, b""), False
 
 
 def _kind(value: bytes) -> bytes:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mailgov.mail.events import ATTACHMENT_RISKS
-from mailgov.mail.files import kinds, office, packed, zips
+from mailgov.mail.files import kinds, office, packed, parts, zips
 from mailgov.mail.files.names import DOCUMENTS, IMAGES, PROGRAMS, SCRIPTS, deceives, extensions, readings
-from mailgov.mail.files.source import Octets, Source, of_bytes, of_compressed, of_pieces
+from mailgov.mail.files.source import Octets, Source, of_bytes, of_compressed
 from mailgov.mail.mime import Data, Leaf, MimeLook
 from mailgov.mail.parameters import texts
-from mailgov.mail.transfer import decoded
 
 DEPTH_LIMIT = 3
 """Archives inside archives that are opened; a document with an archive in it counts as one."""
@@ -27,12 +26,12 @@ STREAM_OCTETS = 1 << 20
 """Of that, what a compressed stream costs at least: a block of bzip2 is undone as a whole."""
 NAMING_OCTETS = 1 << 20
 """Of fields that name parts, in one message: everyday ones take a hundred octets each."""
+SKIPPED_OCTETS = 1 << 26
+"""Encoded octets, in one message, that are read in search of where the parts begin."""
 DECLARED_OCTETS = 1 << 30
 """What the files of one archive may come to by its own word before it is called too large."""
 UNBOUNDED = 1 << 62
 """An attachment itself is bounded by the size of the message."""
-_CODED_HEAD = 3 * kinds.HEAD_OCTETS
-"""Encoded octets that hold a head, but for a quoted-printable one that is all escapes."""
 _NAMES = frozenset({b"filename", b"name"})
 _MACRO_FOLDERS = ("xl/macrosheets/", "basic/script-", "scripts/python/")
 _DOCUMENT_TYPES = (b"image/", b"audio/", b"video/", b"application/pdf", b"application/msword")
@@ -49,20 +48,8 @@ def attachment_risks(data: Data, seen: MimeLook) -> tuple[str, ...]:
     if not seen.complete:
         walk.risks.add("nested")
     for leaf in seen.leaves:
-        content = data if leaf.inside is None else leaf.inside
-        source = _decoded(content, leaf)
-        # An attached message may be named after what it is about, such as a host or "Node.js".
-        attached = leaf.kind.startswith(b"message/") and kinds.is_message(source.head)
-        walk.file(() if attached else walk.names(leaf), source, 0, leaf.kind)
+        walk.leaf(data, leaf, 0)
     return tuple(risk for risk in ATTACHMENT_RISKS if risk in walk.risks)
-
-
-def _decoded(data: Data, leaf: Leaf) -> Source:
-    def pieces(end: int) -> Iterator[bytes]:
-        return decoded(data, leaf.start, end, leaf.encoding)
-
-    head = b"".join(pieces(min(leaf.end, leaf.start + _CODED_HEAD)))[: kinds.HEAD_OCTETS]
-    return of_pieces(lambda: pieces(leaf.end), head)
 
 
 @dataclass(slots=True)
@@ -72,12 +59,24 @@ class _Room:
     files: int = FILES_LIMIT
     octets: int = INFLATED_OCTETS
     naming: int = NAMING_OCTETS
+    skipped: int = SKIPPED_OCTETS
 
 
 class _Walk:
     def __init__(self) -> None:
         self.risks: set[str] = set()
         self._room = _Room()
+
+    def leaf(self, data: Data, leaf: Leaf, depth: int) -> None:
+        """One part of the message, or of one that is attached to it as a file."""
+        source, spent = parts.of_leaf(data, leaf, self._room.skipped)
+        self._room.skipped -= spent
+        if self._room.skipped <= 0 or (not leaf.clear and source.head.strip()):
+            self.risks.add("nested")
+        # An attached message may be named after what it is about, such as a host or "Node.js".
+        attached = leaf.kind.startswith(b"message/") and kinds.is_message(source.head)
+        names = () if attached else self.names(leaf)
+        self.file(names, source, depth, leaf.kind, walked=parts.was_walked(leaf))
 
     def names(self, leaf: Leaf) -> frozenset[str]:
         """Every name that a part may be shown under."""
@@ -87,8 +86,16 @@ class _Walk:
             return frozenset()
         return frozenset(name for value in leaf.fields for name in texts(value, _NAMES))
 
-    def file(self, names: Iterable[str], source: Source, depth: int, declared: bytes = b"") -> None:
-        """One file under all names that it may have."""
+    def file(
+        self,
+        names: Iterable[str],
+        source: Source,
+        depth: int,
+        declared: bytes = b"",
+        *,
+        walked: bool = False,
+    ) -> None:
+        """One file under all names that it may have; `walked` where its parts are looked at anyway."""
         self._room.files -= 1
         if self._room.files < 0:
             self.risks.add("nested")
@@ -104,6 +111,21 @@ class _Walk:
             self.risks.add("script")
         elif kind is not None and kind != kinds.TEXT:
             self._open(every, kind, source, depth, declared)
+        elif not walked and source.head and parts.may_be_message(every, source.head, declared):
+            self._message(source, depth)
+
+    def _message(self, source: Source, depth: int) -> None:
+        """A message that came as a file, or inside what is encoded twice."""
+        whole = self._whole(source, kinds.TEXT, depth) if depth < DEPTH_LIMIT else None
+        if whole is None:
+            self.risks.add("nested")
+            return
+        self._room.octets -= 0 if depth else OPENING_OCTETS
+        data, leaves, complete = parts.look_inside(whole)
+        if not complete:
+            self.risks.add("nested")
+        for leaf in leaves:
+            self.leaf(data, leaf, depth + 1)
 
     def _judge_names(self, names: list[str], kind: str | None) -> None:
         for name in names:
