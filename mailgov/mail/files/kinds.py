@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import html
 import re
 
 HEAD_OCTETS = 8192
@@ -49,6 +50,7 @@ _SCRIPT = re.compile(
     rb"|\[internetshortcut\]|\[desktop entry\]|(?:<\?xml[^>]*>\s*)?<(?:job|scriptlet)[\s>])",
     re.IGNORECASE,
 )
+_MACRO_TYPES = re.compile(r"ms-office\.vbaproject\b|ms-excel\.(?:intl)?macrosheet\b", re.IGNORECASE)
 _FIELD = re.compile(rb"[!-9;-~]{1,76}[ \t]*:")
 _HTA = re.compile(rb"<hta:application\b", re.IGNORECASE)
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -69,6 +71,12 @@ def kind_of(head: bytes) -> str | None:
     if _SCRIPT.match(text) or _HTA.search(text):
         return SCRIPT
     return None if _BINARY.search(text) else TEXT
+
+
+def names_macros(content_types: bytes) -> bool:
+    """Whether a document's list of content types names a project of VBA or sheets of macros."""
+    text = _as_ascii(content_types)
+    return _MACRO_TYPES.search(html.unescape(text.decode("latin-1"))) is not None
 
 
 def is_message(head: bytes) -> bool:

@@ -7,16 +7,18 @@ import re
 NAME_CHARACTERS = 1000
 PROGRAMS = frozenset(
     """
-    apk application appref-ms appx appxbundle chm class com cpl deb dex dll dmg drv efi exe
-    gadget hlp jar jnlp lnk msi msix msixbundle msp mst ocx pif pkg rpm scr sys wll xll
+    accde ade adp apk appinstaller application appref-ms appx appxbundle chm class com cpl crx deb
+    dex dll dmg drv efi exe gadget hlp jar jnlp lnk mde msi msix msixbundle msp mst msu ocx ops pif
+    pkg rpm scr sys vsto wll xll
     """.split()  # noqa: SIM905 - a list of so many quotes reads worse
 )
 """Run, or load code, when they are opened."""
 SCRIPTS = frozenset(
     """
-    bash bat cmd command csh desktop diagcab hta inf ins isp job js jse library-ms mjs msc msh
-    msh1 msh2 mshxml ps1 ps1xml ps2 psc1 psd1 psm1 py pyw pyz reg scf sct search-ms
-    settingcontent-ms sh shb shs url vb vbe vbs website ws wsc wsf wsh zsh
+    ahk bash bat cmd command contact csh desktop diagcab diagcfg hpj hta inf ins iqy isp its job
+    js jse library-ms mad maf mam mjs msc msh msh1 msh2 mshxml pcd php prg printerexport ps1 ps1xml
+    ps2 psc1 psd1 psm1 py pyw pyz rdp reg scf sct search-ms searchconnector-ms settingcontent-ms sh
+    shb shs slk theme udl url vb vbe vbp vbs vsw webpnp website ws wsb wsc wsf wsh zsh
     """.split()  # noqa: SIM905 - a list of so many quotes reads worse
 )
 """Run by an interpreter when they are opened, or lead to something that is."""
@@ -34,26 +36,41 @@ IMAGES = frozenset({"img", "iso", "udf", "vhd", "vhdx"})
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the reading direction: "hoadon\u202efdp.exe" is shown as "hoadonexe.pdf"."""
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
-_ENDS = " .\t\r\n\u00a0\u3000"
-"""Windows drops what stands of these at the end of a name."""
+_DOTS = re.compile("[\u2024\u3002\uff0e\uff61]")
+"""Taken for dots where a name is brought into an older character set."""
+_ENDS = " .\t\r\n\u00a0\u3000/\\\"'\u2018\u2019\u201c\u201d"
+"""Windows or a mail program drops what stands of these at the end of a name."""
+_CLASS = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}")
+"""An extension that Windows opens by this class, and does not show."""
+_STREAM = re.compile(r":(?=[^\s:/\\]|:\$)")
+"""What follows names a stream of the file on NTFS: `a.exe::$DATA` is a.exe."""
 
 
 def extensions(name: str) -> tuple[str, ...]:
     """The last two extensions in small letters, the last one first, without blanks around them."""
-    base = _UNSEEN.sub("", _DIRECTION.sub("", name[-NAME_CHARACTERS:]))
-    base = base.replace("\\", "/").rpartition("/")[2].rstrip(_ENDS)
+    base = _DOTS.sub(".", _UNSEEN.sub("", _DIRECTION.sub("", name[-NAME_CHARACTERS:])))
+    base = base.rstrip(_ENDS).replace("\\", "/").rpartition("/")[2]
     parts = [part.strip(_ENDS).lower() for part in base.split(".")[-3:]]
     return tuple(reversed(parts[1:]))
 
 
 def readings(name: str) -> tuple[str, ...]:
-    """The name as it may be taken: whole, and up to a NUL, where some programs end it."""
+    """The name as it may be taken: whole, up to a NUL, where some programs end it, and without a stream."""
     whole = name.replace("\0", "")
-    return (whole,) if whole == name else (whole, name.partition("\0")[0])
+    found = {whole: None, name.partition("\0")[0]: None}
+    for reading in tuple(found):
+        base = reading.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        found[_STREAM.split(base, maxsplit=1)[0] if base[1:2] != ":" else reading] = None
+    return tuple(found)
+
+
+def is_script(extension: str) -> bool:
+    """Whether a file with this extension (in small letters) is run, or leads to what is."""
+    return extension in SCRIPTS or _CLASS.fullmatch(extension) is not None
 
 
 def deceives(name: str) -> bool:
     """Whether it is shown as another kind of file than it is: `hoadon.pdf.exe`, or turned letters."""
     found = extensions(name)
-    harmful = bool(found) and found[0] in PROGRAMS | SCRIPTS
+    harmful = bool(found) and (found[0] in PROGRAMS or is_script(found[0]))
     return harmful and (bool(_DIRECTION.search(name)) or (len(found) > 1 and found[1] in DOCUMENTS))

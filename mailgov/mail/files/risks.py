@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mailgov.mail.events import ATTACHMENT_RISKS
 from mailgov.mail.files import kinds, office, packed, parts, zips
-from mailgov.mail.files.names import DOCUMENTS, IMAGES, PROGRAMS, SCRIPTS, deceives, extensions, readings
+from mailgov.mail.files.names import DOCUMENTS, IMAGES, PROGRAMS, deceives, extensions, is_script, readings
 from mailgov.mail.files.source import Octets, Source, of_bytes, of_compressed
 from mailgov.mail.mime import Data, Leaf, MimeLook
 from mailgov.mail.parameters import texts
@@ -32,6 +32,9 @@ DECLARED_OCTETS = 1 << 30
 """What the files of one archive may come to by its own word before it is called too large."""
 UNBOUNDED = 1 << 62
 """An attachment itself is bounded by the size of the message."""
+CONTENT_TYPES_OCTETS = 1 << 20
+"""The list of a document's parts; those of a thousand parts have 150 KB."""
+_CONTENT_TYPES = "[content_types].xml"
 _NAMES = frozenset({b"filename", b"name"})
 _MACRO_FOLDERS = ("xl/macrosheets/", "basic/script-", "scripts/python/")
 _DOCUMENT_TYPES = (b"image/", b"audio/", b"video/", b"application/pdf", b"application/msword")
@@ -134,7 +137,7 @@ class _Walk:
                 continue  # what reads as a text or a document and is named after a host
             if last in PROGRAMS:
                 self.risks.add("executable")
-            elif last in SCRIPTS:
+            elif is_script(last):
                 self.risks.add("script")
             elif last in IMAGES:
                 self.risks.add("nested")
@@ -205,8 +208,20 @@ class _Walk:
         except zips.NotReadable:
             self.risks.add("nested")
 
+    def _content_types(self, source: Source) -> None:
+        """Office tells the parts of a document by this list, whatever they are called (ECMA-376-2 10.1.2)."""
+        whole = source.whole(min(CONTENT_TYPES_OCTETS, max(0, self._room.octets)))
+        if whole is None:
+            self.risks.add("nested")
+            return
+        self._room.octets -= len(whole)
+        if kinds.names_macros(bytes(whole)):
+            self.risks.add("macro")
+
     def _member(self, member: zips.Member, depth: int) -> None:
         name = member.name.lower()
+        if name == _CONTENT_TYPES and member.source is not None:
+            self._content_types(member.source)
         if name.endswith("vbaproject.bin") or name.startswith(_MACRO_FOLDERS):
             self.risks.add("macro")
         if member.encrypted:

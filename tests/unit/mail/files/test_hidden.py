@@ -130,3 +130,20 @@ def test_ordinary_mail_is_not_marked() -> None:
     assert risks(b"0\x82\x10\x00\x06\x09*\x86H\x86\xf7\r\x01\x07\x02" + bytes(range(256)), "smime.p7m") == []
     assert risks(b"Subject: ghi chu\nFrom: toi\n\nnoi dung: x\n" * 50, "ghi chú.txt") == []
     assert risks(zipped({f"{n}.yaml": b"name: x\nvalue: y\n" for n in range(300)}), "a.zip") == []
+
+
+@pytest.mark.parametrize(
+    ("types", "found"),
+    [
+        (
+            "<Override PartName='/word/foo.bin' ContentType='application/vnd.ms-office.vbaProject'/>",
+            ["macro"],
+        ),
+        ("<Override ContentType='application/vnd.ms-office.&#x76;baProject'/>", ["macro"]),
+        ("<Override ContentType='application/vnd.ms-excel.macrosheet+xml'/>", ["macro"]),
+        ("<Override ContentType='application/vnd.openxmlformats-officedocument.wordprocessingml'/>", []),
+    ],
+)
+def test_macros_by_the_list_of_content_types(types: str, found: list[str]) -> None:
+    for octets in (types.encode(), types.encode("utf-16")):
+        assert risks(zipped({"[Content_Types].xml": octets, "word/foo.bin": b"x"}), "a.docx") == found
