@@ -172,6 +172,9 @@ class Node:
     """Work that must end although its session may go away; see `keep`."""
     checks: set[asyncio.Task[Any]] = field(default_factory=set)
     """Checks of senders that nobody need wait for; see `senders.early`."""
+    reports_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Whose turn it is to be read as a report of another provider."""
+    reports_waiting: int = 0
     _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
 
     def __post_init__(self) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from mailgov.mail.events import SenderReportEvent
 from mailgov.mail.sender_reports.found import SenderReport
 from mailgov.mail.sender_reports.opened import MESSAGE_OCTETS, reports_in
 from mailgov.relay.content import Content
-from mailgov.relay.node import INLINE_BYTES, Node
+from mailgov.relay.node import Node
 from mailgov.store.spool import Change, QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
 
+WAITING_LIMIT = 20
+"""Messages that wait to be read as reports, in one worker; the others are delivered all the same."""
 AGE_MS = 60 * 86_400_000
 AHEAD_MS = 2 * 86_400_000
 """A report is of the day before; what claims another time than about now is not believed."""
@@ -38,13 +42,22 @@ async def note(node: Node, spool: Spool, message: QueuedMessage, content: Conten
                 rest = source.read(MESSAGE_OCTETS)
         return reports_in(content.head + rest)
 
+    if node.reports_waiting >= WAITING_LIMIT:
+        _refused(node, message, "too many reports at once")
+        return
+    node.reports_waiting += 1
     try:
-        # What is packed is not bounded by the size of the message: never on the loop.
-        found, problems = await node.aside(work, INLINE_BYTES + 1, blocks=True)
+        # What is packed is not bounded by the size of the message: never on the loop, and one at a time,
+        # in no place that mail itself waits for.
+        async with node.reports_turn:
+            loop = asyncio.get_running_loop()
+            found, problems = await loop.run_in_executor(node.executor, work)
     except Exception as error:  # a stranger's bytes must not stop a delivery that is done
         log.error("sender report not read", queue_id=message.queue_id, exc_info=error)
         node.counters.add("internal_errors")
         return
+    finally:
+        node.reports_waiting -= 1
     now_ms = node.clock.now_ms()
     believed = [report for report in found if _believed(node, report, now_ms)]
     for problem in [*problems, *["of another domain or time"] * (len(found) - len(believed))]:

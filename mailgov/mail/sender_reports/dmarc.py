@@ -16,7 +16,10 @@ from mailgov.mail.sender_reports.found import (
     text_of,
 )
 
-RECORDS_LIMIT = 100_000
+RECORDS_LIMIT = 10_000
+"""The largest providers' reports on a province have some hundreds."""
+ELEMENTS_LIMIT = 400_000
+"""A record has about 25; each costs about a microsecond of Python, which runs one thread at a time."""
 DEPTH_LIMIT = 16
 VALUE_CHARACTERS = 1024
 TOKEN_OCTETS = 1 << 20
@@ -70,7 +73,7 @@ class _Reader:
         self._values: dict[str, str] = {}
         self._record: dict[str, str] = {}
         self._counts: Counter[ReportRow] = Counter()
-        self._records = 0
+        self._records = self._elements = 0
 
     def read(self, data: bytes | bytearray) -> None:
         parser = expat.ParserCreate(namespace_separator=" ")
@@ -109,8 +112,9 @@ class _Reader:
         raise ReportError("a document type or an entity is declared")
 
     def _start(self, name: str, _attributes: object) -> None:
-        if len(self._path) >= DEPTH_LIMIT:
-            raise ReportError("too deep")
+        self._elements += 1
+        if len(self._path) >= DEPTH_LIMIT or self._elements > ELEMENTS_LIMIT:
+            raise ReportError("too deep, or too many elements")
         self._path.append(name.rpartition(" ")[2][:64])
         if len(self._path) == 1 and self._path[0] != "feedback":
             raise ReportError("the root is no feedback")

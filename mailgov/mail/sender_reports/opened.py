@@ -16,9 +16,9 @@ from mailgov.mail.transfer import decoded
 
 MESSAGE_OCTETS = 15_000_000
 """A message that is larger is not looked at: reports are kilobytes, the largest some megabytes."""
-UNPACKED_OCTETS = 67_108_864
-"""A hundred thousand records have 60 MB of XML; what grows past it is a bomb."""
-REPORTS_LIMIT = 4
+UNPACKED_OCTETS = 16_777_216
+"""Ten thousand records have 6 MB of XML; what grows past it is a bomb."""
+REPORTS_LIMIT = 2
 """Looked at in one message: it brings one."""
 MEMBERS_LIMIT = 4
 _BLANK = b" \t\r\n\xef\xbb\xbf"
