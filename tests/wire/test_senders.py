@@ -245,6 +245,12 @@ async def test_results_in_our_name_that_a_stranger_wrote_are_gone(world: World) 
     assert other in leaving
 
 
+async def test_results_in_our_name_behind_a_long_comment_are_gone(world: World) -> None:
+    forged = f"Authentication-Results: ({'x' * 900}\r\n {'x' * 200}) mail.{DOMAIN}; dmarc=pass FORGED\r\n"
+    assert (await outside(world, forged.encode() + FROM_KHACH)).code == 250
+    assert b"FORGED" not in await world.leaving(world.offered[-1])
+
+
 @pytest.mark.parametrize(
     ("field", "path"),
     [
