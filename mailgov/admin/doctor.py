@@ -20,6 +20,7 @@ from mailgov.identity.roles import Act
 from mailgov.relay.certificate import certificate_problems
 from mailgov.relay.contents.clamd import Clamd
 from mailgov.relay.contents.rspamd import Rspamd, password_of
+from mailgov.relay.contents.scanners import shown
 from mailgov.relay.contents.turn import Unavailable
 from mailgov.settings import Settings
 from mailgov.store import directory, dkim_keys, status
@@ -121,23 +122,25 @@ async def _services(settings: Settings) -> list[Finding]:
     found = []
     if settings.clamd.address:
         asked = Clamd(settings.clamd, time.monotonic).scan(_probe, len(PROBE))
-        found += await _answers("clamd", asked)
+        found += await _answers("clamd", settings.clamd.address, asked)
     if settings.rspamd.url:
         try:
             password = await asyncio.to_thread(password_of, settings.rspamd)
         except (OSError, ValueError) as error:
             return [*found, Finding("problem", "rspamd", str(error))]
         found += await _answers(
-            "rspamd", Rspamd(settings.rspamd, password, time.monotonic).check((), _probe, len(PROBE))
+            "rspamd",
+            shown(settings.rspamd.url),
+            Rspamd(settings.rspamd, password, time.monotonic).check((), _probe, len(PROBE)),
         )
     return found
 
 
-async def _answers(name: str, asked: Awaitable[object]) -> list[Finding]:
+async def _answers(name: str, address: str, asked: Awaitable[object]) -> list[Finding]:
     try:
         await asked
     except Unavailable as error:
-        return [Finding("problem", name, f"gives no verdict: {error}")]
+        return [Finding("problem", name, f"at {address} gives no verdict: {error}")]
     return []
 
 

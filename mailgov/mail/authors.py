@@ -26,6 +26,10 @@ _TOKEN = re.compile(
 )
 _COMMENT_EDGE = re.compile(r"\\.|[()]", re.DOTALL)
 _LOOSE = re.compile(r" ?([@.]) ?")
+_PIECE = re.compile(
+    r'(?P<quoted>"(?:[^"\\]|\\.)*+")|(?P<open>")|(?P<comment>\()|(?P<text>[^"(]++)', re.DOTALL
+)
+_BLANKS = re.compile(r"[ \t]+")
 _ROUTE = re.compile(r"\A@[^@,:<>\s]+(?:,@[^@,:<>\s]+)*:")  # RFC 5322 4.4: <@one,@two:local@domain>
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BETWEEN_WORDS = re.compile(r'[\s<>()\[\],;:"\\\ufffd]+')
@@ -83,7 +87,7 @@ def _specs(text: str) -> list[str]:
         position = match.end()
         kind = match.lastgroup
         if kind == "angle":
-            mailbox.angles.append(_ROUTE.sub("", match["angle"]).strip())
+            mailbox.angles.append(_ROUTE.sub("", _without_cfws(match["angle"])))
         elif kind == "comment":
             position = _after_comment(text, position)
         elif kind in ("end", "group"):
@@ -115,6 +119,27 @@ class _Mailbox:
         if len(self.words) == 1 and self.words[0].startswith('"'):
             raise AddressError("a name alone that reads like an address")
         return [_LOOSE.sub(r"\1", " ".join(self.words))]
+
+
+def _without_cfws(angle: str) -> str:
+    """What stands in angle brackets, without the comments and blanks that may stand around each of its
+    words (RFC 5322 3.2.2, 3.4.1); a blank within a word stays. Raises AddressError as `_specs` does.
+    """
+    pieces = [""]  # every second one is quoted, and stays as it is
+    position = 0
+    while match := _PIECE.match(angle, position):
+        position = match.end()
+        if match.lastgroup == "open":
+            raise AddressError("a quote that never ends")
+        if match.lastgroup == "quoted":
+            pieces += [match[0], ""]
+        elif match.lastgroup == "comment":
+            position = _after_comment(angle, position)
+            pieces[-1] += " "
+        else:
+            pieces[-1] += match[0]
+    pieces[::2] = [_LOOSE.sub(r"\1", _BLANKS.sub(" ", piece)) for piece in pieces[::2]]
+    return "".join(pieces).strip()
 
 
 def _after_comment(text: str, position: int) -> int:

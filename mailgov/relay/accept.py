@@ -9,6 +9,7 @@ from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import render_reply
 from mailgov.relay.bounce import Failure, bounce
+from mailgov.relay.contents.check import NotChecked
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.intake import Prepared, prepare, reject_message
 from mailgov.relay.legible import NotLegible
@@ -42,7 +43,8 @@ async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: He
         return error.why.reply
     except (SpoolError, SigningError, MailError) as error:
         await writer.discard()
-        log.error("message not kept", queue_id=incoming.queue_id, cause=str(error))
+        if not isinstance(error, NotChecked):
+            log.error("message not kept", queue_id=incoming.queue_id, cause=str(error))
         node.counters.add("not_kept")
         if isinstance(error, MailError):
             return error.reply

@@ -9,7 +9,6 @@ from typing import Literal
 import dns.asyncresolver
 import dns.exception
 import dns.name
-import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 import structlog
@@ -19,6 +18,7 @@ from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.ANY.TXT import TXT
 
 from mailgov.mail.domains import ascii_domain, normal_domain
+from mailgov.relay.dns_answers import BoundedNameserver
 from mailgov.settings import DnsSettings
 
 log = structlog.get_logger()
@@ -91,16 +91,18 @@ def _name(domain: str) -> str:
 
 
 class Resolver:
-    """Answers are cached by TTL (at most `cache_size`); a look-up never raises."""
+    """Answers are cached by TTL (at most `cache_size`); a look-up never raises.
+
+    An answer past the bounds of `dns_answers` is temporary trouble.
+    """
 
     def __init__(self, settings: DnsSettings) -> None:
         resolver = (
             _system_resolver() if not settings.nameservers else dns.asyncresolver.Resolver(configure=False)
         )
-        if settings.nameservers:
-            resolver.nameservers = [
-                dns.nameserver.Do53Nameserver(host, port) for host, port in settings.nameservers
-            ]
+        servers = [(host, port) for host, port in settings.nameservers]
+        servers = servers or [(str(host), resolver.port) for host in resolver.nameservers]
+        resolver.nameservers = [BoundedNameserver(host, port) for host, port in servers]
         resolver.lifetime = settings.timeout_s
         resolver.timeout = min(settings.timeout_s, 2.0)
         resolver.cache = dns.resolver.LRUCache(settings.cache_size)

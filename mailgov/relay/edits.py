@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +14,9 @@ from mailgov.mail.comments import without_comments
 from mailgov.mail.headers import HeaderBlock
 
 AUTHSERV_ID_OCTETS = 1000
-"""How far into an Authentication-Results value its first word is looked for."""
+"""How far into an Authentication-Results value its authserv-id and the semicolon behind it are looked for."""
+_LOOSE_DOT = re.compile(r"\s*\.\s*")
+_NO_HOST = re.compile(r"[^a-z0-9.\-\s]+")
 LOCAL_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
@@ -65,10 +69,10 @@ def removals(header: HeaderBlock, *, submitted: bool, authserv_id: str) -> tuple
     """Splices that take out what may not leave.
 
     Return-Path is ours to write at final delivery (RFC 5321 4.4); an Authentication-Results
-    that claims to be from us is a forgery (RFC 8601 5); Bcc goes at submission (RFC 5322 3.6.3).
+    that may be read as from us is a forgery (RFC 8601 5); Bcc goes at submission (RFC 5322 3.6.3).
     """
     unwanted = {b"return-path"} | ({b"bcc", b"resent-bcc"} if submitted else set())
-    ours = authserv_id.lower().encode()
+    ours = authserv_id.lower()
     splices: list[tuple[int, int, bytes]] = []
     for field in header.fields:
         forged = field.name == b"authentication-results" and _claims(header.value(field), ours)
@@ -81,7 +85,16 @@ def removals(header: HeaderBlock, *, submitted: bool, authserv_id: str) -> tuple
     return tuple(splices)
 
 
-def _claims(value: bytes, authserv_id: bytes) -> bool:
-    """Whether the value's authserv-id, behind comments and in quotes or not (RFC 8601 2.2), is ours."""
-    words = without_comments(value[:AUTHSERV_ID_OCTETS]).split(b";", 1)[0].replace(b"\\", b"").split()
-    return bool(words) and words[0].strip(b'"').rstrip(b".").lower() == authserv_id
+def _claims(value: bytes, authserv_id: str) -> bool:
+    """Whether anybody may read the value's authserv-id (RFC 8601 2.2) as ours.
+
+    Lenient readers skip comments, quotes, blanks and what is no letter of a host, or stop there: in all of
+    these readings it is looked for, as a name of its own. Where no id can be told, it is taken for ours too.
+    """
+    head, told, _ = without_comments(value[:AUTHSERV_ID_OCTETS]).partition(b";")
+    if not told and len(value) > AUTHSERV_ID_OCTETS:
+        return True
+    text = unicodedata.normalize("NFKC", head.decode("utf-8", "replace")).lower().partition(";")[0]
+    ours = re.compile(rf"(?<![a-z0-9.\-]){re.escape(authserv_id)}\.?(?![a-z0-9.\-])")
+    readings = [_LOOSE_DOT.sub(".", _NO_HOST.sub(instead, text)) for instead in ("", " ")]
+    return not readings[0].strip(" .-\t") or any(ours.search(reading) for reading in readings)

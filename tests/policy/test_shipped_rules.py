@@ -282,7 +282,6 @@ def test_our_names_from_outside(policy: Policy) -> None:
         ("fail", "quarantine", False),
         ("fail", "none", False),
         ("temperror", "reject", False),
-        ("permerror", None, False),
         ("none", None, False),
         ("pass", "reject", False),
     ],
@@ -296,6 +295,16 @@ def test_what_an_authors_domain_asks_for(
     assert decision.rejected == (refused and listener == "mx")
     if decision.rejected:
         assert (decision.rule, decision.status) == ("author-domain-rejects-forgeries", "5.7.26")
+
+
+@pytest.mark.parametrize("listener", ["mx", *OUTBOUND, "own"])
+def test_an_author_that_cannot_be_read(policy: Policy, listener: str) -> None:
+    for path in ("a@bank.test", ""):
+        decision = decide(policy, Stage.DATA, Case(listener=listener, reverse_path=path, dmarc="permerror"))
+        assert decision.rejected == (listener == "mx")
+        if decision.rejected:
+            assert decision.rule == "author-cannot-be-read"
+            assert render_reply(decision, utf8=False, public_url="").line().startswith("550 5.6.0 ")
 
 
 @pytest.mark.parametrize("listener", [*OUTBOUND, "mx", "own"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import cast
 
@@ -21,6 +22,8 @@ from tests.support.loop_thread import LoopThread
 from tests.support.processes import free_port
 
 Key = tuple[str, str]
+Raw = Callable[[bytes, bool], bytes | None]
+"""From a question in wire form, and whether it came over TCP, to the octets that go back."""
 CNAME_LIMIT = 10
 
 
@@ -44,6 +47,7 @@ class DnsServer:
         self._rcodes: dict[str, dns.rcode.Rcode] = {}
         self._silent: set[str] = set()
         self._truncated: set[str] = set()
+        self._raw: dict[str, Raw] = {}
         self._thread: LoopThread | None = None
         self._open: list[asyncio.DatagramTransport | asyncio.Server] = []
 
@@ -101,6 +105,10 @@ class DnsServer:
         """Answer over UDP with the TC bit alone, so that the question comes again over TCP."""
         self._truncated.add(_fold(name))
 
+    def raw(self, name: str, reply: Raw) -> None:
+        """Answer every question about the name with the octets that `reply` makes of it."""
+        self._raw[_fold(name)] = reply
+
     def forget(self, name: str) -> None:
         """Drop every record and fault of the name: NXDOMAIN again."""
         folded = _fold(name)
@@ -109,6 +117,7 @@ class DnsServer:
         self._rcodes.pop(folded, None)
         self._silent.discard(folded)
         self._truncated.discard(folded)
+        self._raw.pop(folded, None)
 
     def asked(self, name: str, rdtype: str) -> int:
         """How often this was asked."""
@@ -136,6 +145,8 @@ class DnsServer:
         self.questions[name, rdtype] += 1
         if name in self._silent:
             return None
+        if name in self._raw:
+            return self._raw[name](wire, over_tcp)
         if name in self._truncated and not over_tcp:
             response.flags |= dns.flags.TC
             return response.to_wire()

@@ -77,6 +77,9 @@ def test_services_that_do_not_answer(doctor: Doctor) -> None:
     code, found = doctor("[clamd]", f'address = "{nobody}"', "[rspamd]", f'url = "http://{nobody}"')
     assert code == 1
     assert {"clamd", "rspamd"} <= places(found, "problem")
+    told = {one["place"]: one["detail"] for one in found}
+    assert told["clamd"].startswith(f"at {nobody} gives no verdict: ")
+    assert told["rspamd"].startswith(f"at http://{nobody} gives no verdict: ")
 
 
 def test_what_is_for_rehearsals_alone(doctor: Doctor) -> None:

@@ -45,8 +45,7 @@ async def test_what_the_chunks_hold_is_what_is_kept(world: World, edges: str) ->
         [MESSAGE[:7], MESSAGE[7:90], MESSAGE[90:], b""],
         [HEAD + b".\r\n", b"..\r\n.", b"\r\n.dots are text\r\n"],
         [HEAD, b"x" * 500 + b"\r", b"\n"],
-        [b""],
-        [b"\r", b"\n\r", b"\nbody\r\n"],
+        [HEAD, b"\r", b"\n\r", b"\nbody\r\n"],
         [HEAD + b"\x00\xff\r\n"],
         [HEAD + b"BDAT 5 LAST\r\nQUIT\r\n"],
     ):
@@ -57,6 +56,8 @@ async def test_what_the_chunks_hold_is_what_is_kept(world: World, edges: str) ->
         assert {reply.short for reply in said} == {"250 2.0.0"}
         assert await world.bytes_of(world.offered[-1]) == whole
         assert (await wire.say(f"RCPT TO:<{AN}>")).short == "503 5.5.1", "the transaction has ended"
+    await wire.envelope(STRANGER, AN)
+    assert (await wire.bdat(b"", last=True)).short == "550 5.6.0", "an empty message names nobody"
     assert (await wire.mail(STRANGER, BINH, message=MESSAGE)).code == 250
 
 
@@ -126,11 +127,11 @@ async def test_rset_between_chunks_leaves_nothing(open_world: OpenWorld) -> None
 
 async def test_what_does_not_go_together(world: World) -> None:
     wire = await opened(world)
-    assert (await wire.bdat(b"X: ")).code == 250
+    assert (await wire.bdat(b"From: ")).code == 250
     for command in ("DATA", f"RCPT TO:<{BINH}>", "MAIL FROM:<>"):
         assert (await wire.say(command)).short == "503 5.5.1"
-    assert (await wire.bdat(b"y\r\n\r\n", last=True)).code == 250
-    assert await world.bytes_of(world.offered[0]) == b"X: y\r\n\r\n"
+    assert (await wire.bdat(b"a@x.test\r\n\r\n", last=True)).code == 250
+    assert await world.bytes_of(world.offered[0]) == b"From: a@x.test\r\n\r\n"
 
 
 async def test_a_chunk_that_nobody_waits_for_is_swallowed(world: World) -> None:

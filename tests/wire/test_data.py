@@ -37,17 +37,16 @@ async def in_pieces(world: World, wire: Wire, *pieces: bytes) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        b"",
-        b"\r\n",
-        b".\r\n",
-        b"..\r\n.\r\n...\r\n",
-        b"\r\n\r\n.\r\n\r\n",
         HEAD,
+        HEAD + b"\r\n",
+        HEAD + b".\r\n",
+        HEAD + b"..\r\n.\r\n...\r\n",
+        HEAD + b"\r\n\r\n.\r\n\r\n",
+        HEAD.removesuffix(b"\r\n") + b".\r\n",
         HEAD + b".",
         HEAD.removesuffix(b"\r\n"),
         HEAD + b"\r\n.\r\n.x\r\n",
-        b"no header at all\r\n",
-        b" begins like a folded line\r\nSubject: x\r\n\r\n",
+        b" begins like a folded line\r\n" + HEAD,
         HEAD + b"\x00\x01\x7f\xff\r\n",
         HEAD + b"x" * 5000 + b"\r\n",
         HEAD + "Tiếng Việt\r\n".encode(),
@@ -59,6 +58,18 @@ async def test_what_goes_in_is_what_is_kept(world: World, message: bytes) -> Non
     await wire.send(stuffed(whole))
     assert (await wire.reply()).short == "250 2.0.0"
     assert await world.bytes_of(world.offered[0]) == whole
+    assert await wire.alive()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [b"", b"\r\n", b".\r\n", b"..\r\n.\r\n...\r\n", b"\r\n\r\n.\r\n\r\n", b"no header at all\r\n"],
+)
+async def test_what_names_nobody_is_refused_and_ends_where_it_ends(world: World, message: bytes) -> None:
+    wire = await in_data(world)
+    await wire.send(stuffed(message))
+    assert (await wire.reply()).short == "550 5.6.0"
+    assert not world.offered
     assert await wire.alive()
 
 
@@ -171,7 +182,7 @@ async def test_a_header_over_its_limit_is_refused(open_world: OpenWorld, ended: 
     assert len(message) > 16_384
     assert (await wire.mail(STRANGER, AN, message=message)).short == "552 5.3.4"
     assert world.count("refused_header_size") == 1
-    fitting = header * 200 + b"\r\n" + b"body\r\n" * 10_000
+    fitting = b"From: <a@x.test>\r\n" + header * 200 + b"\r\n" + b"body\r\n" * 10_000
     assert (await wire.mail(STRANGER, AN, message=fitting)).code == 250
 
 

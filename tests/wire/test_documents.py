@@ -80,8 +80,6 @@ async def test_the_issuer_is_the_agency_whose_mailbox_the_author_is(
 async def test_from_outside_the_issuer_is_the_authors_domain_whatever_it_claims(world: World) -> None:
     event = await sent(world, letter(STRANGER, "12/GM-BM"), path="x@other.example", inside=False)
     assert event.issuer == "@bo-mau.example"
-    event = await sent(world, b"From: nobody\r\n\r\nx\r\n", path="x@OTHER.example", inside=False)
-    assert event.issuer == "@other.example"
 
 
 async def test_an_account_of_no_agency_issues_for_its_domain(open_world: OpenWorld) -> None:

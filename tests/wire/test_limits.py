@@ -288,7 +288,7 @@ async def test_a_message_may_wait_less_than_a_command(open_world: OpenWorld) -> 
     wire = await world.outside()
     await wire.envelope(STRANGER, AN)
     await wire.say("DATA")
-    for line in (b"Subject: x\r\n", b"\r\n", b"x\r\n", b".\r\n"):
+    for line in (b"From: <a@x.test>\r\n", b"\r\n", b"x\r\n", b".\r\n"):
         await asyncio.sleep(0.2)
         await wire.send(line)
     assert (await wire.reply()).code == 250

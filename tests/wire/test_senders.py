@@ -145,6 +145,72 @@ async def test_our_own_name_in_a_from_that_is_hard_to_read(world: World, author:
     assert said.short == "550 5.7.26"
 
 
+BANK = "ceo@bank.test"
+
+
+@pytest.mark.parametrize("address", [AN, BANK])
+@pytest.mark.parametrize(
+    "form", ["<{0}@(x){1}>", "<{0}(x)@{1}>", "\r\n <{0}\r\n @{1}>", '< "{0}" @ {1} (x)>']
+)
+async def test_comments_and_folds_within_an_address_change_nothing(
+    world: World, address: str, form: str
+) -> None:
+    local, _, domain = address.partition("@")
+    author = form.format(local, domain)
+    said = await outside(world, f"From: {author}\r\nSubject: x\r\n\r\nx\r\n".encode())
+    assert said.short == "550 5.7.26"
+
+
+@pytest.mark.parametrize("path", [KHACH, ""])
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Sender: <ceo@bank.test>",
+        b"From:",
+        b'From: "' + (b"x" * 900 + b"\r\n ") * 10 + b'" <ceo@bank.test>',
+        b"From: <ceo\0@bank.test>",
+        b"From: ceo@bank.test, a@b1.test, a@b2.test, a@b3.test",
+        b"From: <ceo@bank.test.>",
+        b"From: <ceo@bank.test\xff>",
+        b"From: <ceo@bank .test x>",
+        b"From: <ceo@bank.test",
+        b'From: "x <ceo@bank.test>',
+        b"From: (x <ceo@bank.test>",
+        b"From: =?utf-8?q?ceo=40bank.test?=",
+        b'From: "ceo@bank.test" :;',
+        "From: <ceo＠bank.test>".encode(),
+        b",\r\n ".join([b"From: a@co.test", *(b"u%d@co.test" % n for n in range(250)), b"ceo@bank.test"]),
+    ],
+    ids=range(15),
+)
+async def test_an_author_that_cannot_be_read_is_refused_and_told_why(
+    world: World, header: bytes, path: str
+) -> None:
+    said = await outside(world, header + b"\r\nSubject: x\r\n\r\nx\r\n", path)
+    assert said.short == "550 5.6.0", said
+    assert "rule author-cannot-be-read;" in said.text
+    assert await world.events() == []
+
+
+@pytest.mark.parametrize("path", [KHACH, ""])
+@pytest.mark.parametrize(
+    "records",
+    [
+        ["v=DMARC1; p=junk"],
+        ["v=DMARC1"],
+        ["v=DMARC1; p=reject", "v=DMARC1; p=none"],
+        ["p=reject; v=DMARC1"],
+        ["v=DMARC1; p=reject; sp=\xff"],
+    ],
+)
+async def test_a_broken_record_of_a_domain_refuses_nobody(
+    world: World, dns_server: DnsServer, records: list[str], path: str
+) -> None:
+    dns_server.txt("_dmarc.so.test", *records)
+    assert (await outside(world, messages.plain("an@so.test", BINH), path)).code == 250
+    assert (await last_event(world)).dmarc == "none"
+
+
 @pytest.mark.parametrize(
     ("asked", "code", "result"),
     [("reject", "550 5.7.26", None), ("quarantine", "250 2.0.0", "fail"), ("none", "250 2.0.0", "fail")],
@@ -177,6 +243,12 @@ async def test_results_in_our_name_that_a_stranger_wrote_are_gone(world: World) 
     assert leaving.count(f"Authentication-Results: mail.{DOMAIN}".encode()) == 1
     assert forged not in leaving
     assert other in leaving
+
+
+async def test_results_in_our_name_behind_a_long_comment_are_gone(world: World) -> None:
+    forged = f"Authentication-Results: ({'x' * 900}\r\n {'x' * 200}) mail.{DOMAIN}; dmarc=pass FORGED\r\n"
+    assert (await outside(world, forged.encode() + FROM_KHACH)).code == 250
+    assert b"FORGED" not in await world.leaving(world.offered[-1])
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from mailgov.relay.contents.rspamd import RECIPIENTS_LIMIT, Spam
 from mailgov.relay.contents.turn import Unavailable
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.node import INLINE_BYTES, Node
+from mailgov.relay.refusal_log import LINES_PER_MINUTE
 from mailgov.settings.model import Failure
 from mailgov.store.spool import BodyWriter
 
@@ -24,6 +25,10 @@ log = structlog.get_logger()
 SLICE_BYTES = 262_144
 """What is read from the disk at once of a message that lies there."""
 NOT_CHECKED = Reply(451, "4.7.1", "The message cannot be checked now, please try again later")
+
+
+class NotChecked(MailError):
+    """The message is put off until it can be checked; the log knows why."""
 
 
 async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen: MimeLook) -> Content:
@@ -109,10 +114,15 @@ def _envelope(incoming: Incoming, hostname: str) -> list[tuple[str, str]]:
 
 def _not_checked(node: Node, incoming: Incoming, what: str, failure: Failure, error: Unavailable) -> None:
     """Raises MailError where the message is to be put off."""
-    log.warning("not checked", what=what, queue_id=incoming.queue_id, failure=failure, cause=str(error))
+    now_ms = node.clock.now_ms()
+    # That it is away was told when it began: see `Scanners`.
+    if not error.away and node.counters.within(now_ms, "not checked", LINES_PER_MINUTE):
+        log.warning("not checked", what=what, queue_id=incoming.queue_id, failure=failure, cause=str(error))
     if failure == "defer":
         node.counters.add(f"{what}_deferred")
-        raise MailError(NOT_CHECKED, f"{what}: {error}")
+        listener, client = str(incoming.facts["session.listener"]), incoming.trace.client_address
+        node.counters.refusals.tell(now_ms, listener, client, f"{what}_not_checked", incoming.told)
+        raise NotChecked(NOT_CHECKED, f"{what}: {error}")
 
 
 async def pieces(node: Node, writer: BodyWriter, limit: int) -> AsyncIterator[bytes]:

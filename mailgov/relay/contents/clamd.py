@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailgov.mail.text import one_line
-from mailgov.relay.contents.turn import Turn, Unavailable
+from mailgov.relay.contents.turn import Changed, Turn, Unavailable
 from mailgov.settings.model import ClamdSettings, parse_listen
 
 CHUNK_BYTES = 65_536
@@ -32,13 +32,16 @@ class Malware:
 class Clamd:
     """A client of one clamd. Each question has a connection of its own, as clamd closes it anyway."""
 
-    def __init__(self, settings: ClamdSettings, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: ClamdSettings, monotonic: Callable[[], float], changed: Changed | None = None
+    ) -> None:
         self._settings = settings
         self._turn = Turn(
             concurrency=settings.concurrency,
             timeout_s=settings.timeout_s,
             retry_s=settings.retry_s,
             monotonic=monotonic,
+            changed=changed,
         )
 
     async def scan(self, pieces: Callable[[int], Pieces], size_bytes: int) -> Malware:

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 
 from mailgov.relay.contents.clamd import Pieces
-from mailgov.relay.contents.turn import Turn, Unavailable
+from mailgov.relay.contents.turn import Changed, Turn, Unavailable
 from mailgov.settings import RspamdSettings
 
 RECIPIENTS_LIMIT = 100
@@ -54,7 +54,11 @@ class Rspamd:
     """A client of one rspamd. Each question has a connection of its own: rspamd closes it anyway."""
 
     def __init__(
-        self, settings: RspamdSettings, password: bytes | None, monotonic: Callable[[], float]
+        self,
+        settings: RspamdSettings,
+        password: bytes | None,
+        monotonic: Callable[[], float],
+        changed: Changed | None = None,
     ) -> None:
         self._settings, self._password = settings, password
         self._url: SplitResult = urlsplit(settings.url)
@@ -64,6 +68,7 @@ class Rspamd:
             timeout_s=settings.timeout_s,
             retry_s=settings.retry_s,
             monotonic=monotonic,
+            changed=changed,
         )
 
     async def check(self, envelope: Fields, pieces: Callable[[int], Pieces], size_bytes: int) -> Spam:

@@ -28,6 +28,7 @@ PIECES = [
     b"a:",
     b"a @ b . c ",
     b"<a@b>",
+    b"<(a) b@c>",
     b"@a:",
     b"a.",
 ]

@@ -131,6 +131,31 @@ def test_nothing_to_remove_is_no_splice() -> None:
         b'"mail.cao\\bang.gov.vn" 1; dkim=pass',
         b"mail.caobang.gov.vn.; dkim=pass",
         b"(" * 40 + b")" * 40 + b"mail.caobang.gov.vn; dkim=pass",
+        # Past the bound nobody looks for it.
+        b"(" + b"x" * 1100 + b") mail.caobang.gov.vn; dkim=pass",
+        b" " * 1100 + b"mail.caobang.gov.vn; dkim=pass",
+        b"x" * 1100 + b"; dkim=pass",
+        # No grammar has these; lenient readers do.
+        b"\0mail.caobang.gov.vn; dkim=pass",
+        b"mail.cao\0bang.gov.vn; dkim=pass",
+        b"mail . caobang\t.gov . vn; dkim=pass",
+        b"mail.(c)caobang.gov.vn; dkim=pass",
+        b'"mail".caobang.gov.vn; dkim=pass',
+        b'"mail.caobang.gov.vn; dkim=pass',
+        b"(unclosed mail.caobang.gov.vn; dkim=pass",
+        b"mail.caobang.gov.vn/1; dkim=pass",
+        b"mail.caobang.gov.vn,; dkim=pass",
+        b"=?utf-8?q?mail.caobang.gov.vn?=; dkim=pass",
+        "mail.caobang.gov.vn\u200b; dkim=pass".encode(),
+        "ｍail.caobang.gov.vn; dkim=pass".encode(),
+        "mail.cao\u00adbang.gov.vn; dkim=pass".encode(),
+        b"x mail.caobang.gov.vn; dkim=pass",
+        b"; mail.caobang.gov.vn; dkim=pass",
+        "；mail.caobang.gov.vn; dkim=pass".encode(),
+        b"",
+        b";",
+        b"\xff\xfe; x",
+        b'"(" ; x',
     ],
 )
 def test_results_in_our_name_are_forged_and_go(value: bytes) -> None:
@@ -146,11 +171,8 @@ def test_results_in_our_name_are_forged_and_go(value: bytes) -> None:
         b"xmail.caobang.gov.vn; dkim=pass",
         b"mx.example.org (mail.caobang.gov.vn); dkim=pass",
         b"mx.example.org; dkim=pass header.d=mail.caobang.gov.vn",
-        b"(mail.caobang.gov.vn; dkim=pass",
-        b"",
-        b";",
-        b"\xff\xfe; x",
-        b'"(" ; x',
+        b"(mail.caobang.gov.vn) mx.example.org 1 (" + b"x" * 900 + b"); dkim=pass",
+        b"mx.example.org; " + b"dkim=pass (x); " * 100,
     ],
 )
 def test_the_results_of_others_stay(value: bytes) -> None:
@@ -160,4 +182,4 @@ def test_the_results_of_others_stay(value: bytes) -> None:
 
 def test_hostile_results_cost_little() -> None:
     raw = b"Authentication-Results: " + b"(" * 200_000 + b"\r\n\r\n"
-    assert left(raw) == raw
+    assert left(raw) == b"\r\n"
