@@ -78,7 +78,9 @@ async def test_a_body_that_trickles_costs_its_length(node: Node) -> None:
 
 
 async def test_the_end_leaves_what_comes_behind_it(node: Node) -> None:
-    reply, ended, rest = await read(node, b"From: <a@x.test>\r\nSubject: x\r\n\r\nbody\r\n.\r", b"\nNOOP\r\nQUIT\r\n")
+    reply, ended, rest = await read(
+        node, b"From: <a@x.test>\r\nSubject: x\r\n\r\nbody\r\n.\r", b"\nNOOP\r\nQUIT\r\n"
+    )
     assert reply is not None
     assert (reply.code, ended, rest) == (250, True, b"NOOP\r\nQUIT\r\n")
 
