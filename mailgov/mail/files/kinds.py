@@ -45,6 +45,7 @@ _MAGIC = (
     (b"conectix", CLOSED),
     (b"MSWIM\0\0\0", CLOSED),
 )
+_SHOWN = (b"%PDF-", b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"{\\rtf")
 _SCRIPT = re.compile(
     rb"\s*(?:#![ \t]*/|@?echo[ \t]+off\b|windows registry editor version|regedit4\s"
     rb"|\[internetshortcut\]|\[desktop entry\]|(?:<\?xml[^>]*>\s*)?<(?:job|scriptlet)[\s>])",
@@ -71,6 +72,11 @@ def kind_of(head: bytes) -> str | None:
     if _SCRIPT.match(text) or _HTA.search(text):
         return SCRIPT
     return None if _BINARY.search(text) else TEXT
+
+
+def is_shown(head: bytes) -> bool:
+    """Whether it begins as a PDF, a picture or a text document does."""
+    return head.startswith(_SHOWN)
 
 
 def names_macros(content_types: bytes) -> bool:

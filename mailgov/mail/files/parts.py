@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from mailgov.mail.files import kinds
 from mailgov.mail.files.names import extensions
-from mailgov.mail.files.source import Octets, Source, of_pieces
+from mailgov.mail.files.source import Octets, Source, of_pieces, tail_of
+from mailgov.mail.files.zips import TAIL_OCTETS, has_end
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.mime import Data, Leaf, leaves_of
 from mailgov.mail.transfer import ENCODED, decoded
@@ -52,6 +53,12 @@ def of_leaf(data: Data, leaf: Leaf, room: int) -> tuple[Source, int]:
         spent = spent or _CODED_HEAD
         head = bytes(found)
     return of_pieces(lambda: pieces(leaf.end), head[: kinds.HEAD_OCTETS]), spent
+
+
+def ends_like_zip(data: Data, leaf: Leaf) -> bool:
+    """Whether a zip may lie at the part's end. Decodes the part once and keeps 64 KB of it."""
+    content = data if leaf.inside is None else leaf.inside
+    return has_end(tail_of(decoded(content, leaf.start, leaf.end, leaf.encoding), TAIL_OCTETS))
 
 
 def was_walked(leaf: Leaf) -> bool:

@@ -28,6 +28,8 @@ NAMING_OCTETS = 1 << 20
 """Of fields that name parts, in one message: everyday ones take a hundred octets each."""
 SKIPPED_OCTETS = 1 << 26
 """Encoded octets, in one message, that are read in search of where the parts begin."""
+SEARCHED_OCTETS = 1 << 27
+"""Encoded octets, in one message, that are decoded in search of a zip at a part's end."""
 DECLARED_OCTETS = 1 << 30
 """What the files of one archive may come to by its own word before it is called too large."""
 UNBOUNDED = 1 << 62
@@ -38,6 +40,7 @@ _CONTENT_TYPES = "[content_types].xml"
 _NAMES = frozenset({b"filename", b"name"})
 _MACRO_FOLDERS = ("xl/macrosheets/", "basic/script-", "scripts/python/")
 _DOCUMENT_TYPES = (b"image/", b"audio/", b"video/", b"application/pdf", b"application/msword")
+_SHOWN = DOCUMENTS - {"7z", "eml", "gz", "rar", "zip"}
 _CONTAINERS = frozenset({kinds.ZIP, kinds.RAR, kinds.SEVEN_ZIP, kinds.TAR})
 _STREAMS = frozenset({kinds.GZIP, kinds.BZIP2, kinds.XZ})
 
@@ -62,6 +65,7 @@ class _Room:
     files: int = FILES_LIMIT
     octets: int = INFLATED_OCTETS
     naming: int = NAMING_OCTETS
+    searched: int = SEARCHED_OCTETS
     skipped: int = SKIPPED_OCTETS
 
 
@@ -79,7 +83,32 @@ class _Walk:
         # An attached message may be named after what it is about, such as a host or "Node.js".
         attached = leaf.kind.startswith(b"message/") and kinds.is_message(source.head)
         names = () if attached else self.names(leaf)
-        self.file(names, source, depth, leaf.kind, walked=parts.was_walked(leaf))
+        walked = parts.was_walked(leaf)
+        self.file(names, source, depth, leaf.kind, walked=walked)
+        if not walked:
+            self._behind(data, leaf, names, source, depth)
+
+    def _behind(self, data: Data, leaf: Leaf, names: Iterable[str], source: Source, depth: int) -> None:
+        """A zip behind something else: programs that unpack find it from its end."""
+        kind = kinds.kind_of(source.head)
+        shown = {next(iter(extensions(name)), "") for name in names}
+        if kind in {kinds.ZIP, kinds.PROGRAM} or (kind in {None, kinds.TEXT} and "zip" in shown):
+            return  # has been opened, or need not be
+        self._room.searched -= leaf.end - leaf.start
+        if self._room.searched < 0:
+            self.risks.add("nested")
+            return
+        if not parts.ends_like_zip(data, leaf):
+            return
+        whole = self._whole(source, kinds.ZIP, depth) if depth < DEPTH_LIMIT else None
+        if whole is None:
+            self.risks.add("nested")
+        elif zips.is_archive(whole):
+            pretends = shown & _SHOWN or leaf.kind.startswith(_DOCUMENT_TYPES) or kinds.is_shown(source.head)
+            # Documents of the older form, and PDF, may hold a zip inside; behind it they go on.
+            if pretends and kind != kinds.OLE and zips.ends_with_archive(whole):
+                self.risks.add("disguised")
+            self._archive(kinds.ZIP, whole, depth)
 
     def names(self, leaf: Leaf) -> frozenset[str]:
         """Every name that a part may be shown under."""

@@ -47,6 +47,14 @@ def of_pieces(pieces: Callable[[], Iterable[bytes]], head: bytes) -> Source:
     return Source(head, whole)
 
 
+def tail_of(pieces: Iterable[bytes], octets: int) -> bytes:
+    """The last octets of what comes piece by piece."""
+    tail = b""
+    for piece in pieces:
+        tail = (tail + piece)[-octets:] if len(piece) < octets else piece[-octets:]
+    return tail
+
+
 def of_stored(data: memoryview) -> Source:
     """A part of a file, as it stands."""
     head = bytes(data[:HEAD_OCTETS])

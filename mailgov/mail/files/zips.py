@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from mailgov.mail.files.source import Octets, Source, of_deflated, of_stored
@@ -11,7 +11,10 @@ from mailgov.mail.files.source import Octets, Source, of_deflated, of_stored
 _END, _ENTRY, _LOCAL = b"PK\x05\x06", b"PK\x01\x02", b"PK\x03\x04"
 _END64, _LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 _END_OCTETS, _ENTRY_OCTETS, _LOCAL_OCTETS = 22, 46, 30
-_COMMENT_OCTETS = 65_535
+TAIL_OCTETS = _END_OCTETS + 65_535
+"""How far from the end of a file an archive's end record may begin: it may have a comment."""
+ARCHIVES_LIMIT = 8
+"""Archives in a row that are read of one file."""
 _STORED, _DEFLATED, _AES = 0, 8, 99
 _IN_ZIP64 = 0xFFFFFFFF
 
@@ -39,16 +42,51 @@ class NotReadable(Exception):
 
 
 def members(data: Octets) -> Iterator[Member]:
-    """The entries, read as they are asked for. Raises NotReadable and nothing else."""
+    """The entries, read as they are asked for. Raises NotReadable and nothing else.
+
+    Of archives in a row, which readers take the first or the last of, those of each, the last first.
+    """
+    stop = len(data)
+    for _ in range(ARCHIVES_LIMIT):
+        stop = yield from _members(data, stop)
+        if not has_end(data[max(0, stop - TAIL_OCTETS) : stop]):
+            return
+    raise NotReadable("too many archives in a row")
+
+
+def has_end(tail: Octets) -> bool:
+    """Whether an archive may end within these last octets of a file."""
+    return _END in tail
+
+
+def ends_with_archive(data: Octets) -> bool:
+    """Whether the archive that a file ends with is its last part, with nothing behind it but a line's end."""
+    at = data.rfind(_END)
+    return at >= 0 and at + _END_OCTETS + int.from_bytes(data[at + 20 : at + 22], "little") >= len(data) - 2
+
+
+def is_archive(data: Octets) -> bool:
+    """Whether a directory with entries is found from the end of a file, whatever it begins with."""
     try:
-        at, end, base = _directory(data)
+        start, end, _ = _directory(data, len(data))
+    except (NotReadable, struct.error):
+        return False
+    return end > start
+
+
+def _members(data: Octets, stop: int) -> Generator[Member, None, int]:
+    """The entries of the last archive before `stop`; returns where that archive begins."""
+    try:
+        at, end, base = _directory(data, stop)
         view = memoryview(data)
+        front = at
         while at + _ENTRY_OCTETS <= end and data[at : at + 4] == _ENTRY:
             flags, method = struct.unpack_from("<HH", data, at + 8)
             packed, size = struct.unpack_from("<II", data, at + 20)
             name, extra, comment = struct.unpack_from("<HHH", data, at + 28)
             (local,) = struct.unpack_from("<I", data, at + 42)
             start = at + _ENTRY_OCTETS
+            front = min(front, max(0, base + local))
             text = data[start : start + name].decode("utf-8", "replace")
             again, source = _local(view, base + local, packed, method)
             yield Member(text, bool(flags & 0x41) or method == _AES, size, source, again)
@@ -57,11 +95,12 @@ def members(data: Octets) -> Iterator[Member]:
         raise NotReadable(str(error)) from None
     if at < end and data[at : at + 4] not in (_END, _END64):
         raise NotReadable("octets in the directory that are no entry")
+    return front
 
 
-def _directory(data: Octets) -> tuple[int, int, int]:
+def _directory(data: Octets, stop: int) -> tuple[int, int, int]:
     """Where the directory begins and ends, and what is to be added to its offsets."""
-    end = data.rfind(_END, max(0, len(data) - _END_OCTETS - _COMMENT_OCTETS))
+    end = data.rfind(_END, max(0, stop - TAIL_OCTETS), stop)
     if end < 0:
         raise NotReadable("no end record")
     size, offset = struct.unpack_from("<II", data, end + 12)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support.files import PDF, PE, zipped
+from tests.support.files import PDF, PE, ole, zipped
 from tests.unit.mail.files.test_risks import named, part, risks, risks_of
 
 BASE64 = b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -147,3 +147,42 @@ def test_ordinary_mail_is_not_marked() -> None:
 def test_macros_by_the_list_of_content_types(types: str, found: list[str]) -> None:
     for octets in (types.encode(), types.encode("utf-16")):
         assert risks(zipped({"[Content_Types].xml": octets, "word/foo.bin": b"x"}), "a.docx") == found
+
+
+HARMFUL_ZIP = zipped({"a.exe": PE})
+
+
+@pytest.mark.parametrize("encoding", ["base64", "8bit"])
+@pytest.mark.parametrize(
+    "front", [b"junk" * 100, b"%PDF-1.4\n" + b"junk" * 100, b"\xff\xd8\xff\xe0" + bytes(99)]
+)
+def test_a_zip_behind_something_else_is_found(front: bytes, encoding: str) -> None:
+    found = risks(front + HARMFUL_ZIP, "a.pdf", encoding)
+    assert found == ["executable", "disguised"]
+    assert risks(front + HARMFUL_ZIP + bytes(1000), "a.bin", encoding) == ["executable"]
+    assert risks(front + zipped({"a.txt": b"x"}), "a.docx", encoding) == ["disguised"]
+
+
+def test_each_of_archives_in_a_row_is_looked_into() -> None:
+    assert risks(HARMFUL_ZIP + zipped({"b.txt": b"x"}), "a.zip") == ["executable"]
+    assert risks(HARMFUL_ZIP + zipped({}), "a.zip") == ["executable"]
+    assert risks(zipped({"b.txt": b"x"}) + HARMFUL_ZIP, "a.zip") == ["executable"]
+    assert risks(zipped({"b.txt": b"x"}) * 3, "a.zip") == []
+    assert risks(zipped({"b.txt": b"x"}) * 30, "a.zip") == ["nested"]
+
+
+def test_a_zip_inside_a_document_is_no_disguise() -> None:
+    portfolio = PDF + b"stream\n" + zipped({"a.docx": PDF}) + b"\nendstream\nxref\n%%EOF\n"
+    assert risks(portfolio, "hồ sơ.pdf") == []
+    assert risks(PDF + b"PK\x05\x06" + bytes(18), "hồ sơ.pdf") == []
+    assert risks(PDF + b"PK\x05\x06" + b"\xff" * 40, "hồ sơ.pdf") == []
+    assert (
+        risks(ole({"ObjectPool": {"x": zipped({"a.xml": b"x"})}, "WordDocument": b"\xec\xa5"}), "a.doc") == []
+    )
+
+
+def test_the_search_for_zips_is_bounded() -> None:
+    body = base64.encodebytes(bytes(20_000_000)) + base64.b64encode(b"PK\x05\x06" + bytes(20))
+    began = time.process_time()
+    assert risks_of(raw(named("a.bin") + BASE64[:-4], body)) == []
+    assert time.process_time() - began < 2
