@@ -108,8 +108,13 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
     async with ctx.db.read() as session:
         domains = [one.name for one in await directory.list_domains(session) if one.disabled_ms is None]
         signing = {key.domain for key in await dkim_keys.list_keys(session) if key.state == "active"}
+        reports = ctx.settings.reports.mailbox
+        reached = not reports or await directory.holder(session, reports) is not None
     unsigned = "no DKIM key signs its mail: mailgov dkim generate, then publish what mailgov dns print says"
     found = [Finding("problem", name, unsigned) for name in domains if name not in signing]
+    if not reached:
+        told = f"{reports} is no mailbox or alias here: no report about our mail is ever read"
+        found.append(Finding("warning", "reports.mailbox", told))
     found += [Finding("problem", "DKIM", one) for one in await backups.key_problems(ctx)]
     seen_ms = max((one.at_ms for one in await status.workers(ctx.db) if one.relays), default=0)
     if ctx.now_ms() - seen_ms > SILENT_MS:

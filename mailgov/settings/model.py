@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     field_validator,
+    model_validator,
 )
 
 from mailgov.mail.address import Address
@@ -59,6 +60,25 @@ def _service_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _host_name(value: str) -> str:
+    if len(value) > 253 or not _HOST.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no host name: letters, digits and hyphens between dots (RFC 1123 2.1)"
+        )
+    return value
+
+
+def _line_limit(value: int) -> int:
+    if 0 < value < LINE_OCTETS:
+        raise ValueError(f"less than the {LINE_OCTETS} octets of a line that mail may have; 0 is no limit")
+    return value
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
+"""What we call ourselves in the greeting, in EHLO and in Received."""
+LINE_OCTETS = 1000
+"""RFC 5321 4.5.3.1.6, CRLF included."""
+LineLimit = Annotated[int, Field(ge=0), AfterValidator(_line_limit)]
 ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 """`host:port`, or the path of a Unix socket; "" for a service that is not there."""
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
@@ -68,6 +88,9 @@ Scanned = Literal["mx", "submission", "trusted"]
 Action = Literal["no action", "greylist", "add header", "rewrite subject", "soft reject", "reject"]
 """What rspamd says is to be done with a message."""
 
+_HOST = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
 _ZONE = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){1,8}")
 PRIVATE_NETWORKS = (
     "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
@@ -76,9 +99,9 @@ PRIVATE_NETWORKS = (
 
 
 class Room(BaseModel):
-    """A section of the settings file: unknown keys are an error, not a silent typo."""
+    """A section of the settings file: unknown keys are an error, not a silent typo; numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DatabaseSettings(Room):
@@ -127,9 +150,9 @@ class SmtpSettings(Room):
     which it is closed; a message taken in starts anew. Postfix's smtpd_junk_command_limit is 100 too."""
     session_message_limit: int = Field(1000, ge=1)
     """MAIL commands of a session, refused ones too (RFC 9422's MAILMAX); the next one hears 421."""
-    line_limit_octets: int = Field(0, ge=0)
+    line_limit_octets: LineLimit = 0
     """Octets of a line, CRLF included, in a message from outside or from a trusted system; 0: no limit."""
-    submitted_line_limit_octets: int = Field(1000, ge=0)
+    submitted_line_limit_octets: LineLimit = 1000
     """The same for a person's mail (RFC 5321 4.5.3.1.6): some next hop would break or refuse longer ones."""
     bare_line_ends: Literal["refuse", "normalize"] = "refuse"
     """What becomes of a CR or LF that is not part of CRLF in a message."""
@@ -249,6 +272,12 @@ class GreylistingSettings(Room):
     """Who came back is let through for this long, anew with each message: a monthly letter never waits."""
     exempt_networks: tuple[Network, ...] = ()
     """Beside `smtp.unlimited_networks`: partners' mail servers."""
+
+    @model_validator(mode="after")
+    def _there_is_time(self) -> GreylistingSettings:
+        if self.back_within_s <= self.delay_s:
+            raise ValueError("back_within_s must be more than delay_s, or nobody would ever be let through")
+        return self
 
 
 class ReportsSettings(Room):
@@ -398,7 +427,7 @@ class ImapSettings(Room):
 class Settings(Room):
     """The whole file. Relative paths are taken from the folder of the settings file."""
 
-    hostname: str = "localhost"
+    hostname: HostName = "localhost"
     data_dir: Path = Path("var")
     database: DatabaseSettings = DatabaseSettings()
     smtp: SmtpSettings = SmtpSettings()

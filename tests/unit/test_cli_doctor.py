@@ -82,6 +82,11 @@ def test_services_that_do_not_answer(doctor: Doctor) -> None:
     assert told["rspamd"].startswith(f"at http://{nobody} gives no verdict: ")
 
 
+def test_a_mailbox_for_reports_that_is_none(doctor: Doctor) -> None:
+    _, found = doctor("[reports]", 'mailbox = "nobody@caobang.gov.vn"')
+    assert "reports.mailbox" in places(found, "warning")
+
+
 def test_what_is_for_rehearsals_alone(doctor: Doctor) -> None:
     _, found = doctor("[delivery]", 'allow_networks = ["127.0.0.0/8"]')
     assert "delivery.allow_networks" in places(found, "warning")

@@ -24,6 +24,21 @@ def fault(folder: Path, text: str = "", **environ: str) -> str:
         ('[smtp]\nsize_limit = "1"', "FILE: key smtp.size_limit: unknown key"),
         ('hostnme = "x"', "FILE: key hostnme: unknown key"),
         ("[spool\n", "FILE: not valid TOML: "),
+        ('hostname = "a b"', "FILE: key hostname: 'a b' is no host name: "),
+        ('hostname = "mail_1.vn"', "FILE: key hostname: 'mail_1.vn' is no host name: "),
+        ('hostname = "mail..vn"', "FILE: key hostname: 'mail..vn' is no host name: "),
+        ('hostname = ""', "FILE: key hostname: '' is no host name: "),
+        ("[smtp]\nline_limit_octets = 3", "FILE: key smtp.line_limit_octets: less than the 1000 octets"),
+        ("[smtp]\nidle_timeout_s = inf", "FILE: key smtp.idle_timeout_s: Input should be a finite number"),
+        ("[smtp]\nidle_timeout_s = nan", "FILE: key smtp.idle_timeout_s: Input should be "),
+        (
+            "[delivery]\nretry_schedule_s = [inf]",
+            "FILE: key delivery.retry_schedule_s.0: Input should be a f",
+        ),
+        (
+            "[greylisting]\nback_within_s = 1",
+            "FILE: key greylisting: back_within_s must be more than delay_s",
+        ),
     ],
 )
 def test_a_bad_file(tmp_path: Path, text: str, said: str) -> None:
