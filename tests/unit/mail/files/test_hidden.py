@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support.files import PDF, PE, ole, zipped
+from tests.support.files import PDF, PE, ole, workbook, zipped
 from tests.unit.mail.files.test_risks import named, part, risks, risks_of
 
 BASE64 = b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -118,6 +118,12 @@ def test_encodings_that_are_not_undone_are_told() -> None:
 def test_ordinary_mail_is_not_marked() -> None:
     ordinary = message(part(PDF, named("công văn.pdf")), part(zipped({"a.docx": PDF}), named("a.zip")))
     assert risks(ordinary, "Chuyển tiếp.eml") == []
+    types = (
+        b'<Types><Default Extension="bin" ContentType="application/'
+        b'vnd.openxmlformats-officedocument.spreadsheetml.printerSettings"/></Types>'
+    )
+    assert risks(workbook({"[Content_Types].xml": types}), "số liệu.xlsx") == []
+    assert risks(zipped({"[Content_Types].xml": types, "word/document.xml": b"<w/>"}), "Công văn.docx") == []
     assert risks_of(part(ordinary, RFC822, "8bit")) == []
     assert (
         risks_of(part(b"Reporting-MTA: dns; mx\r\n\r\n", b"Content-Type: message/delivery-status", "7bit"))

@@ -311,7 +311,9 @@ def test_a_zip_that_says_two_things_is_taken_at_each() -> None:
 SEEDS = [
     zipped({"a.doc": MACRO, "b.exe": PE}), MACRO, rar4("a"), rar5("a.exe"), tarred({"a": PE}),
     gzip.compress(PE), SEVEN_ZIP, ole({"Workbook": struct.pack("<HH", 0x85, 8) + bytes(8)}),
-    bz2.compress(PE), lzma.compress(PE),
+    bz2.compress(PE), lzma.compress(PE), PDF + zipped({"a": PE}), zipped({"a": PE}) * 3,
+    b"From: a@b\r\n" + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part(PE, named("a")),
+    workbook({"[Content_Types].xml": b"<Types>&#x76;</Types>"}),
 ]  # fmt: skip
 
 
