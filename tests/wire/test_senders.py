@@ -114,6 +114,18 @@ async def test_our_own_name_from_outside_proves_itself_or_is_refused(
     assert (await outside(world, broken, "bounce@lists.test")).short == "550 5.7.26"
 
 
+@pytest.mark.parametrize("name", ["Subject", "Content-Type", "Date"])
+async def test_a_second_field_on_top_of_the_signed_one_proves_nothing(
+    world: World, dns_server: DnsServer, name: str
+) -> None:
+    bank = messages.plain("ceo@bank.test", BINH)
+    dns_server.txt("s._domainkey.bank.test", rsa_record(rsa_key()))
+    include = [b"From", b"Subject", b"Content-Type", b"Date"]
+    whole = signed(bank, "bank.test", include_headers=include)
+    assert (await outside(world, whole)).code == 250
+    assert (await outside(world, f"{name}: text/html\r\n".encode() + whole)).short == "550 5.7.26"
+
+
 async def test_while_the_dns_has_trouble_our_own_name_is_to_come_again(
     world: World, dns_server: DnsServer
 ) -> None:

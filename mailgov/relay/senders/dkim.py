@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ SIGNATURES_LIMIT = 5
 """Signatures that are checked; everyday mail has one to three."""
 LOOKED_AT_LIMIT = 50
 """Signatures among which those of the author's domain are preferred."""
+ONCE = tuple(
+    b"date from sender reply-to to cc message-id in-reply-to references subject"
+    b" mime-version content-type content-transfer-encoding content-disposition content-id".split()
+)
+"""Fields that a message has once at most (RFC 5322 3.6, RFC 2045 3)."""
 RANK = ("pass", "temperror", "policy", "fail", "permerror", "none")
 """From the best to the worst: what a message's DKIM is, when its signatures differ."""
 
@@ -113,6 +119,8 @@ def verify(
         if expires_s is not None and expires_s < now_s:
             raise Fault("fail", "expired")
         check(signature, key, covered_by(signature, fields), bodies)
+        if doubled := _doubled(signature, fields):
+            raise Fault("policy", f"a second {doubled} that is not signed")
     except Fault as fault:
         result, reason = fault.result, fault.reason
     return DkimResult(
@@ -123,6 +131,15 @@ def verify(
         signature.algorithm.decode(),
         b"".join(signature.tags[b"b"].split())[:8].decode("ascii", "replace"),
     )
+
+
+def _doubled(signature: Signature, fields: Fields) -> str | None:
+    """A signed field that belongs once in a message and stands there oftener than it was signed.
+
+    Readers differ in which one they show, and anybody may have put the other there (RFC 6376 8.15).
+    """
+    signed, present = Counter(signature.signed), Counter(fields.names)
+    return next((name.decode() for name in ONCE if 0 < signed[name] < present[name]), None)
 
 
 def best(results: Collection[DkimResult]) -> str:

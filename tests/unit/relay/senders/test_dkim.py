@@ -73,6 +73,29 @@ def test_what_does_not_pass(change: object, result: str) -> None:
     assert results(change(signed(PLAIN, "co.test"))) == [result]  # type: ignore[operator]  # a lambda
 
 
+FIELDS = [b"From", b"To", b"Subject", b"Date", b"Content-Type", b"MIME-Version", b"Reply-To"]
+TYPED = b"Reply-To: <a@co.test>\r\nX-Y: 1\r\n" + PLAIN
+
+
+@pytest.mark.parametrize("name", FIELDS[1:])
+@pytest.mark.parametrize("below", [False, True])
+def test_a_second_field_beside_the_signed_one_is_not_proven(name: bytes, *, below: bool) -> None:
+    whole = signed(TYPED, "co.test", include_headers=FIELDS)
+    assert results(whole) == ["pass"]
+    second = name + b" : <x@evil.test>\r\n"
+    changed = whole.replace(b"\r\n\r\n", b"\r\n" + second + b"\r\n", 1) if below else second + whole
+    assert results(changed) == (["fail"] if below else ["policy"])
+
+
+def test_a_second_field_that_may_stand_twice_or_was_signed_twice_changes_nothing() -> None:
+    once = [*FIELDS, b"X-Y"]
+    assert results(b"X-Y: 2\r\n" + signed(TYPED, "co.test", include_headers=once)) == ["pass"]
+    twice = b"Subject: other\r\n" + TYPED
+    assert results(signed(twice, "co.test", include_headers=[*FIELDS, b"Subject"])) == ["pass"]
+    only = signed(TYPED, "co.test", include_headers=[b"From"])
+    assert results(b"Subject: evil\r\n" + only) == ["pass"], "nothing was said of it"
+
+
 @pytest.mark.parametrize(
     ("extra", "identity", "result"),
     [
