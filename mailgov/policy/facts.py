@@ -177,7 +177,7 @@ def _sender_facts() -> tuple[FactSpec, ...]:
     results = (
         ("spf", "SPF of the reverse-path, or of HELO for the null one (RFC 7208)"),
         ("dkim", "the best DKIM signature (RFC 6376)"),
-        ("dmarc", "DMARC of the author's domain (RFC 9989)"),
+        ("dmarc", "DMARC of the author's domain (RFC 9989); `permerror` only where no author can be read"),
         ("arc", "the chain of those who forwarded it (RFC 8617)"),
     )
     return (
