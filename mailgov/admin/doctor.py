@@ -48,9 +48,7 @@ async def doctor(ctx: AdminContext, actor: Actor, settings_file: Path) -> list[F
     require(actor, Act.DATA_VERIFY)
     settings = ctx.settings
     found = [*_files(settings, settings_file), *_settings(settings), *_policy(settings)]
-    found += [
-        Finding("problem", "certificate", one) for one in certificate_problems(settings.tls, ctx.now_ms())
-    ]
+    found += _certificate(ctx)
     found += await _ledger(ctx)
     found += await _services(settings)
     return sorted(found, key=lambda one: one.level)
