@@ -86,7 +86,9 @@ class Model:
                 return OUT_OF_ORDER
             case "DATA" if not self.recipients or self.chunks is not None:
                 return OUT_OF_ORDER
-            case "AUTH" if not (self.authenticates and self.tls):
+            case "AUTH" if not self.authenticates:
+                return frozenset({502})
+            case "AUTH" if not self.tls:
                 return frozenset({538})
             case "AUTH" if self.account or self.mail:
                 return OUT_OF_ORDER
