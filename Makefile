@@ -9,9 +9,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 UV_VERSION := 0.13.9
 # A test run goes on with what it can do; these two say which part.
-# Two processes, a file of tests to each: most of the time a test waits for a real program.
-TEST_WORKERS ?= 2
-SHARED := -n $(TEST_WORKERS) --dist loadfile
+# Three processes, a file of tests to each: most of the time a test waits for a real program. The files in
+# their own order: the long stories come first, so that no process is left with one at the end.
+TEST_WORKERS ?= 3
+SHARED := -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 UNIT := -m "not slow and not bench" $(SHARED)
 FULL := -m "not bench" $(SHARED)
 # Of all fuzzing campaigns together (tests/fuzz/budget.py).

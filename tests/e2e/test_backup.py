@@ -123,6 +123,7 @@ def test_a_backup_under_load_stands_up_again(tmp_path: Path) -> None:
         assert len(arrived(province)) >= kept - gone, "all but what came while the copies were made"
 
 
+@pytest.mark.slow  # two databases, each with the service started and restored
 @needs("postgres")
 def test_a_backup_moves_from_one_database_to_the_other(tmp_path: Path) -> None:
     with running_postgres() as postgres, running_province(tmp_path / "old", small=True) as province:

@@ -74,6 +74,7 @@ def test_a_worker_that_is_killed_comes_back_and_the_door_stays_open(tmp_path: Pa
         wait_arrived(province, {"before@example.org", "after@example.org"})
 
 
+@pytest.mark.slow  # as above
 def test_fewer_workers_adopt_the_spools_of_those_that_are_gone(tmp_path: Path) -> None:
     with running_province(tmp_path, workers=3, small=True) as province:
         province.sink.on("connect", "421 4.3.2 not yet")
@@ -134,6 +135,7 @@ def _send_for_a_minute(province: Province) -> list[str]:
     return ids
 
 
+@pytest.mark.slow  # a restart with everything away: three starts of the service
 def test_a_restart_without_the_ledger_knows_its_people(tmp_path: Path) -> None:
     with running_province(tmp_path, small=True) as province:
         send(province, "x@example.org")
@@ -183,6 +185,7 @@ def test_a_ledger_that_is_gone_does_not_turn_the_province_into_nobody(tmp_path: 
         wait_until(lambda: len(province.messages()) == 1, timeout_s=40, what="the record")
 
 
+@pytest.mark.slow  # as above
 def test_a_ledger_moved_away_and_back_while_running_loses_no_record(tmp_path: Path) -> None:
     with running_province(tmp_path, small=True) as province:
         service = province.service

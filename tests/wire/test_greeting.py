@@ -101,3 +101,12 @@ async def test_case_does_not_matter_and_quit_closes(world: World) -> None:
     assert (await wire.say("qUiT")).code == 221
     assert await wire.closed()
     assert world.node.connections == set()
+
+
+async def test_a_name_of_any_octets_stops_no_mail(world: World) -> None:
+    """It goes into the record and the fields in front: what is no text there must not break them."""
+    wire = await world.connect("mx")
+    assert (await wire.say(b"EHLO caf\xe9\xff.example")).code == 250
+    message = b"From: <khach@example.org>\r\nSubject: x\r\n\r\nbody\r\n"
+    assert (await wire.mail("khach@example.org", AN, message=message)).code == 250
+    assert (await world.events())[-1].helo == "caf\ufffd\ufffd.example"

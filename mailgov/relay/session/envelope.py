@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailgov.mail.reply import MailError, Reply
+from mailgov.mail.text import one_line
 from mailgov.relay import auth
 from mailgov.relay.edits import Trace
 from mailgov.relay.notify import RecipientWishes
@@ -11,6 +12,7 @@ from mailgov.relay.session.replies import SERVICE_CLOSING
 from mailgov.relay.session.sign_in import SignIn
 from mailgov.relay.transaction import MailParameters, Peer, Transaction
 
+HELO_CHARACTERS = 255
 TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in one session, please go on in another one")
 
 
@@ -79,7 +81,9 @@ class Envelope(SignIn):
         if self.session.extended_smtp:
             protocol += ("S" if tls else "") + ("A" if authenticated else "")
         address = self._client_address
-        trace = Trace(str(self.session.host_name or ""), address, protocol, tls, authenticated)
+        # Any octets may come in it, and it goes into records, facts and fields.
+        helo = one_line(str(self.session.host_name or ""), HELO_CHARACTERS)
+        trace = Trace(helo, address, protocol, tls, authenticated)
         return Peer(listener.kind, address, account, authenticated, trace)
 
     async def smtp_RCPT(self, arg: str | None) -> None:

@@ -245,6 +245,8 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
         "place",
         "policy_files",
         "observed",  # reads: USAGE_READ
+        "key_problems",  # of DATA_VERIFY, as the next one: see test_cli_doctor
+        "doctor",
         "declare_all",  # many of DECLARATION_ADD: see test_declarations and test_declared_files
         "import_file",
         "correct_agency",  # AGENCY_CHANGE: see test_agency_changes

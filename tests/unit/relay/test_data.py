@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time as cpu
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from mailgov.relay.expand import Target
 from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.judge import account_facts, path_facts, session_facts
 from mailgov.relay.node import Node
+from tests.support.processes import wait_until
 from tests.support.relay_node import AN
 
 
@@ -99,9 +101,12 @@ async def test_a_connection_that_closes_before_the_end_leaves_nothing(
     node: Node, chunks: tuple[bytes, ...]
 ) -> None:
     assert await read(node, *chunks) == (None, False, b"")
-    node.executor.submit(lambda: None).result(10)
     folder = node.settings.data_dir / "spool" / "0"
-    assert [*(folder / "incoming").iterdir(), *(folder / "bodies").iterdir()] == []
+
+    def left() -> list[Path]:
+        return [*(folder / "incoming").iterdir(), *(folder / "bodies").iterdir()]
+
+    await asyncio.to_thread(wait_until, lambda: not left(), timeout_s=10, what="the folders to be empty")
     assert await node.spool.claim(2**60, 10) == []
 
 
