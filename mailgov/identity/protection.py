@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mailgov.settings.model import SignInSettings
+from mailgov.settings import SignInSettings
 from mailgov.store.guard import Guard
 
 NAME_CHARACTERS = 320

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mailgov.identity.roles import AGENCY_ROLES, Role
 from mailgov.identity.tokens import TOKEN_OCTETS, NewToken, hash_token
-from mailgov.settings.model import HttpSettings
+from mailgov.settings import HttpSettings
 from mailgov.store.seats import Seat
 from mailgov.store.sessions import SessionView
 

@@ -8,8 +8,7 @@ from typing import Literal
 
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay.dns import Resolver
-from mailgov.settings import DeliverySettings
-from mailgov.settings.model import parse_listen
+from mailgov.settings import DeliverySettings, parse_listen
 
 NULL_MX = Reply(556, "5.1.10", "The domain accepts no mail (null MX)")
 NO_DOMAIN = Reply(550, "5.1.2", "The domain does not exist")

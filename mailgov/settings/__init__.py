@@ -1,28 +1,13 @@
 """Typed settings of every room; no reading of files here (see `mailgov.config`)."""
 
-from mailgov.settings.model import (
-    ClamdSettings,
-    DatabaseSettings,
-    DeliverySettings,
-    DemoSettings,
-    DnsblSettings,
-    DnsSettings,
-    GreylistingSettings,
-    HttpSettings,
-    ImapSettings,
-    LimitSettings,
-    Listen,
-    PolicySettings,
-    ProvinceSettings,
-    ReportsSettings,
-    RspamdSettings,
-    Settings,
-    SignInSettings,
-    SmtpSettings,
-    SpoolSettings,
-    TlsSettings,
-    TrustedListener,
-)
+from mailgov.settings.delivery import DeliverySettings, DnsSettings, SpoolSettings
+from mailgov.settings.model import Settings
+from mailgov.settings.people import HttpSettings, ImapSettings, LimitSettings, SignInSettings
+from mailgov.settings.province import DatabaseSettings, DemoSettings, PolicySettings, ProvinceSettings
+from mailgov.settings.scanners import ClamdSettings, Failure, RspamdSettings
+from mailgov.settings.smtp import SmtpSettings, TlsSettings, TrustedListener
+from mailgov.settings.strangers import DnsblSettings, GreylistingSettings, ReportsSettings
+from mailgov.settings.values import Listen, parse_listen
 
 __all__ = [
     "ClamdSettings",
@@ -31,6 +16,7 @@ __all__ = [
     "DemoSettings",
     "DnsSettings",
     "DnsblSettings",
+    "Failure",
     "GreylistingSettings",
     "HttpSettings",
     "ImapSettings",
@@ -46,4 +32,5 @@ __all__ = [
     "SpoolSettings",
     "TlsSettings",
     "TrustedListener",
+    "parse_listen",
 ]

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, Literal
 
 from mailgov.policy import Directive, Obligation, Step
-from mailgov.settings.model import ProvinceSettings
+from mailgov.settings import ProvinceSettings
 from mailgov.usage.periods import Span
 
 RowKind = Literal["target", "baseline", "duty", "reference"]

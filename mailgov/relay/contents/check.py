@@ -17,7 +17,7 @@ from mailgov.relay.contents.turn import Unavailable
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.node import INLINE_BYTES, Node
 from mailgov.relay.refusal_log import LINES_PER_MINUTE
-from mailgov.settings.model import Failure
+from mailgov.settings import Failure
 from mailgov.store.spool import BodyWriter
 
 log = structlog.get_logger()

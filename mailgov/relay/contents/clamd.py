@@ -11,7 +11,7 @@ from typing import Any
 
 from mailgov.mail.text import one_line
 from mailgov.relay.contents.turn import Changed, Turn, Unavailable
-from mailgov.settings.model import ClamdSettings, parse_listen
+from mailgov.settings import ClamdSettings, parse_listen
 
 CHUNK_BYTES = 65_536
 REPLY_BYTES = 4096

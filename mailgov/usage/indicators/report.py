@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from mailgov.policy import Directive, Obligation, Providers
-from mailgov.settings.model import ProvinceSettings
+from mailgov.settings import ProvinceSettings
 from mailgov.store import agencies, exemptions
 from mailgov.store.agencies import AgencySpan
 from mailgov.store.directory import Session

@@ -18,7 +18,7 @@ from mailgov.identity.protection import SignInProtection
 from mailgov.imap import gate
 from mailgov.imap.gate import BODY_LIMIT_BYTES, Gate
 from mailgov.relay.node import Counters, DirectoryView
-from mailgov.settings.model import SignInSettings
+from mailgov.settings import SignInSettings
 from mailgov.store.guard import Guard
 from mailgov.store.sign_ins import SignInTally
 from mailgov.store.snapshot import Snapshot

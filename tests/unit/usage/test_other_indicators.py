@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from mailgov.settings.model import ProvinceSettings
+from mailgov.settings import ProvinceSettings
 from mailgov.store import accounts, agencies, directory
 from mailgov.store.accounts import Post
 from mailgov.store.agencies import AgencySpan

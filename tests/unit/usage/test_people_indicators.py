@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from sqlalchemy import update
 
-from mailgov.settings.model import ProvinceSettings
+from mailgov.settings import ProvinceSettings
 from mailgov.store import accounts
 from mailgov.store.accounts import Post
 from mailgov.store.agencies import AgencySpan

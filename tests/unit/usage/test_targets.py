@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailgov.policy import Obligation, load
-from mailgov.settings.model import ProvinceSettings
+from mailgov.settings import ProvinceSettings
 from mailgov.usage.periods import parse
 from mailgov.usage.targets import Standing, UnknownDirective, chosen, standing
 from tests.unit.policy.support import shipped_files

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mailgov.policy import load
-from mailgov.settings import Settings
-from mailgov.settings.model import ProvinceSettings
+from mailgov.settings import ProvinceSettings, Settings
 from mailgov.store.engine import Database
 from mailgov.usage.indicators.report import Yardsticks
 from mailgov.usage.indicators.row import IndicatorRow

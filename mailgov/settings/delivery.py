@@ -1,0 +1,51 @@
+"""How mail lies and leaves: the spool, the DNS, and others' servers."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mailgov.settings.values import HostPort, Network, Room
+
+
+class DnsSettings(Room):
+    nameservers: list[HostPort] = []
+    """Default: the system's."""
+    timeout_s: float = Field(5.0, gt=0)
+    """One question's whole time, retries included."""
+    cache_size: int = Field(10_000, ge=100)
+    """Answers kept, each for its TTL; about 1 KB each."""
+
+
+class DeliverySettings(Room):
+    smarthost: str = ""
+    mx_port: int = Field(25, ge=1, le=65535)
+    allow_networks: list[Network] = []
+    routes: dict[str, str] = {}
+    concurrency: int = Field(100, ge=1)
+    """Deliveries at once in one worker, not counting mailboxes here and those that wait for a slow peer."""
+    connection_limit: int = Field(400, ge=1)
+    """Connections out of one worker, those that wait included: each is a file descriptor."""
+    destination_concurrency: int = Field(20, ge=1)
+    """Deliveries at once to one next hop (Postfix's default too)."""
+    retry_schedule_s: list[float] = Field([120, 300, 900, 1800, 3600, 7200, 14400, 28800], min_length=1)
+    """Waits between attempts; the last one repeats. RFC 5321 4.5.4.1 asks for 30 minutes in the mean."""
+    expire_s: float = Field(432_000.0, gt=0)
+    """RFC 5321 4.5.4.1: give up after 4 to 5 days."""
+    connect_timeout_s: float = Field(30.0, gt=0)
+    command_timeout_s: float = Field(300.0, gt=0)
+    """RFC 5321 4.5.3.2: 5 minutes for MAIL and RCPT."""
+    data_timeout_s: float = Field(600.0, gt=0)
+    """RFC 5321 4.5.3.2.6: 10 minutes for the reply to the end of data."""
+    memory_bytes: int = Field(67_108_864, ge=1_048_576)
+    """Messages kept in memory for a first attempt; past it they are read back from the spool."""
+
+
+class SpoolSettings(Room):
+    group_window_s: float = Field(0.003, ge=0)
+    """A commit waits this long for company, but only when the one before it had some."""
+    group_limit: int = Field(256, ge=1)
+    """Operations in one transaction: bounds how long it takes."""
+    reserve_bytes: int = Field(33_554_432, ge=65_536)
+    """Room kept on the spool's disk, an eighth of it at most, so that on a full disk mail can still leave."""
+    queue_limit: int = Field(4096, ge=1)
+    """Operations that wait for the writer; past it a session hears 451."""
