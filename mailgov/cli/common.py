@@ -33,6 +33,17 @@ def parse_day(text: str) -> datetime.date:
     raise typer.BadParameter(f"{text!r} is not a day: write 2025-03-01 or 01/03/2025")
 
 
+def parse_period(text: str) -> str:
+    """The text, once it is known to be a period."""
+    from mailgov.usage.periods import PeriodError, parse
+
+    try:
+        parse(text)
+    except PeriodError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

@@ -26,7 +26,12 @@ PAGE = 1000
 AgencyOption = Annotated[str, typer.Option("--agency", metavar="CODE", help="Who declares.")]
 PeriodOption = Annotated[
     str,
-    typer.Option("--period", metavar="P", help="2026, 2026-H2, 2026-Q4, 2026-11 or FROM..TO (both inside)."),
+    typer.Option(
+        "--period",
+        parser=common.parse_period,
+        metavar="P",
+        help="2026, 2026-H2, 2026-Q4, 2026-11 or FROM..TO (both inside).",
+    ),
 ]
 CalendarOption = Annotated[str, typer.Option("--calendar", help="civil or administrative.")]
 CorrectOption = Annotated[

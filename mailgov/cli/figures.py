@@ -30,6 +30,7 @@ class Form(StrEnum):
 PeriodOption = Annotated[
     str | None,
     typer.Option(
+        parser=common.parse_period,
         metavar="P",
         help="2026, 2026-H2, 2026-Q4, 2026-11 or FROM..TO (both days inside).",
         show_default="the last 30 days",
@@ -81,7 +82,8 @@ def usage(
 
 def targets(
     period: Annotated[
-        str | None, typer.Option(metavar="P", help="As of `usage`.", show_default="today")
+        str | None,
+        typer.Option(parser=common.parse_period, metavar="P", help="As of `usage`.", show_default="today"),
     ] = None,
     calendar: CalendarOption = "civil",
     directive: DirectiveOption = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,54 +11,50 @@ from mailgov.cli import common
 from mailgov.cli.common import ConfigOption, JsonOption
 from mailgov.cli.figures import Form, PeriodOption
 
-reports = typer.Typer(help="What other providers report of mail in our name.", rich_markup_mode=None)
-
-FormOption = Annotated[Form, typer.Option("--format", help="csv is for a spreadsheet.")]
 _SHOWN = {
     "dmarc": ("day", "reporter", "domain", "source", "result", "dkim", "spf", "count"),
     "tls": ("day", "reporter", "domain", "source", "result", "policy", "host", "count"),
 }
 
 
+class Kind(StrEnum):
+    """Of reports."""
+
+    DMARC = "dmarc"
+    TLS = "tls"
+
+
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.add_typer(reports, name="reports")
+    """Add the command to the program."""
+    app.command("reports")(reports)
 
 
-@reports.command("dmarc")
-def reports_dmarc(
+def reports(
+    kind: Annotated[
+        Kind,
+        typer.Argument(
+            metavar="dmarc|tls",
+            help="dmarc (RFC 9990): from where mail in our name came, and whether it was proven. "
+            "tls (RFC 8460): how often others reached us encrypted, and why not.",
+        ),
+    ],
     period: PeriodOption = None,
-    form: FormOption = Form.TEXT,
+    form: Annotated[Form, typer.Option("--format", help="csv is for a spreadsheet.")] = Form.TEXT,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """DMARC aggregate reports (RFC 9990): from where mail in our name came, and whether it was proven."""
-    _print("dmarc", period, Form.JSON if as_json else form, config)
-
-
-@reports.command("tls")
-def reports_tls(
-    period: PeriodOption = None,
-    form: FormOption = Form.TEXT,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """TLS reports (RFC 8460): how often others reached us encrypted, and why not."""
-    _print("tls", period, Form.JSON if as_json else form, config)
-
-
-def _print(kind: str, period: str | None, form: Form, config: ConfigOption) -> None:
+    """Print what other providers report of mail in our name."""
     from mailgov.admin import sender_reports
 
     found = common.act(
-        config, lambda ctx, actor: sender_reports.show_reports(ctx, actor, kind, period=period)
+        config, lambda ctx, actor: sender_reports.show_reports(ctx, actor, kind.value, period=period)
     )
-    if form is Form.JSON:
+    if as_json or form is Form.JSON:
         common.print_json(found)
     elif form is Form.CSV:
         common.say_exactly(found.to_csv())
     else:
-        columns = _SHOWN[kind]
+        columns = _SHOWN[kind.value]
         common.print_table(columns, [[getattr(line, name) for name in columns] for line in found.lines])
         if found.more:
             common.say(f"and more: these are the latest {len(found.lines)} lines")
