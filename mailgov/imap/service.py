@@ -21,8 +21,11 @@ from mailgov.imap.dovecot import DoveadmError, Dovecot, runtime_folder
 from mailgov.imap.gate import Gate
 from mailgov.imap.programs import Programs
 from mailgov.relay.auth import closed_to
+from mailgov.relay.certificate import INTERVAL_S as CERTIFICATE_S
+from mailgov.relay.certificate import CertificateFiles
 from mailgov.relay.follow import DirectoryFollower
 from mailgov.relay.node import Counters, DirectoryView
+from mailgov.relay.tls import CertificateError, server_context
 from mailgov.settings import Listen, Settings
 from mailgov.store import status
 from mailgov.store.engine import Database, LedgerUnavailable
@@ -80,6 +83,7 @@ class ImapService:
         Raises OSError, PathError and TimeoutError where Dovecot does not come up.
         """
         self._started_ms = self.now_ms()
+        files = CertificateFiles(self.settings.tls)
         follower = DirectoryFollower(self.directory, self.db, self.now_ms)
         await self._look(follower)
         self._tasks.append(asyncio.ensure_future(self._serve_gate(sockets["imap.gate"])))
@@ -90,6 +94,7 @@ class ImapService:
                 _every(RESTART_S, lambda: self._revive(sockets)),
                 _every(FOLLOW_S, lambda: self._look(follower)),
                 _every(REPORT_S, self._report),
+                _every(CERTIFICATE_S, lambda: self._look_at_certificate(files)),
             )
         ]
         log.info("imap ready", runtime=str(self._running.served.runtime))
@@ -109,8 +114,19 @@ class ImapService:
         await self.db.dispose()
 
     async def reload(self) -> None:
-        """SIGHUP: the certificate anew."""
+        """SIGHUP, and a change of the files: the certificate anew; what cannot be used leaves the old one."""
+        try:
+            # Dovecot would take what it is given, and then fail each handshake.
+            await asyncio.to_thread(server_context, self.settings.tls)
+        except CertificateError as error:
+            log.error("certificate not loaded, the old one stays", problem=str(error))
+            return
         self._running.reload()
+        log.info("certificate loaded")
+
+    async def _look_at_certificate(self, files: CertificateFiles) -> None:
+        if await asyncio.to_thread(files.changed):
+            await self.reload()
 
     # --- Dovecot --------------------------------------------------------------------------
 

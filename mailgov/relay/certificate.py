@@ -53,13 +53,37 @@ def certificate_problems(settings: TlsSettings, now_ms: int) -> list[str]:
     return []
 
 
+class CertificateFiles:
+    """The files that the settings name, and whether they are others than at the last look."""
+
+    def __init__(self, settings: TlsSettings) -> None:
+        self._settings = settings
+        self._seen = self._stamp()
+
+    def changed(self) -> bool:
+        """True once for each change; also where a link is turned to another file. Reads from the disk."""
+        stamp, seen = self._stamp(), self._seen
+        self._seen = stamp
+        return stamp != seen
+
+    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        found = []
+        for path in (self._settings.certificate, self._settings.key):
+            try:
+                stat = path.stat() if path is not None else None
+            except OSError:
+                stat = None
+            found.append((stat.st_mtime_ns, stat.st_ino, stat.st_size) if stat is not None else None)
+        return tuple(found)
+
+
 class CertificateWatch:
     """Looks once a minute whether the files changed; sessions under way keep what they have."""
 
     def __init__(self, node: Node, contexts: Collection[ssl.SSLContext]) -> None:
         self._node, self._contexts = node, contexts
         self._tls = node.settings.tls
-        self._seen = self._stamp()
+        self._files = CertificateFiles(self._tls)
         self._warned_ms: int | None = None
         self._note_end()
 
@@ -72,14 +96,13 @@ class CertificateWatch:
     async def round(self) -> None:
         """One look; never raises for the files."""
         loop, executor = asyncio.get_running_loop(), self._node.executor
-        stamp = await loop.run_in_executor(executor, self._stamp)
-        if stamp != self._seen:
+        if await loop.run_in_executor(executor, self._files.changed):
             self.reload()
         await loop.run_in_executor(executor, self._warn)
 
     def reload(self) -> None:
         """Put what is on disk into use for new sessions; what cannot be used leaves the old one."""
-        self._seen = self._stamp()
+        self._files.changed()  # what is there now is what is taken
         if not self._contexts:
             return
         try:
@@ -92,17 +115,6 @@ class CertificateWatch:
         log.info("certificate loaded")
         self._warned_ms = None
         self._warn()
-
-    def _stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """Changes with the files, also where a link is turned to another one."""
-        found = []
-        for path in (self._tls.certificate, self._tls.key):
-            try:
-                stat = path.stat() if path is not None else None
-            except OSError:
-                stat = None
-            found.append((stat.st_mtime_ns, stat.st_ino, stat.st_size) if stat is not None else None)
-        return tuple(found)
 
     def _note_end(self) -> None:
         try:
