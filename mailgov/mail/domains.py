@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import idna
 
+LABEL_OCTETS = 63
+"""Of an A-label (RFC 1035 2.3.4): a label of more letters has none, and its coding costs their square."""
+
 
 def normal_domain(domain: str) -> str:
     """The domain mapped as UTS 46 maps it, non-transitionally: small letters, NFC, ASCII dots.
@@ -33,4 +36,8 @@ def ascii_domain(domain: str) -> str:
 
 
 def _ascii_label(label: str) -> str:
-    return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+    if label.isascii():
+        return label
+    if len(label) > LABEL_OCTETS:
+        raise ValueError("a label that is too long")
+    return "xn--" + label.encode("punycode").decode("ascii")

@@ -194,15 +194,15 @@ class _Check:
             return spec.removesuffix(".")
         if re.search(r"%\{[crt]", spec, re.IGNORECASE):
             raise PermanentError("a macro of explanations only")
-        name = (await self._expanded(spec, domain)).removesuffix(".")
-        while len(name) > DOMAIN_OCTETS and "." in name:
-            name = name.partition(".")[2]
-        return name
+        return _cut_to_fit((await self._expanded(spec, domain)).removesuffix("."))
 
     async def _expanded(self, text: str, domain: str) -> str:
         parts, at = [], 0
+        known: dict[str, str] = {}  # a record may write the same macro two thousand times
         for match in MACRO.finditer(text):
-            parts += [text[at : match.start()], await self._macro(match, domain)]
+            if match[0] not in known:
+                known[match[0]] = await self._macro(match, domain)
+            parts += [text[at : match.start()], known[match[0]]]
             at = match.end()
         return "".join([*parts, text[at:]])
 
@@ -236,6 +236,16 @@ class _Check:
             "r": client.receiver,
             "t": str(client.now_s),
         }[letter]
+
+
+def _cut_to_fit(name: str) -> str:
+    """The name without as many labels on the left as are too many for the DNS, in one step: a stranger's
+    macros may make a megabyte of it.
+    """
+    if len(name) <= DOMAIN_OCTETS:
+        return name
+    _, dot, rest = name[-DOMAIN_OCTETS - 1 :].partition(".")
+    return rest if dot else name.rpartition(".")[2]
 
 
 def _under(name: str, domain: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
@@ -43,6 +44,40 @@ async def test_records_that_include_themselves_end() -> None:
     world.known["co.test", "TXT"] = ("v=spf1 include:co.test redirect=co.test",)
     assert (await check_host(CLIENT, world.lookup)).result == "permerror"
     assert world.asked["TXT"] <= 11
+
+
+async def test_macros_without_end_cost_no_time() -> None:
+    """RFC 7208 7.3 cuts a name that is too long label by label from the left: 2000 macros make 300,000."""
+    domain = ".".join("a" * 110) + ".co.test"
+    client = Client("192.0.2.1", ".".join("b" * 32) + f"@{domain}", "mail.co.test")
+    world = World()
+    world.known[domain, "TXT"] = ("v=spf1 exists:" + "%{s}" * 2000 + ".x.test -all",)
+    asked: list[str] = []
+
+    async def lookup(name: str, kind: RecordKind) -> Records:
+        asked.append(name)
+        return await world.lookup(name, kind)
+
+    begun = time.process_time()
+    assert (await check_host(client, lookup)).result == "fail"
+    assert time.process_time() - begun < 0.5
+    # Two octets a label, and the eleven of the end, of at most 253.
+    assert asked[-1].endswith(".co.test.x.test")
+    assert len(asked[-1]) in (252, 253)
+
+
+@pytest.mark.parametrize("spare", range(4))
+async def test_a_long_name_loses_whole_labels_until_it_fits(spare: int) -> None:
+    world = World()
+    world.known["co.test", "TXT"] = ("v=spf1 exists:%{l}.ccc." + "a" * (245 - spare) + ".%{d1} -all",)
+    asked: list[str] = []
+
+    async def lookup(name: str, kind: RecordKind) -> Records:
+        asked.append(name)
+        return await world.lookup(name, kind)
+
+    await check_host(Client("192.0.2.1", "bb@co.test", "h"), lookup)
+    assert asked[-1] == ("ccc." if spare else "") + "a" * (245 - spare) + ".test"
 
 
 async def test_a_slow_dns_is_a_temporary_error(monkeypatch: pytest.MonkeyPatch) -> None:
