@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from mailgov.mail.document import Vocabulary
+from mailgov.policy.conditions import NO
 from mailgov.policy.decision import Decision, Seen
 from mailgov.policy.directives import Directive
 from mailgov.policy.evaluate import Step, Walk, doubt, seen_by, step_of, walk
-from mailgov.policy.facts import Facts, Stage
+from mailgov.policy.facts import LISTENERS, Facts, Stage
 from mailgov.policy.providers import Providers
 from mailgov.policy.rules import DatedException, Rule
 
@@ -32,6 +33,8 @@ class Policy:
     warnings: tuple[str, ...]
     steps: Mapping[Stage, tuple[Step, ...]]
     """By stage, the rules that are not off, with their exceptions."""
+    steps_by_listener: Mapping[tuple[Stage, str], tuple[Step, ...]]
+    """Of those, the ones that can fire for what comes in at a listener."""
 
     def rule(self, rule_id: str) -> Rule | None:
         return next((rule for rule in self.rules if rule.id == rule_id), None)
@@ -43,6 +46,23 @@ class Policy:
         none that the decision does not turn on.
         """
         return walk(self.steps[stage], facts, gathering=True).missing
+
+    def settle(self, stage: Stage, facts: Facts, decision_id: str) -> Decision | tuple[str, ...]:
+        """`wanted` and `decide` in one walk, since every message takes it: what to gather, or the decision.
+
+        Of a decision by no rule, of which nothing is kept, `seen` is empty; else it is what `decide` says.
+        """
+        listener = facts.get("session.listener")
+        steps = self.steps[stage]
+        if isinstance(listener, str):
+            steps = self.steps_by_listener.get((stage, listener), steps)
+        found = walk(steps, facts, gathering=True)
+        if found.missing:
+            return found.missing
+        if found.decider is not None or found.watched or found.excepted:
+            return self.decide(stage, facts, decision_id)
+        unsure = tuple(doubt(s, facts) for s in found.unsure)
+        return Decision(id=decision_id, stage=stage, outcome="accept", policy_hash=self.hash, unsure=unsure)
 
     def decide(self, stage: Stage, facts: Facts, decision_id: str) -> Decision:
         """The decision at `stage`. Never raises: what was not gathered counts as unknown."""
@@ -113,5 +133,18 @@ def compile_steps(
                 if rule.mode != "off" and stage in rule.stages
             )
             for stage in Stage
+        }
+    )
+
+
+def steps_by_listener(
+    steps: Mapping[Stage, tuple[Step, ...]],
+) -> Mapping[tuple[Stage, str], tuple[Step, ...]]:
+    """`steps` without those that one look at the listener rules out."""
+    return MappingProxyType(
+        {
+            (stage, listener): tuple(s for s in some if s.test({"session.listener": listener}) is not NO)
+            for stage, some in steps.items()
+            for listener in LISTENERS
         }
     )

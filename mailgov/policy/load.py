@@ -11,7 +11,7 @@ from typing import Any
 
 from mailgov.mail.document import Vocabulary, VocabularyError
 from mailgov.policy.directives import Directive, read_directive, with_numbers
-from mailgov.policy.engine import Policy, compile_steps
+from mailgov.policy.engine import Policy, compile_steps, steps_by_listener
 from mailgov.policy.errors import PolicyError
 from mailgov.policy.providers import Providers
 from mailgov.policy.rules import Rule, read_exceptions, read_rules
@@ -45,6 +45,7 @@ def load(
     rules_source = sources["rules.toml"]
     rules = read_rules(Reader.of(rules_source), documents)
     exceptions = read_exceptions(Reader.of(sources["exceptions.toml"]), rules)
+    steps = compile_steps(rules, exceptions)
     policy = Policy(
         hash=_hash(sources),
         rules=rules,
@@ -53,7 +54,8 @@ def load(
         vocabulary=_vocabulary(sources["document_types.toml"]),
         providers=Providers.read(Reader.of(sources["providers.toml"])),
         warnings=(*warnings, *_unknown(adopted, documents), *_secrecy_warnings(rules)),
-        steps=compile_steps(rules, exceptions),
+        steps=steps,
+        steps_by_listener=steps_by_listener(steps),
     )
     for result in run_tests(policy):
         if not result.passed:

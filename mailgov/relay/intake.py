@@ -22,7 +22,7 @@ from mailgov.mail.reply import INTERNAL_ERROR, Reply
 from mailgov.policy import Decision, Stage, render_reply
 from mailgov.policy.facts import BODY_FACTS, CONTENT_FACTS
 from mailgov.relay import edits, judge
-from mailgov.relay.contents.check import check_content
+from mailgov.relay.contents.check import at_hand, check_content
 from mailgov.relay.documents import hash_of_attachments
 from mailgov.relay.expand import Target
 from mailgov.relay.incoming import Incoming, Seen, header_facts, reading
@@ -94,7 +94,9 @@ async def prepare(
     facts = _known(node, incoming, header) | _body_facts(seen, writer)
     facts |= incoming.sender.facts()
     # What is refused anyway no service is asked about, and a state secret is shown to none.
-    decision = await judge.decide(node, Stage.DATA, dict(facts), without=CONTENT_FACTS)
+    decision = None
+    if not at_hand(node, incoming, seen.mime):
+        decision = await judge.decide(node, Stage.DATA, dict(facts), without=CONTENT_FACTS)
     if decision is None or not decision.rejected:
         incoming.content = await check_content(node, incoming, writer, seen.mime)
         facts |= incoming.content.facts()

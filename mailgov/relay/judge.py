@@ -84,14 +84,13 @@ async def decide(
     A fact that nobody here can find out is Unknown, so this always ends.
     """
     policy = node.policy.policy
-    while wanted := policy.wanted(stage, facts):
-        if not without.isdisjoint(wanted):
+    while isinstance(settled := policy.settle(stage, facts, UNNAMED), tuple):
+        if not without.isdisjoint(settled):
             return None
-        await _gather(node, wanted, facts)
-    decision = policy.decide(stage, facts, UNNAMED)
-    if decision.rule is None and not decision.watched:
-        return decision  # nobody will ask why: randomness is dear
-    return replace(decision, id=node.clock.decision_id())
+        await _gather(node, settled, facts)
+    if settled.rule is None and not settled.watched:
+        return settled  # nobody will ask why: randomness is dear
+    return replace(settled, id=node.clock.decision_id())
 
 
 async def _gather(node: Node, names: Iterable[str], facts: Known) -> None:

@@ -18,6 +18,7 @@ from mailgov.relay.contents.scanners import Scanners
 from mailgov.relay.dns import Resolver
 from mailgov.relay.door import Door
 from mailgov.relay.refusal_log import RefusalLog
+from mailgov.relay.sending_ahead import Ahead
 from mailgov.relay.sign import Signer
 from mailgov.settings import Settings
 from mailgov.store.guard import Guard
@@ -162,6 +163,8 @@ class Node:
     """The places for sessions."""
     gate: SignInGate = field(init=False)
     """Where sign-ins wait, or are told to."""
+    ahead: Ahead = field(init=False)
+    """What was counted ahead of how much is sent."""
     scanners: Scanners = field(init=False)
     """The services that look into messages."""
     connections: set[Any] = field(default_factory=set)
@@ -181,6 +184,7 @@ class Node:
         self.door = Door(self.settings.smtp)
         protection = SignInProtection(self.guard, self.settings.sign_in)
         self.gate = SignInGate(protection, self.executor, self.clock.now_ms)
+        self.ahead = Ahead(self.guard, self.executor, self.clock.now_ms)
         self.scanners = Scanners(self.settings, self.clock.monotonic)
 
     @property

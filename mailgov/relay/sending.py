@@ -1,11 +1,10 @@
 """How much an account and its agency may send: a stolen password must not flood the world.
 
-Counted at RCPT, on the node's guard, whether or not the message is finished. See docs/limits.md.
+Counted at RCPT, whether or not the message is finished: see `sending_ahead` and docs/limits.md.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,6 @@ from zoneinfo import ZoneInfo
 from mailgov.mail.reply import Reply
 from mailgov.relay.node import Node
 from mailgov.settings import LimitSettings
-from mailgov.store import sending
 from mailgov.store.entries import LIMITS, AccountEntry
 from mailgov.store.sending import Charge
 
@@ -79,9 +77,7 @@ async def take(
     if not charges:
         return None
     scope = f"agency:{account.agency}" if account.agency else f"account:{account.address}"
-    over = await asyncio.get_running_loop().run_in_executor(
-        node.executor, sending.charge, node.guard, charges, scope, outside, now_ms
-    )
+    over = await node.ahead.charge(charges, scope, outside)
     if over is None:
         return None
     agency, holder, name = of_agency[over.charge.key]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import mmap
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -88,6 +89,7 @@ class Signer:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._keys: dict[str, _RsaKey | _Ed25519Key] = {}
+        self._reading = threading.Lock()
 
     def sign(self, keys: Sequence[SigningKey], header: bytes, digest: bytes, now_s: int) -> bytes:
         """DKIM-Signature fields, one per key, to be put before `header`; `digest` is the body's.
@@ -136,9 +138,13 @@ class Signer:
     def load(self, key: SigningKey) -> _RsaKey | _Ed25519Key:
         """The private key. Raises SigningError when it cannot be read."""
         loaded = self._keys.get(key.key_file)
-        if loaded is None:
-            loaded = self._keys[key.key_file] = _read_key(self._data_dir / key.key_file)
-        return loaded
+        if loaded is not None:
+            return loaded
+        with self._reading:  # 33 ms of checks: once, however many messages come at once after a start
+            loaded = self._keys.get(key.key_file)
+            if loaded is None:
+                loaded = self._keys[key.key_file] = _read_key(self._data_dir / key.key_file)
+            return loaded
 
 
 def folded(tags: Sequence[tuple[bytes, bytes]], name: bytes = b"DKIM-Signature") -> bytes:

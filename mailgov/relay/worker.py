@@ -55,7 +55,13 @@ class RelayWorker:
         contexts = {c for listener in self.listeners.values() if (c := listener.tls_context) is not None}
         self._certificate = CertificateWatch(node, contexts)
         self._tasks.append(asyncio.ensure_future(_forever(self._certificate.run)))
-        for loop_of in (self.scheduler.run, self.follower.run, self.reporter.run, self.acts.run):
+        for loop_of in (
+            self.scheduler.run,
+            self.follower.run,
+            self.reporter.run,
+            self.acts.run,
+            node.ahead.run,
+        ):
             self._tasks.append(asyncio.ensure_future(_forever(loop_of)))
         self._forwarding = asyncio.ensure_future(self.forwarder.run())
         for name, listener in self.listeners.items():
@@ -84,6 +90,7 @@ class RelayWorker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await node.ahead.hand_back()
         self.forwarder.stop()
         if self._forwarding is not None:
             await asyncio.wait([self._forwarding], timeout=5.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from mailgov.policy import (
     load,
     render_reply,
 )
+from mailgov.policy.facts import LISTENERS
 from tests.unit.policy.support import Known, policy_of, rule, shipped_files
 
 STAGES = st.sampled_from(list(Stage))
@@ -146,6 +148,23 @@ def test_any_policys_questions_end_and_more_facts_change_nothing(
         deciding = [e.rule for e in explain(policy, stage, facts) if e.decides]
         assert deciding in ([], [decision.rule])
         assert deciding or not decision.rejected
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(policies(), ALL_TYPED, st.sampled_from([*LISTENERS, "elsewhere", None]))
+def test_one_walk_asks_and_decides_as_two_do(
+    made: tuple[Policy, Stage], truth: Known, listener: str | None
+) -> None:
+    for policy, stage in (made, (shipped(), made[1])):
+        settling: Known = {"session.listener": listener}
+        asking = dict(settling)
+        while isinstance(settled := policy.settle(stage, settling, "d"), tuple):
+            wanted = policy.wanted(stage, asking)
+            assert settled == wanted
+            settling |= {name: truth[name] for name in settled}
+            asking |= {name: truth[name] for name in wanted}
+        decided = policy.decide(stage, asking, "d")
+        assert settled == (decided if decided.rule else replace(decided, seen=()))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])

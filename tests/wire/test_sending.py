@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mailgov.relay.sending_ahead import Ahead
 from mailgov.store.guard import Guard
 from mailgov.store.snapshot import Snapshot
 from tests.support.relay_node import AN, BINH, OFFICE, SCANNER, account, province
@@ -134,7 +135,9 @@ async def test_sessions_at_once_are_no_way_round_and_a_restart_forgets_nothing(
     said = await asyncio.gather(*(send(wire, BINH) for wire in wires))
     assert [one for (one,) in said].count(OK) == 5
     world.node.guard.close()
-    world.node.guard = Guard.open(world.data_dir / "guard.sqlite")
+    node = world.node
+    node.guard = Guard.open(world.data_dir / "guard.sqlite")
+    node.ahead = Ahead(node.guard, node.executor, node.clock.now_ms)
     assert await send(wires[0], BINH) == [LATER]
 
 

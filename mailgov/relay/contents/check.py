@@ -31,6 +31,14 @@ class NotChecked(MailError):
     """The message is put off until it can be checked; the log knows why."""
 
 
+def at_hand(node: Node, incoming: Incoming, seen: MimeLook) -> bool:
+    """Whether `check_content` asks nobody and opens nothing, so that its answer costs nothing."""
+    if incoming.source == "own":
+        return True
+    asked = (node.scanners.clamd and node.settings.clamd, node.scanners.rspamd and node.settings.rspamd)
+    return _nothing_attached(seen) and not any(one and incoming.source in one.sources for one in asked)
+
+
 async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen: MimeLook) -> Content:
     """What the services that are set up and our own look find.
 
@@ -55,8 +63,12 @@ async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen
     )
 
 
+def _nothing_attached(seen: MimeLook) -> bool:
+    return not seen.leaves and seen.complete
+
+
 async def _risks(node: Node, writer: BodyWriter, seen: MimeLook) -> tuple[str, ...]:
-    if not seen.leaves and seen.complete:
+    if _nothing_attached(seen):
         return ()
 
     def work() -> tuple[str, ...]:
