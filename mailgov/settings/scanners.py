@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from mailgov.settings.values import Room, ServiceAddress, ServiceUrl
+from mailgov.settings.values import ServiceAddress, ServiceUrl, SwitchedRoom
 
 Failure = Literal["accept", "defer"]
 """What becomes of a message that a service cannot check: taken unchecked, or put off with 451."""
@@ -16,8 +16,10 @@ Action = Literal["no action", "greylist", "add header", "rewrite subject", "soft
 """What rspamd says is to be done with a message."""
 
 
-class ClamdSettings(Room):
+class ClamdSettings(SwitchedRoom):
     """Malware, found by ClamAV's clamd; off while there is no address. All limits are of one worker."""
+
+    switch: ClassVar[str] = "address"
 
     address: ServiceAddress = ""
     """`host:port` or the path of its Unix socket, which spares the network: `/run/clamav/clamd.ctl`."""
@@ -37,8 +39,10 @@ class ClamdSettings(Room):
     """After three failures in a row it is not asked for this long: each message fails at once instead."""
 
 
-class RspamdSettings(Room):
+class RspamdSettings(SwitchedRoom):
     """Spam, told by rspamd over HTTP; off while there is no URL. All limits are of one worker."""
+
+    switch: ClassVar[str] = "url"
 
     url: ServiceUrl = ""
     """Of its normal worker, such as `http://127.0.0.1:11333`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mailgov.settings.values import HostPort, LineLimit, Listen, Network, Room
 
@@ -75,3 +75,9 @@ class SmtpSettings(Room):
 class TlsSettings(Room):
     certificate: Path | None = None
     key: Path | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> TlsSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: name both, or neither")
+        return self

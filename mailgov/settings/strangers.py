@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
 from mailgov.mail.address import Address
-from mailgov.settings.values import Network, Room
+from mailgov.settings.values import Network, Room, SwitchedRoom
 
 _ZONE = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){1,8}")
 PRIVATE_NETWORKS = (
@@ -16,8 +17,10 @@ PRIVATE_NETWORKS = (
 )  # fmt: skip
 
 
-class DnsblSettings(Room):
+class DnsblSettings(SwitchedRoom):
     """Block lists in the DNS (RFC 5782) that clients from outside are looked up in; none as shipped."""
+
+    switch: ClassVar[str] = "zones"
 
     zones: list[str] = Field([], max_length=8)
     """Such as "zen.spamhaus.org": read a list's terms first, and ask it through a resolver of your own."""
@@ -34,8 +37,10 @@ class DnsblSettings(Room):
         return named
 
 
-class GreylistingSettings(Room):
+class GreylistingSettings(SwitchedRoom):
     """Strangers are asked to come back: network (/24, /64), reverse-path and recipient together."""
+
+    switch: ClassVar[str] = "enabled"
 
     enabled: bool = False
     delay_s: float = Field(300.0, gt=0)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
 
 class Listen(NamedTuple):
@@ -80,3 +88,20 @@ class Room(BaseModel):
     """A section of the settings file: unknown keys are an error, not a silent typo; numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SwitchedRoom(Room):
+    """A section that does nothing until one of its keys, `switch`, says so.
+
+    Other keys without it are an error: who wrote them believes that the section is in use. Who has
+    turned it off for a while writes the switch with its off value.
+    """
+
+    switch: ClassVar[str]
+
+    @model_validator(mode="after")
+    def _switch_is_named(self) -> Self:
+        if self.model_fields_set and self.switch not in self.model_fields_set:
+            given = min(self.model_fields_set)
+            raise ValueError(f"{given} does nothing without {self.switch}, which is missing")
+        return self

@@ -36,9 +36,21 @@ def fault(folder: Path, text: str = "", **environ: str) -> str:
             "FILE: key delivery.retry_schedule_s.0: Input should be a f",
         ),
         (
-            "[greylisting]\nback_within_s = 1",
+            "[greylisting]\nenabled = true\nback_within_s = 1",
             "FILE: key greylisting: back_within_s must be more than delay_s",
         ),
+        (
+            '[rspamd]\npassword_file = "x"',
+            "FILE: key rspamd: password_file does nothing without url, which is m",
+        ),
+        (
+            '[clamd]\nfailure = "accept"',
+            "FILE: key clamd: failure does nothing without address, which is missing",
+        ),
+        ("[greylisting]\ndelay_s = 9", "FILE: key greylisting: delay_s does nothing without enabled"),
+        ("[dnsbl]\nexempt_networks = []", "FILE: key dnsbl: exempt_networks does nothing without zones"),
+        ('[tls]\ncertificate = "x"', "FILE: key tls: certificate and key go together"),
+        ('[tls]\nkey = "x"', "FILE: key tls: certificate and key go together"),
     ],
 )
 def test_a_bad_file(tmp_path: Path, text: str, said: str) -> None:
@@ -64,3 +76,14 @@ def test_a_bad_variable_is_blamed_and_not_the_file(tmp_path: Path, name: str, va
 def test_a_bad_file_is_blamed_beside_a_good_variable(tmp_path: Path) -> None:
     told = fault(tmp_path, '[http]\nlisten = "8025"', MAILGOV_HTTP__PUBLIC_URL="https://mail.vn")
     assert told.startswith("FILE: key http.listen: ")
+
+
+@pytest.mark.parametrize(
+    "text", ['[rspamd]\nurl = ""\npassword_file = "x"', "[greylisting]\nenabled = false\ndelay_s = 9"]
+)
+def test_what_is_turned_off_by_name_keeps_its_other_keys(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "mailgov.toml"
+    file.write_text(text)
+    settings = load_settings(file, {})
+    assert not settings.rspamd.url
+    assert not settings.greylisting.enabled
