@@ -32,7 +32,8 @@ VALUES_LIMIT = 100
 VALUE_OCTETS = 8192
 """Of one TXT record: no SPF, DKIM or DMARC record of everyday mail comes near it."""
 LOOKUPS_AT_ONCE = 256
-"""Questions about strangers under way in one worker; the others wait, and the wait is part of their time."""
+"""Questions that strangers cause under way in one worker, and as many of our own beside them: neither takes
+the other's places. Further ones wait, and the wait is part of their time."""
 
 MxStatus = Literal["ok", "implicit", "null", "nxdomain", "temporary"]
 
@@ -107,19 +108,23 @@ class Resolver:
         resolver.timeout = min(settings.timeout_s, 2.0)
         resolver.cache = dns.resolver.LRUCache(settings.cache_size)
         self._resolver = resolver
-        self._places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._strangers = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._own = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
-    async def mx(self, domain: str) -> MxAnswer:
-        """The exchangers of `domain` by preference, lower-case, without the final dot."""
+    async def mx(self, domain: str, *, stranger: bool = False) -> MxAnswer:
+        """The exchangers of `domain` by preference, lower-case, without the final dot.
+
+        `stranger`: mail from outside causes the question, not our people's or a delivery.
+        """
         try:
-            answer = await self._resolver.resolve(_name(domain), "MX", search=False)
+            answer = await self._ask(_name(domain), "MX", self._strangers if stranger else self._own)
         except dns.resolver.NXDOMAIN:
             return MxAnswer("nxdomain", detail="no such domain")
         except dns.resolver.NoAnswer:
             return MxAnswer("implicit", (domain,))
         except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
             return MxAnswer("nxdomain", detail="not a domain name")
-        except (dns.exception.DNSException, OSError) as error:
+        except (dns.exception.DNSException, OSError, TimeoutError) as error:
             return MxAnswer("temporary", detail=type(error).__name__)
         pairs = sorted((r.preference, r.exchange.to_text(omit_final_dot=True).lower()) for r in answer)
         if len(pairs) == 1 and pairs[0][1] in (".", ""):
@@ -133,12 +138,12 @@ class Resolver:
         temporary = False
         for kind in ("A", "AAAA"):
             try:
-                answer = await self._resolver.resolve(_name(host), kind, search=False)
+                answer = await self._ask(_name(host), kind, self._own)
             except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
                 continue
             except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
                 continue
-            except (dns.exception.DNSException, OSError):
+            except (dns.exception.DNSException, OSError, TimeoutError):
                 temporary = True
                 continue
             found += [record.to_text() for record in answer]
@@ -151,8 +156,7 @@ class Resolver:
         except (dns.exception.DNSException, UnicodeError):
             return Records("nxdomain")
         try:
-            async with asyncio.timeout(self._resolver.lifetime), self._places:
-                answer = await self._resolver.resolve(question, kind, search=False)
+            answer = await self._ask(question, kind, self._strangers)
         except dns.resolver.NXDOMAIN:
             return Records("nxdomain")
         except dns.resolver.NoAnswer:
@@ -160,6 +164,13 @@ class Resolver:
         except (dns.exception.DNSException, OSError, TimeoutError):
             return Records("temporary")
         return Records("ok", tuple(_text(record) for record in _in_order(answer))[:VALUES_LIMIT])
+
+    async def _ask(
+        self, name: dns.name.Name | str, kind: str, places: asyncio.Semaphore
+    ) -> dns.resolver.Answer:
+        """Raises what dnspython raises, and TimeoutError where there was no place in time."""
+        async with asyncio.timeout(self._resolver.lifetime), places:
+            return await self._resolver.resolve(name, kind, search=False)
 
 
 def _labels(name: str) -> dns.name.Name:

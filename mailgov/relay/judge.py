@@ -96,7 +96,8 @@ async def decide(
 async def _gather(node: Node, names: Iterable[str], facts: Known) -> None:
     for name in names:
         if name == "recipient.mx_provider":
-            facts[name] = await mx_provider(node, str(facts.get("recipient.domain")))
+            stranger = facts.get("session.listener") == "mx"
+            facts[name] = await mx_provider(node, str(facts.get("recipient.domain")), stranger=stranger)
         elif name == "mail.reverse_path_ours":
             facts[name] = _ours(node, str(facts.get("mail.reverse_path") or ""))
         elif name == "message.author_ours":
@@ -122,12 +123,15 @@ def _ours(node: Node, address: str) -> bool:
     return snapshot.is_local(domain) or domain in snapshot.disabled_domains
 
 
-async def mx_provider(node: Node, domain: str) -> FactValue | Unknown:
-    """Who hosts a domain's mail; a listed free domain is known without asking the DNS."""
+async def mx_provider(node: Node, domain: str, *, stranger: bool = False) -> FactValue | Unknown:
+    """Who hosts a domain's mail; a listed free domain is known without asking the DNS.
+
+    `stranger`: mail from outside wants to know.
+    """
     providers = node.policy.policy.providers
     if providers.is_free_domain(domain):
         return "free"
-    answer = await node.resolver.mx(domain)
+    answer = await node.resolver.mx(domain, stranger=stranger)
     if answer.status == "temporary":
         return Unknown(f"DNS: {answer.detail}")
     return providers.classify(domain, answer.hosts if answer.status in ("ok", "implicit") else None)

@@ -209,7 +209,9 @@ class Transaction:
             facts = {name: value for name, value in question.items() if name.startswith("recipient.")}
             # The record tells who hosts the recipient's mail, whether or not a rule asked.
             if "recipient.mx_provider" not in facts:
-                facts["recipient.mx_provider"] = await judge.mx_provider(self._node, target.address.domain)
+                facts["recipient.mx_provider"] = await judge.mx_provider(
+                    self._node, target.address.domain, stranger=self._peer.account is None
+                )
         inside = "internal" if self._peer.account is not None else "inbound"
         told = decision if decision is not None and (decision.rule or decision.watched) else None
         return Recipient(

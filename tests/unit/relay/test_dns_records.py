@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailgov.relay.dns import RecordKind, Records, Resolver
+from mailgov.relay.dns import LOOKUPS_AT_ONCE, MxAnswer, RecordKind, Records, Resolver
 from mailgov.settings import DnsSettings
 from tests.support.dns_server import DnsServer
 
@@ -55,3 +55,25 @@ async def test_silence_is_temporary_and_bounded(dns_server: DnsServer) -> None:
     async with asyncio.timeout(5):
         answers = await asyncio.gather(*(ask.records("slow.test", "TXT") for _ in range(300)))
     assert {answer.status for answer in answers} == {"temporary"}
+
+
+async def test_strangers_questions_are_bounded_and_take_no_place_of_our_own(
+    dns_server: DnsServer,
+) -> None:
+    dns_server.mx("co.test", "mx.co.test")
+    dns_server.a("mx.co.test", "192.0.2.1")
+    many = [f"{number}.slow.test" for number in range(LOOKUPS_AT_ONCE // 2 + 30)]
+    for name in many:
+        dns_server.silence(name)
+    ask = resolver(dns_server, timeout_s=1.0)
+    under_way: list[asyncio.Future[Records | MxAnswer]] = [
+        asyncio.ensure_future(asked)
+        for name in many
+        for asked in (ask.records(name, "TXT"), ask.mx(name, stranger=True))
+    ]
+    await asyncio.sleep(0)
+    assert (await ask.mx("co.test")).hosts == ("mx.co.test",)
+    assert (await ask.addresses("mx.co.test")).addresses == ("192.0.2.1",)
+    assert not any(one.done() for one in under_way), "all of that went by them"
+    assert len(dns_server.questions) <= LOOKUPS_AT_ONCE + 3
+    assert {one.status for one in await asyncio.gather(*under_way)} == {"temporary"}
