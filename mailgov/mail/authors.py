@@ -10,10 +10,14 @@ import re
 import unicodedata
 
 from mailgov.mail.address import Address, AddressError
+from mailgov.mail.comments import without_comments
 from mailgov.mail.encoded_words import readings
 
 AUTHOR_OCTETS = 8192
 """The longest value that is read; RFC 5322 2.1.1 allows 998 in a line, and one From has few mailboxes."""
+
+NOBODY = frozenset({"", "mailer-daemon", "postmaster"})
+"""What stands in the place of an address where a mail server writes without one."""
 
 _MAILBOXES = 200
 
@@ -68,6 +72,27 @@ def addresses_shown(value: bytes) -> frozenset[str]:
     texts = [unicodedata.normalize("NFKC", text) for text in readings(value)]
     words = {word.strip("'.") for text in texts for word in _BETWEEN_WORDS.split(text) if "@" in word}
     return frozenset(key for word in words if (key := _key(word)))
+
+
+def names_no_address(value: bytes) -> bool:
+    """Whether a From is one that mail servers write over their own notices: a name, and no address at all.
+
+    `<>`, `<@>`, or MAILER-DAEMON or postmaster without a domain, with or without a display name. Nothing
+    in it reads like an address, in any reading, and no other local part is taken, since some readers put
+    our own domain behind it. Never raises.
+    """
+    bare = value.replace(b"<@>", b"<>")
+    if len(value) > AUTHOR_OCTETS or any(
+        "@" in unicodedata.normalize("NFKC", text) or _CONTROL.search(text.strip("\r\n"))
+        for text in readings(bare)
+    ):
+        return False
+    try:
+        specs = _specs(bare.decode("utf-8", "surrogateescape"))
+    except AddressError:
+        return False
+    specs = specs or [without_comments(bare).decode("ascii", "replace")]
+    return len(specs) == 1 and specs[0].strip('" \t\r\n').lower() in NOBODY
 
 
 def _key(word: str) -> str | None:

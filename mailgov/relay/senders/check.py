@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailgov.mail.authors import names_no_address
 from mailgov.mail.domains import ascii_domain
 from mailgov.mail.headers import HeaderBlock
 from mailgov.relay.dns import Records
@@ -49,7 +50,7 @@ async def check_sender(node: Node, incoming: Incoming, writer: BodyWriter, heade
     """
     if incoming.source != "mx":
         return Sender()
-    authors = _author_domains(reading(incoming, header).authors)
+    authors = _authors_of(incoming, header)
     signed = await node.aside(lambda: _read(header, authors or ()), header.size)
     spf, keys = await asyncio.gather(spf_of(node, incoming), _keys(node, signed))
     signatures, chain = await _verified(node, signed, keys, writer, header)
@@ -74,6 +75,14 @@ async def check_sender(node: Node, incoming: Incoming, writer: BodyWriter, heade
     for method in ("spf", "dkim", "dmarc", "arc"):
         node.counters.add(f"sender_{method}_{getattr(sender, method)}")
     return sender
+
+
+def _authors_of(incoming: Incoming, header: HeaderBlock) -> tuple[str, ...] | None:
+    """The domains to evaluate: none for a bounce that a mail server wrote without an address of its own."""
+    fields = header.all(b"from")
+    if not incoming.reverse_path and len(fields) == 1 and names_no_address(fields[0]):
+        return ()
+    return _author_domains(reading(incoming, header).authors)
 
 
 def _author_domains(authors: Sequence[str]) -> tuple[str, ...] | None:
@@ -128,8 +137,8 @@ async def _verified(
 
 async def _dmarc(node: Node, authors: tuple[str, ...] | None, proven: Sequence[Proven]) -> list[DmarcResult]:
     """DMARC for each author domain (RFC 9989 leaves several to the receiver: each must hold)."""
-    if authors is None:
-        return [DmarcResult("permerror")]
+    if not authors:
+        return [DmarcResult("permerror" if authors is None else "none")]
     evaluation = Dmarc(node.resolver.records)
     try:
         async with asyncio.timeout(DMARC_TIME_S):
