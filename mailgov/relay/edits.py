@@ -17,6 +17,13 @@ AUTHSERV_ID_OCTETS = 1000
 """How far into an Authentication-Results value its authserv-id and the semicolon behind it are looked for."""
 _LOOSE_DOT = re.compile(r"\s*\.\s*")
 _NO_HOST = re.compile(r"[^a-z0-9.\-\s]+")
+SPAM_FIELDS = frozenset(
+    {
+        b"x-spam", b"x-spam-flag", b"x-spam-status", b"x-spam-level", b"x-spam-score", b"x-spam-bar",
+        b"x-spamd-bar", b"x-spamd-result",
+    }
+)  # fmt: skip
+"""What filters go by, and only who checked a message may have written."""
 LOCAL_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
@@ -65,13 +72,17 @@ def missing_fields(header: HeaderBlock, *, now_ms: int, new_message_id: Callable
     return added
 
 
-def removals(header: HeaderBlock, *, submitted: bool, authserv_id: str) -> tuple[tuple[int, int, bytes], ...]:
+def removals(
+    header: HeaderBlock, *, submitted: bool, authserv_id: str, spam_told: bool = False
+) -> tuple[tuple[int, int, bytes], ...]:
     """Splices that take out what may not leave.
 
     Return-Path is ours to write at final delivery (RFC 5321 4.4); an Authentication-Results
     that may be read as from us is a forgery (RFC 8601 5); Bcc goes at submission (RFC 5322 3.6.3).
+    `spam_told`: whether it is spam is ours to say, so what others say of it goes too.
     """
     unwanted = {b"return-path"} | ({b"bcc", b"resent-bcc"} if submitted else set())
+    unwanted |= SPAM_FIELDS if spam_told else set()
     ours = authserv_id.lower()
     splices: list[tuple[int, int, bytes]] = []
     for field in header.fields:

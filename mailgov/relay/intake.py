@@ -359,14 +359,19 @@ async def _variant(node: Node, incoming: Incoming, seen: Seen, now_ms: int) -> V
         prefix += edits.missing_fields(
             header, now_ms=now_ms, new_message_id=lambda: incoming.new_message_id(hostname)
         )
+    spam_told = incoming.source == "mx" and incoming.content.spam is not None
+    found = incoming.sender.field + (incoming.content.field if spam_told else b"")
     if header.begins_folded:
         # It would go on in our last field. Behind an empty line it is the body, as Postfix has it too,
         # and what looks like fields behind it stays as it is.
-        return Variant(incoming.sender.field + prefix + b"\r\n", ())
+        return Variant(found + prefix + b"\r\n", ())
     splices = await node.aside(
-        lambda: edits.removals(header, submitted=incoming.submitted, authserv_id=hostname), header.size
+        lambda: edits.removals(
+            header, submitted=incoming.submitted, authserv_id=hostname, spam_told=spam_told
+        ),
+        header.size,
     )
-    prefix = incoming.sender.field + prefix
+    prefix = found + prefix
     unsigned = Variant(prefix, splices)
     keys = _signing_keys(node, incoming, header)
     if not keys or seen.digest is None:

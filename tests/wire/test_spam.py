@@ -60,6 +60,32 @@ async def test_what_rspamd_would_reject_is_refused_and_all_is_recorded(
     assert await wire.alive()
 
 
+FORGED = b"X-Spam-Status: No, score=-9\r\nx-spam : no\r\nX-SPAM-FLAG: NO\r\nX-Spam-Notes: keep\r\n"
+
+
+@pytest.mark.parametrize(("text", "marked"), [("Kinh gui", False), (LIKELY, True)])
+async def test_what_is_likely_spam_bears_marks_and_nobody_elses_stay(
+    open_world: OpenWorld, rspamd: RunningRspamd, text: str, marked: bool
+) -> None:
+    world = await open_world(rspamd={"url": rspamd.url})
+    wire = await world.outside()
+    assert (await wire.mail(STRANGER, BINH, message=FORGED + letter(text))).code == 250
+    leaving = await world.leaving(world.offered[0])
+    head = leaving.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    marks = [line for line in head if line.lower().startswith(b"x-spam")]
+    ours = [b"X-Spam: Yes", b"X-Spam-Flag: YES", b"X-Spam-Status: Yes, score=6.00"]
+    assert marks == [*(ours if marked else []), b"X-Spam-Notes: keep"]
+    inside = await world.inside()
+    assert (await inside.mail(AN, BINH, message=FORGED + letter(text, AN))).code == 250
+    assert FORGED in await world.leaving(world.offered[1]), "our own people's mail was not asked about"
+
+
+async def test_without_rspamd_nothing_is_taken_out(open_world: OpenWorld) -> None:
+    world = await open_world()
+    assert (await (await world.outside()).mail(STRANGER, BINH, message=FORGED + letter("x"))).code == 250
+    assert FORGED in await world.leaving(world.offered[0])
+
+
 async def test_rspamd_is_told_the_envelope(open_world: OpenWorld, rspamd: RunningRspamd) -> None:
     world = await open_world(rspamd={"url": rspamd.url, "sources": ["mx", "submission"]})
     wire = await world.inside()

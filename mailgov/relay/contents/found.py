@@ -17,6 +17,17 @@ class Content:
     spam_score: float | None = None
     risks: tuple[str, ...] = ()
 
+    @property
+    def field(self) -> bytes:
+        """Fields by which mail programs and filters know likely spam, with their CRLF; b"" for others.
+
+        The names are those of rspamd's own proxy and of SpamAssassin; neither has a standard.
+        """
+        if self.spam not in {"likely", "spam"}:  # spam gets this far where its rule only watches
+            return b""
+        score = "" if self.spam_score is None else f", score={self.spam_score:.2f}"
+        return f"X-Spam: Yes\r\nX-Spam-Flag: YES\r\nX-Spam-Status: Yes{score}\r\n".encode()
+
     def facts(self) -> dict[str, FactValue]:
         """For the policy."""
         return {
