@@ -18,7 +18,7 @@ POLICIES: tuple[Policy, ...] = ("none", "quarantine", "reject")
 WALK_LABELS = 7
 """A longer name goes on with its last seven labels: at most eight questions (RFC 9989 4.10)."""
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
-_REPORT_URI = re.compile(r"(?:mailto|https):[^,;\s]+", re.IGNORECASE)
+_REPORT_URI = re.compile(r"[ \t]*[a-z][a-z0-9+.-]*:[^,;\s]+[ \t]*\Z", re.IGNORECASE)
 
 
 class TemporaryError(Exception):
@@ -36,6 +36,8 @@ class Record:
     spf_strict: bool = False
     testing: bool = False
     psd: Literal["y", "n", "u"] = "u"
+    broken: bool = False
+    """A policy that is none stands in it: whoever it applies to is not processed (RFC 9989 4.10.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class DmarcResult:
 
 
 def parse(text: str) -> Record | None:
-    """A record, or None for what is none, or asks for nothing (RFC 9989 4.7, 4.10.1)."""
+    """A record, or None for what is none. Without p= it asks for nothing (RFC 9989 4.7)."""
     if not _VERSION.match(text):
         return None
     tags: dict[str, str] = {}
@@ -68,20 +70,21 @@ def parse(text: str) -> Record | None:
     policy, bad = _policy(tags, "p")
     subdomains, bad_sp = _policy(tags, "sp")
     nonexistent, bad_np = _policy(tags, "np")
-    if policy is None or bad or bad_sp or bad_np:
-        # Who asks for reports only is taken to ask for nothing else.
-        if not _REPORT_URI.match(tags.get("rua", "")):
-            return None
+    broken = bad or bad_sp or bad_np
+    if broken:
         policy, subdomains, nonexistent = "none", None, None
+        # Who asks for reports is taken to ask for nothing else.
+        broken = not any(_REPORT_URI.match(uri) for uri in tags.get("rua", "").split(","))
     psd = tags.get("psd", "u").lower()
     return Record(
-        policy,
+        policy or "none",
         subdomains,
         nonexistent,
         tags.get("adkim", "r").lower() == "s",
         tags.get("aspf", "r").lower() == "s",
         tags.get("t", "n").lower() == "y",
         "y" if psd == "y" else "n" if psd == "n" else "u",
+        broken,
     )
 
 
@@ -110,7 +113,7 @@ class Dmarc:
         """DMARC for one author domain (A-labels, lower case). Never raises."""
         try:
             organisation, record, applied = await self._discover(author)
-            if record is None:
+            if record is None or record.broken:
                 return DmarcResult("none", None, author)
             result = await self._result(author, organisation, record, proven)
             policy = await self._asked(author, record, own=applied == author)
@@ -168,13 +171,11 @@ class Dmarc:
             if record is None:
                 continue
             found.append((name, record))
-            if record.psd == "n":
-                organisation = name
-                break
             if record.psd == "y" and name != domain:
                 labels = name.count(".") + 2
                 organisation = ".".join(domain.split(".")[-labels:])
-                break
+            if record.psd != "u":
+                break  # steps 2 and 6; at the domain itself, psd=y too makes it its own organisation
         if not found:
             return domain, None, domain
         if organisation is None:

@@ -95,6 +95,40 @@ def test_the_walk_asks_eight_times_at_most() -> None:
         ({"gov.test": REJECT + "; psd=y"}, "so.gov.test", dkim("mail.so.gov.test"), "pass", "reject"),
         ({"gov.test": REJECT + "; psd=y"}, "so.gov.test", dkim("tinh.gov.test"), "fail", "reject"),
         ({"gov.test": REJECT + "; psd=y"}, "so.gov.test", dkim("gov.test"), "fail", "reject"),
+        # A public suffix that writes itself ends the walk too, and is its own organisation (4.10, step 2).
+        (
+            {"gov.test": REJECT + "; psd=y", "test": "v=DMARC1; p=none"},
+            "gov.test",
+            dkim("other.test"),
+            "fail",
+            "reject",
+        ),
+        (
+            {"gov.test": REJECT + "; psd=y", "test": REJECT},
+            "gov.test",
+            dkim("mail.gov.test"),
+            "fail",
+            "reject",
+        ),
+        # A record without p= asks for nothing, and with a policy that is none for no processing: what the
+        # organisation asks for does not step in (4.7, 4.10.1).
+        ({"co.test": REJECT, "a.co.test": "v=DMARC1"}, "a.co.test", dkim("x.test"), "fail", "none"),
+        ({"co.test": REJECT, "a.co.test": "v=DMARC1; aspf=s"}, "a.co.test", dkim("x.test"), "fail", "none"),
+        ({"co.test": REJECT, "a.co.test": "v=DMARC1; p=rejct"}, "a.co.test", dkim("x.test"), "none", None),
+        (
+            {"co.test": REJECT, "a.co.test": "v=DMARC1; p=none; sp=x"},
+            "a.co.test",
+            dkim("a.co.test"),
+            "none",
+            None,
+        ),
+        (
+            {"co.test": "v=DMARC1; p=rejct; rua=nonsense, mailto:a@co.test"},
+            "co.test",
+            dkim("x.test"),
+            "fail",
+            "none",
+        ),
         # Two records are none, and so is what does not begin with its version.
         ({"co.test": f"{REJECT}|v=DMARC1; p=none"}, "co.test", dkim("co.test"), "none", None),
         ({"co.test": f"{REJECT}|v=spf1 -all"}, "co.test", dkim("x.test"), "fail", "reject"),
@@ -140,7 +174,6 @@ def test_what_is_no_record() -> None:
     for text in (
         "",
         "v=DMARC2; p=none",
-        "v=DMARC1",
         "V=DMARC1; p=none",
         "p=none; v=DMARC1",
         "v=DMARC1x; p=none",
