@@ -20,6 +20,15 @@ from mailgov.relay.senders.canonical import Bodies, Fields, Form
 
 RSA_BITS = (1024, 8192)
 """RFC 8301 3.2 asks for 1024 at least, and for 4096 to be checked; what is larger costs."""
+_PRIME = 2**255 - 19
+_EIGHTH = int.from_bytes(
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+)
+SMALL_ORDER = frozenset(
+    y.to_bytes(32, "little") for y in (0, 1, _EIGHTH, _PRIME - _EIGHTH, _PRIME - 1, _PRIME, _PRIME + 1)
+)
+"""Ed25519 keys, but for the sign in their last bit, whose signatures anybody makes: points of order 8 or
+less. Thirty-two zeros, which somebody may publish where a key is still to be filled in, are one."""
 ALGORITHMS = {b"rsa-sha256": b"rsa", b"ed25519-sha256": b"ed25519"}
 _BLANK = re.compile(rb"[ \t\r\n]+")
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*[a-z0-9_][a-z0-9_-]{0,62}\Z")
@@ -188,6 +197,8 @@ def _words(value: bytes) -> set[bytes]:
 
 
 def _ed25519(data: bytes) -> ed25519.Ed25519PublicKey:
+    if data[:31] + bytes([data[-1] & 0x7F]) in SMALL_ORDER:
+        raise Fault("fail", "an Ed25519 key of small order proves nothing")
     try:
         return ed25519.Ed25519PublicKey.from_public_bytes(data)
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from mailgov.mail.headers import HeaderBlock
 from mailgov.relay.senders.canonical import Form, canonical_body
 from mailgov.relay.senders.dkim import SIGNATURES_LIMIT, best
+from mailgov.relay.senders.signature import SMALL_ORDER
 from mailgov.relay.sign import Signer, body_hash
 from mailgov.store.snapshot import SigningKey
 from tests.support import messages
@@ -134,6 +136,20 @@ def test_a_key_under_1024_bits_proves_nothing() -> None:
         "b/mPfjC0QJTocVBq6Za/PlzfV+Py92VaCak19F4WrbVTK5Gg5tW220MCAwEAAQ=="
     )
     assert results(signed(PLAIN, "co.test"), {"s._domainkey.co.test": record}) == ["fail"]
+
+
+@pytest.mark.parametrize("point", sorted(SMALL_ORDER))
+def test_an_ed25519_key_for_which_anybody_signs_proves_nothing(point: bytes) -> None:
+    """For a key of small order R = -kA and S = 0 hold for one message in eight at least."""
+    zone = {"e._domainkey.co.test": f"v=DKIM1; k=ed25519; p={base64.b64encode(point).decode()}"}
+    told: list[str] = []
+    for n in range(40):
+        tags = b"DKIM-Signature: v=1; a=ed25519-sha256; d=co.test; s=e; h=from:subject; t=%d; bh=" % n
+        tags += base64.b64encode(body_hash(b"x\r\n", 0)) + b"; b="
+        forged = base64.b64encode((1).to_bytes(32, "little") + bytes(32))
+        told += results(tags + forged + b"\r\nFrom: a@co.test\r\nSubject: x\r\n\r\nx\r\n", zone)
+    assert told == ["fail"] * 40
+    assert "small order" in checked(tags + forged + b"\r\nFrom: a@co.test\r\n\r\nx\r\n", zone)[0].reason
 
 
 def test_a_length_that_leaves_a_part_unsigned() -> None:
