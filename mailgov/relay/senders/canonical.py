@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -12,7 +11,7 @@ from mailgov.mail.headers import HeaderBlock
 
 Form = Literal["simple", "relaxed"]
 CHUNK_BYTES = 1_048_576
-_BLANKS = re.compile(rb"[ \t]+")
+_TABS = bytes.maketrans(b"\t", b" ")
 _LINES_AT_ONCE = 65_536
 
 
@@ -60,7 +59,7 @@ class Fields:
 def relaxed_field(name: bytes, value: bytes) -> bytes:
     """RFC 6376 3.4.2."""
     unfolded = value.replace(b"\r\n", b"")
-    return name.lower().rstrip(b" \t") + b":" + _BLANKS.sub(b" ", unfolded).strip(b" ") + b"\r\n"
+    return name.lower().rstrip(b" \t") + b":" + _single_blanks(unfolded).strip(b" ") + b"\r\n"
 
 
 def without_signature(value: bytes) -> bytes:
@@ -120,7 +119,19 @@ def canonical_body(chunks: Iterator[bytes], form: Form) -> Iterator[bytes]:
 def _body_text(data: bytes, form: Form) -> bytes:
     if form == "simple":
         return data
-    return _BLANKS.sub(b" ", data).replace(b" \r\n", b"\r\n")
+    return _single_blanks(data).replace(b" \r\n", b"\r\n")
+
+
+def _single_blanks(data: bytes) -> bytes:
+    """Each run of blanks as one space.
+
+    By halves: a regular expression takes 200 ms for a megabyte of single letters, and keeps every other
+    thread waiting for so long.
+    """
+    data = data.translate(_TABS)
+    while b"  " in data:
+        data = data.replace(b"  ", b" ")
+    return data
 
 
 def _line_ends(count: int) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailgov.mail.headers import HeaderBlock
-from mailgov.relay.senders.canonical import Form, canonical_body
+from mailgov.relay.senders.canonical import Bodies, Form, canonical_body
 from mailgov.relay.senders.dkim import SIGNATURES_LIMIT, best
 from mailgov.relay.senders.signature import SMALL_ORDER
 from mailgov.relay.sign import Signer, body_hash
@@ -213,6 +213,15 @@ def test_monstrous_signatures_cost_little(field: bytes) -> None:
     began = time.process_time()
     results(field + b"\r\n" + PLAIN)
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("line", [b" a" * 38, b" \t" * 38, b"  a" * 25])
+def test_a_body_of_single_letters_costs_no_more_than_its_reading(line: bytes) -> None:
+    """Whoever computes in Python keeps the other threads waiting, the one of all sessions too."""
+    body = (line + b"\r\n") * (8_000_000 // len(line))
+    begun = time.process_time()
+    Bodies(body, 0).digest("relaxed")
+    assert time.process_time() - begun < 0.4
 
 
 def test_a_body_of_line_ends_costs_no_memory_of_its_size() -> None:
