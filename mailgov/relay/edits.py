@@ -16,6 +16,8 @@ from mailgov.mail.headers import HeaderBlock
 AUTHSERV_ID_OCTETS = 1000
 """How far into an Authentication-Results value its authserv-id and the semicolon behind it are looked for."""
 _LOOSE_DOT = re.compile(r"\s*\.\s*")
+_IDEOGRAPHIC_DOT = "\u3002"
+"""A dot to whoever reads domains (UTS 46); NFKC leaves it."""
 _NO_HOST = re.compile(r"[^a-z0-9.\-\s]+")
 SPAM_FIELDS = frozenset(
     {
@@ -100,12 +102,14 @@ def _claims(value: bytes, authserv_id: str) -> bool:
     """Whether anybody may read the value's authserv-id (RFC 8601 2.2) as ours.
 
     Lenient readers skip comments, quotes, blanks and what is no letter of a host, or stop there: in all of
-    these readings it is looked for, as a name of its own. Where no id can be told, it is taken for ours too.
+    these readings it is looked for, as a name of its own. Where no id can be told, it is taken for ours too,
+    as in an encoded word, which no id is (RFC 2047 5).
     """
     head, told, _ = without_comments(value[:AUTHSERV_ID_OCTETS]).partition(b";")
-    if not told and len(value) > AUTHSERV_ID_OCTETS:
+    if (not told and len(value) > AUTHSERV_ID_OCTETS) or b"=?" in head:
         return True
     text = unicodedata.normalize("NFKC", head.decode("utf-8", "replace")).lower().partition(";")[0]
+    text = text.replace(_IDEOGRAPHIC_DOT, ".")
     ours = re.compile(rf"(?<![a-z0-9.\-]){re.escape(authserv_id)}\.?(?![a-z0-9.\-])")
     readings = [_LOOSE_DOT.sub(".", _NO_HOST.sub(instead, text)) for instead in ("", " ")]
     return not readings[0].strip(" .-\t") or any(ours.search(reading) for reading in readings)

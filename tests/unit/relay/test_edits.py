@@ -146,6 +146,8 @@ def test_nothing_to_remove_is_no_splice() -> None:
         b"mail.caobang.gov.vn/1; dkim=pass",
         b"mail.caobang.gov.vn,; dkim=pass",
         b"=?utf-8?q?mail.caobang.gov.vn?=; dkim=pass",
+        b"=?utf-8?b?bWFpbC5jYW9iYW5nLmdvdi52bg==?=; dkim=pass",
+        "mail。caobang｡gov．vn; dkim=pass".encode(),
         "mail.caobang.gov.vn\u200b; dkim=pass".encode(),
         "ｍail.caobang.gov.vn; dkim=pass".encode(),
         "mail.cao\u00adbang.gov.vn; dkim=pass".encode(),
