@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import smtplib
-import subprocess
 import sys
 import tomllib
 import urllib.error
@@ -20,6 +19,7 @@ from typing import Any
 
 from tests.support.certificates import make_certificate
 from tests.support.dns_server import DnsServer
+from tests.support.forked import forker
 from tests.support.processes import Program, descendants, free_port, running, wait_until
 from tests.support.toml_text import merged, to_toml
 
@@ -193,17 +193,13 @@ class Service:
     def cli(
         self, *argv: str, as_json: bool = True, stdin: str | None = None, timeout_s: float = 60.0
     ) -> CliResult:
-        """Run `mailgov` with these words; `--json` is added unless told otherwise."""
-        words = [str(MAILGOV), *argv, *(["--json"] if as_json else [])]
-        done = subprocess.run(
-            words,
-            check=False,
-            capture_output=True,
+        """Run `mailgov` with these words, in a forked process; `--json` is added unless told otherwise."""
+        done = forker().run(
+            [*argv, *(["--json"] if as_json else [])],
             cwd=self.folder,
-            encoding="utf-8",
             env={**os.environ, **self.env},
-            input=stdin if stdin is not None else "",
-            timeout=timeout_s,
+            stdin=stdin or "",
+            timeout_s=timeout_s,
         )
         return CliResult(done.returncode, done.stdout, done.stderr, _json(done.stdout))
 
