@@ -91,7 +91,7 @@ def names_no_address(value: bytes) -> bool:
         specs = _specs(bare.decode("utf-8", "surrogateescape"))
     except AddressError:
         return False
-    specs = specs or [without_comments(bare).decode("ascii", "replace")]
+    specs = specs or [without_comments(bare).decode("ascii", "replace").strip() or "nothing"]
     return len(specs) == 1 and specs[0].strip('" \t\r\n').lower() in NOBODY
 
 

@@ -39,6 +39,7 @@ HIDING = [
     b"MAILER-DAEMON, annv",
     b"undisclosed:;",
     b"",
+    b"(Mail Delivery System)",
 ]
 
 
@@ -72,7 +73,7 @@ async def test_what_may_be_read_as_somebodys_address_is_not_taken_for_a_servers_
 ) -> None:
     wire = await world.outside()
     said = await wire.mail("", AN, message=report(author))
-    assert said.short in ({"250 2.0.0"} if not author else {"550 5.6.0", "550 5.7.26"}), author
+    assert said.short in {"550 5.6.0", "550 5.7.26"}, author
 
 
 async def test_who_names_no_address_has_to_send_as_nobody(world: World) -> None:
