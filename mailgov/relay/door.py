@@ -31,7 +31,8 @@ class Door:
     def __init__(self, settings: SmtpSettings) -> None:
         self._listener_limit = settings.session_limit
         self._client_limit = settings.client_session_limit
-        self._exempt = tuple(ipaddress.ip_network(network) for network in settings.unlimited_networks)
+        exempt = (*settings.unlimited_networks, *settings.gateway_networks)
+        self._exempt = tuple(ipaddress.ip_network(network) for network in exempt)
         self._held: Counter[tuple[str, str]] = Counter()
         self.sessions = 0
         """Places taken, on all listeners."""

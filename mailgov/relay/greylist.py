@@ -32,7 +32,9 @@ async def put_off(
     """
     settings = node.settings.greylisting
     exempt = not settings.enabled or not reverse_path or always_reached(str(recipient))
-    if exempt or inside(client, (*settings.exempt_networks, *node.settings.smtp.unlimited_networks)):
+    smtp = node.settings.smtp
+    networks = (*settings.exempt_networks, *smtp.unlimited_networks, *smtp.gateway_networks)
+    if exempt or inside(client, networks):
         return None
     agency = target.account.agency if target.account is not None else None
     wait_ms = await asyncio.get_running_loop().run_in_executor(

@@ -16,6 +16,7 @@ from mailgov.policy import Decision
 from mailgov.relay import edits, judge
 from mailgov.relay.contents.found import Content
 from mailgov.relay.expand import Target
+from mailgov.relay.gateway import Origin
 from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
 from mailgov.relay.senders.found import Sender
 from mailgov.relay.senders.spf import SpfResult
@@ -61,6 +62,8 @@ class Incoming:
     decisions: list[DecisionRecord] = field(default_factory=list)
     spf: asyncio.Task[SpfResult] | None = None
     """The check that was begun at RCPT: see `senders.early`."""
+    origin: Origin | None = None
+    """From where a gateway had it, once the header was read; None for mail that came to us itself."""
     sender: Sender = field(default_factory=Sender)
     content: Content = field(default_factory=Content)
     reading: HeaderReading | None = None
@@ -77,6 +80,11 @@ class Incoming:
             "recipient": recipients[0] if recipients else None,
             "recipients": len(recipients) if len(recipients) > 1 else None,
         }
+
+    @property
+    def judged(self) -> Origin:
+        """Whom checks of the connection are about: the client, or whom a gateway had the message from."""
+        return self.origin or Origin(self.trace.client_address, self.trace.helo)
 
     @property
     def submitted(self) -> bool:

@@ -13,6 +13,7 @@ from mailgov.relay import dnsbl, greylist, intake, judge, sending, sending_alarm
 from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
 from mailgov.relay.incoming import Incoming, Recipient
+from mailgov.relay.listener import inside
 from mailgov.relay.node import Node
 from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
 from mailgov.relay.senders.early import begin_spf
@@ -107,7 +108,10 @@ class Transaction:
         node = self._node
         if node.spool.full:
             return self._refuse(OUT_OF_STORAGE, "storage")
-        if self._peer.account is None:
+        # What we would refuse, a gateway would have to send back to whoever is named as its sender.
+        if self._peer.account is None and not inside(
+            self._peer.client_address, node.settings.smtp.gateway_networks
+        ):
             listed = await dnsbl.listed(node.resolver, node.settings.dnsbl, self._peer.client_address)
             self.incoming.facts["sender.listed"] = listed
         decision = await judge.decide(node, Stage.MAIL, dict(self.incoming.facts))

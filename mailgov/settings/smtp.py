@@ -39,6 +39,9 @@ class SmtpSettings(Room):
     ten clients are needed to fill a listener. Postfix's smtpd_client_connection_count_limit is 50 too."""
     unlimited_networks: list[Network] = []
     """Networks without a limit for each client: a gateway in front, through which everybody comes."""
+    gateway_networks: tuple[Network, ...] = ()
+    """Filter gateways that the world's mail comes through (a ministry's, a cloud's): checks of the connection
+    ask about the client that their Received field names. Without a limit for each client too."""
     tls_handshake_timeout_s: float = Field(30.0, gt=0)
     """For the handshake on submissions; a slow mobile network needs a few seconds."""
     junk_command_limit: int = Field(100, ge=1)

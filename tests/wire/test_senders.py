@@ -126,6 +126,42 @@ async def test_a_second_field_on_top_of_the_signed_one_proves_nothing(
     assert (await outside(world, f"{name}: text/html\r\n".encode() + whole)).short == "550 5.7.26"
 
 
+GATEWAY = {"gateway_networks": ["127.0.0.0/8"]}
+BY_GATEWAY = b"Received: from mx.co.test (mx.co.test [198.51.100.7])\r\n\tby gw.bo.example (Postfix); now\r\n"
+
+
+async def test_behind_a_gateway_the_client_is_whom_its_received_field_names(
+    open_world: OpenWorld, dns_server: DnsServer
+) -> None:
+    dns_server.txt("co.test", "v=spf1 ip4:198.51.100.7 -all")
+    dns_server.a("1.0.0.127.bl.test", "127.0.0.2")
+    world = await open_world(
+        smtp={**GATEWAY, "greeting_delay_s": 60, "client_session_limit": 1},
+        dnsbl={"zones": ["bl.test"], "exempt_networks": []},
+        greylisting={"enabled": True},
+    )
+    for message, said in (
+        (BY_GATEWAY + FROM_KHACH, "spf=pass smtp.mailfrom=co.test"),
+        (BY_GATEWAY.replace(b"100.7", b"100.8") + FROM_KHACH, "spf=fail smtp.mailfrom=co.test"),
+        (FROM_KHACH, "spf=none smtp.mailfrom=co.test"),
+    ):
+        assert (await outside(world, message)).code == 250
+        assert said in await results_of(world)
+    assert (await last_event(world)).client == "127.0.0.1"
+
+
+async def test_a_gateway_in_our_own_spf_record_proves_nothing(
+    open_world: OpenWorld, dns_server: DnsServer
+) -> None:
+    dns_server.txt(DOMAIN, "v=spf1 ip4:127.0.0.1 -all")
+    dns_server.txt(f"s._domainkey.{DOMAIN}", rsa_record(rsa_key()))
+    world = await open_world(smtp=GATEWAY)
+    ours = messages.plain(AN, BINH)
+    for forged in (ours, BY_GATEWAY + ours, b"Received: by gw.bo.example; now\r\n" + ours):
+        assert (await outside(world, forged, "")).short == "550 5.7.26"
+    assert (await outside(world, BY_GATEWAY + signed(ours, DOMAIN), "bounce@lists.test")).code == 250
+
+
 async def test_while_the_dns_has_trouble_our_own_name_is_to_come_again(
     world: World, dns_server: DnsServer
 ) -> None:

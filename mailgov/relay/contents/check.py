@@ -111,9 +111,9 @@ async def _spam(node: Node, incoming: Incoming, writer: BodyWriter) -> Spam | No
 
 def _envelope(incoming: Incoming, hostname: str) -> list[tuple[str, str]]:
     """Where the message comes from, in rspamd's words."""
-    told = [
-        ("IP", incoming.trace.client_address),
-        ("Helo", incoming.trace.helo),
+    client = incoming.judged
+    told = [("IP", client.address), ("Helo", client.helo)] if client.address else []
+    told += [
         ("From", f"<{incoming.reverse_path}>"),
         ("Queue-Id", incoming.queue_id),
         ("MTA-Name", hostname),

@@ -10,7 +10,9 @@ from mailgov.mail.authors import names_no_address
 from mailgov.mail.domains import ascii_domain
 from mailgov.mail.headers import HeaderBlock
 from mailgov.relay.dns import Records
+from mailgov.relay.gateway import origin_of
 from mailgov.relay.incoming import Incoming, reading
+from mailgov.relay.listener import inside
 from mailgov.relay.node import Node
 from mailgov.relay.senders import arc, dkim
 from mailgov.relay.senders.canonical import Bodies, Fields
@@ -50,6 +52,9 @@ async def check_sender(node: Node, incoming: Incoming, writer: BodyWriter, heade
     """
     if incoming.source != "mx":
         return Sender()
+    gateways = node.settings.smtp.gateway_networks
+    if inside(incoming.trace.client_address, gateways):
+        incoming.origin = origin_of(header, gateways)
     authors = _authors_of(incoming, header)
     signed = await node.aside(lambda: _read(header, authors or ()), header.size)
     spf, keys = await asyncio.gather(spf_of(node, incoming), _keys(node, signed))
