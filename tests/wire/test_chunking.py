@@ -297,3 +297,14 @@ async def test_data_and_bdat_take_turns_between_messages(world: World) -> None:
         await wire.envelope(STRANGER, AN)
         assert (await said_to(wire, MESSAGE))[0].code == 250
     assert [await world.bytes_of(message) for message in world.offered] == [MESSAGE] * 4
+
+
+@pytest.mark.parametrize("last", [b"", b" LAST"])
+async def test_a_chunk_that_the_input_ends_in_gets_no_reply(world: World, last: bytes) -> None:
+    """A 250 to the last one would say that the message is ours."""
+    wire = await opened(world)
+    await wire.send(b"BDAT 1000%s\r\n" % last + MESSAGE[:50])
+    wire.writer.write_eof()
+    assert await wire.to_the_end() == []
+    assert world.offered == []
+    await eventually(lambda: not world.files())

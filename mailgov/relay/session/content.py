@@ -98,6 +98,8 @@ class Content(Envelope):
             if self.transport is None and work.done():
                 self._drop_message()
         self._awaits_command()
+        if not whole and sink.refusal is None:
+            self._end()  # the input ended within the chunk: nothing was received that a reply could be to
         if chunk.last:
             self._sink = self._transaction = None
             self._junk = 0 if reply.positive else self._junk
