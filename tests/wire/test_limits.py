@@ -89,7 +89,6 @@ async def test_a_line_that_never_ends_costs_no_memory(world: World) -> None:
         b"RED\rGREEN",
         b"NOOP\rMAIL FROM:<>",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET / HTTP/1.1",
         b"HELP \x85",
         b"VRFY \x00",
         b"AUTH \x00",

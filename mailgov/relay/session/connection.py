@@ -8,10 +8,12 @@ from typing import cast
 from mailgov.mail.reply import Reply
 from mailgov.relay.door import Full
 from mailgov.relay.listener import address_of, inside
-from mailgov.relay.session.replies import SERVICE_CLOSING, Replies
+from mailgov.relay.session.replies import OTHER_PROTOCOL, SERVICE_CLOSING, Replies
 
 TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")
 EARLY = Reply(554, "5.5.1", "The greeting comes first (RFC 5321 4.3.1)")
+HANDSHAKE = b"\x16\x03"
+"""How TLS begins (RFC 8446 5.1)."""
 NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
 
 
@@ -87,10 +89,21 @@ class Connection(Replies):
         await super()._handle_client()
 
     def data_received(self, data: bytes) -> None:
-        if not self._turned_away:
-            if not self._talks.is_set():
-                self._talks.set()
-            super().data_received(data)
+        if self._turned_away:
+            return
+        first, self._begun = not self._begun, True
+        if first and data.startswith(HANDSHAKE) and self._tls is None:
+            self._other_protocol()
+            return
+        if not self._talks.is_set():
+            self._talks.set()
+        super().data_received(data)
+
+    def _other_protocol(self) -> None:
+        """A TLS handshake in clear: whom the client took us for may have filled it with lines of commands."""
+        self._refused("other_protocol")
+        self._writer.write(OTHER_PROTOCOL.line().encode() + b"\r\n")
+        self._close()
 
     def drain_session(self) -> None:
         """The worker is stopping: say so unless a message is under way, which may end first."""

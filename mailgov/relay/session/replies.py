@@ -25,6 +25,12 @@ CLOSING_S = 5.0
 SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
+OTHER_PROTOCOL = Reply(421, "4.7.0", "This is SMTP")
+WEB_WORDS = frozenset(
+    {"CONNECT", "DELETE", "GET", "HEAD", "HOST:", "OPTIONS", "PATCH", "POST", "PRI", "PUT", "TRACE"}
+)
+"""How a web client's request begins: a page elsewhere can make an official's browser send one to us from
+where he sits, with a whole SMTP session in its body (Postfix: smtpd_forbidden_commands)."""
 PATHS = ("MAIL", "RCPT")
 """Commands that may be quoted in the log: no secret stands in them."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -88,6 +94,8 @@ class Replies(SMTP):
         self._turned_away = False
         self._talks = asyncio.Event()
         """Set once the client has said anything, or may."""
+        self._begun = False
+        """The client has said something."""
         self._in_data = False
         self._over = False
 
@@ -198,6 +206,8 @@ class Replies(SMTP):
 
         BDAT judges its own: it must know how much follows.
         """
+        if command in WEB_WORDS:
+            await self._last_word(OTHER_PROTOCOL, "other_protocol")
         if arg is not None and command != "BDAT" and _CONTROL.search(arg):
             await self.push("501 5.5.4 Control characters in a command")
             return
