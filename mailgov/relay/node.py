@@ -17,6 +17,7 @@ from mailgov.relay.clock import Clock
 from mailgov.relay.contents.scanners import Scanners
 from mailgov.relay.dns import Resolver
 from mailgov.relay.door import Door
+from mailgov.relay.harvest import Harvest
 from mailgov.relay.refusal_log import RefusalLog
 from mailgov.relay.sending_ahead import Ahead
 from mailgov.relay.sign import Signer
@@ -161,6 +162,8 @@ class Node:
     """Hands a stored message to the scheduler, or None to give the reserved room back."""
     door: Door = field(init=False)
     """The places for sessions."""
+    harvest: Harvest = field(init=False)
+    """Who names recipients that do not exist."""
     gate: SignInGate = field(init=False)
     """Where sign-ins wait, or are told to."""
     ahead: Ahead = field(init=False)
@@ -182,6 +185,7 @@ class Node:
 
     def __post_init__(self) -> None:
         self.door = Door(self.settings.smtp)
+        self.harvest = Harvest(self.settings.smtp.unknown_recipient_limit)
         protection = SignInProtection(self.guard, self.settings.sign_in)
         self.gate = SignInGate(protection, self.executor, self.clock.now_ms)
         self.ahead = Ahead(self.guard, self.executor, self.clock.now_ms)

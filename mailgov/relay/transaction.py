@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import Decision, Stage
-from mailgov.relay import dnsbl, greylist, intake, judge, sending, sending_alarm
+from mailgov.relay import dnsbl, greylist, harvest, intake, judge, sending, sending_alarm
 from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
 from mailgov.relay.incoming import Incoming, Recipient
@@ -124,8 +124,9 @@ class Transaction:
 
     async def rcpt(self, address: Address, wishes: RecipientWishes = NOTHING) -> Reply:
         """The reply to RCPT. A rejection for one recipient leaves the others alone."""
-        if address.domain in self._node.directory.snapshot.disabled_domains:
-            return self._refuse(DISABLED, "disabled_domain", address)
+        closed = self._closed_to(address)
+        if closed is not None:
+            return closed
         try:
             targets = self._targets(address)
         except UnknownRecipient:
@@ -160,9 +161,30 @@ class Transaction:
         begin_spf(self._node, self.incoming)
         return RCPT_OK
 
+    def _closed_to(self, address: Address) -> Reply | None:
+        """What is said of an address before anybody looks who it is."""
+        if address.domain in self._node.directory.snapshot.disabled_domains:
+            return self._refuse(DISABLED, "disabled_domain", address)
+        if self._harvests(address):
+            return self._refuse(harvest.PUT_OFF, "harvest", address)
+        return None
+
+    def _harvests(self, address: Address) -> bool:
+        """Whether a stranger tried too many names to be told of another; trouble with us is still heard."""
+        node, peer = self._node, self._peer
+        if peer.account is not None or node.door.unlimited(peer.client_address):
+            return False
+        suspected = node.harvest.suspects(peer.client_address, node.clock.monotonic())
+        return suspected and not greylist.always_reached(str(address))
+
     def _not_here(self, reply: Reply, reason: str, address: Address) -> Reply:
         """For good where the directory is known to be current, and for now where it is not."""
-        return self._refuse(reply, reason, address) if self._node.directory.fresh else NOT_NOW
+        node = self._node
+        if not node.directory.fresh:
+            return NOT_NOW
+        if reply is NO_MAILBOX and self._peer.account is None:
+            node.harvest.note(self._peer.client_address, node.clock.monotonic())
+        return self._refuse(reply, reason, address)
 
     async def _put_off(self, address: Address, target: Target) -> Reply | None:
         """What a stranger hears who is to come back later."""

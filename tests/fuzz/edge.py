@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "header_limit_bytes": 16_384,
         "memory_body_bytes": 4096,
         "error_limit": NO_LIMIT,
+        "unknown_recipient_limit": 0,
         "junk_command_limit": NO_LIMIT,
         "session_message_limit": NO_LIMIT,
     },

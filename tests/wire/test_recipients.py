@@ -61,6 +61,25 @@ async def test_nobody_is_said_for_good_by_a_fresh_directory_alone(world: World, 
     assert (await wire.say(f"RCPT TO:<{AN}>")).code == 250, "whom it knows, it knows"
 
 
+async def test_who_tries_names_learns_no_more(open_world: OpenWorld) -> None:
+    """Over all sessions of a client; others and our own people are told as before."""
+    world = await open_world(smtp={"unknown_recipient_limit": 3})
+    for _ in range(3):
+        wire = await world.outside()
+        assert (await wire.envelope(STRANGER, UNKNOWN))[1].short == "550 5.1.1"
+    wire = await world.outside()
+    said = await wire.envelope(
+        STRANGER, UNKNOWN, AN, f"Postmaster@{DOMAIN}", f"abuse@{DOMAIN}", "x@example.org"
+    )
+    assert [s.short for s in said[1:3]] == ["451 4.7.1"] * 2, "whoever exists, and whoever does not"
+    assert said[3].code == 250, "trouble with us is still heard"
+    assert world.count("refused_harvest") == 3
+    elsewhere = await world.outside(source="127.0.0.2")
+    assert [s.code for s in await elsewhere.envelope(STRANGER, AN, UNKNOWN)] == [250, 250, 550]
+    inside = await world.inside()
+    assert [s.code for s in await inside.envelope(AN, UNKNOWN, BINH)] == [250, 550, 250]
+
+
 async def test_a_node_that_never_saw_a_directory_refuses_nothing_for_good(world: World) -> None:
     world.node.directory = DirectoryView(None, world.node.clock.monotonic)
     wire = await world.outside()
