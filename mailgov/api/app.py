@@ -17,6 +17,7 @@ from mailgov.api.limits import Guard
 from mailgov.api.routes import (
     DECLARED,
     DIRECTORY,
+    audit,
     docs,
     health,
     me,
@@ -56,8 +57,8 @@ def create_app(services: ApiServices) -> FastAPI:
     problem.install(app)
     for router in (health.router, docs.router):
         app.include_router(router)
-    own = (messages.router, queue.router, usage.router, sender_reports.router, me.router, session.router)
-    for router in (*own, *DIRECTORY, *DECLARED):
+    own = (messages.router, queue.router, usage.router, sender_reports.router, audit.router)
+    for router in (*own, me.router, session.router, *DIRECTORY, *DECLARED):
         app.include_router(router, prefix="/api/v1")
     _describe(app)
     app.add_middleware(Guard)

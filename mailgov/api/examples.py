@@ -268,7 +268,19 @@ SENDER_REPORTS: dict[str, JsonValue] = {
     "more": False,
 }
 
+AUDITED: dict[str, JsonValue] = {
+    "id": 4711,
+    "time": "2026-11-22T09:30:00.000+07:00",
+    "actor": "service:mail.caobang.gov.vn",
+    "role": "service",
+    "act": "sending.limit_reached",
+    "object": "annv@caobang.gov.vn",
+    "content": {"agency": "snv", "limit": "messages_per_day", "allowed": 500, "client": "192.0.2.7"},
+}
+
 EXAMPLES: dict[str, dict[str, JsonValue]] = {
+    "AuditBody": AUDITED,
+    "AuditPage": {"items": [AUDITED], "next": None},
     "CommandBody": COMMAND,
     "Me": ME,
     "MessageBody": MESSAGE,

@@ -125,6 +125,37 @@ def _warn_of_unknown(settings: Settings, directives: Collection[str]) -> None:
                 )
 
 
+@audit.command("list")
+def audit_list(
+    act: Annotated[str | None, typer.Option(help="One act alone, such as sending.limit_reached.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--object", metavar="NAME", help="What it was done to, to the letter.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000)] = 50,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the latest rows of the audit log: who did what, and what the service itself saw."""
+    from mailgov.admin import audit_log
+
+    settings = common.read_settings(config)
+    found = common.act_with(
+        settings, lambda ctx, actor: audit_log.list_audit(ctx, actor, limit=limit, act=act, target=target)
+    )
+    if as_json:
+        common.print_json(found)
+        return
+    rows = [
+        (_time(one.at_ms, settings.province.timezone), one.actor, one.act, one.object, _content(one.content))
+        for one in found
+    ]
+    common.print_table(("time", "actor", "act", "object", "what"), rows)
+
+
+def _content(content: dict[str, object] | None) -> str:
+    return ", ".join(f"{name}: {common.cell(value)}" for name, value in (content or {}).items())
+
+
 @audit.command("verify")
 def audit_verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Read every audit chain and say whether it holds."""

@@ -84,6 +84,7 @@ class Act(StrEnum):
     POLICY_READ = "policy.read"
     POLICY_LOAD = "policy.load"
     SENDER_REPORT_READ = "sender_report.read"
+    AUDIT_READ = "audit.read"
     AUDIT_VERIFY = "audit.verify"
     DECLARATION_READ = "declaration.read"
     DECLARATION_ADD = "declaration.add"

@@ -156,18 +156,35 @@ class SenderReportEvent:
     report: SenderReport
 
 
-Event = MessageEvent | OutcomeEvent | SenderReportEvent
+@dataclass(frozen=True, slots=True)
+class AlarmEvent:
+    """What the service saw and an administrator looks for: a row of the audit log by the service itself."""
+
+    queue_id: str
+    """Its own id; no message has it."""
+    at_ms: int
+    node: str
+    act: str
+    """Such as `sending.limit_reached`."""
+    object: str
+    content: dict[str, Any]
+    salt: str
+    """128 random bits in hexadecimal: see `store.audit`."""
+
+
+Event = MessageEvent | OutcomeEvent | SenderReportEvent | AlarmEvent
 
 
 KINDS: dict[type, str] = {
     MessageEvent: "message",
     OutcomeEvent: "outcome",
     SenderReportEvent: "sender-report",
+    AlarmEvent: "alarm",
 }
 
 
 def encode(event: Event) -> bytes:
-    """The event as JSON in UTF-8, with `kind` `message`, `outcome` or `sender-report`."""
+    """The event as JSON in UTF-8, with `kind` `message`, `outcome`, `sender-report` or `alarm`."""
     kind = KINDS[type(event)]
     return json.dumps({"kind": kind, **asdict(event)}, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -189,6 +206,8 @@ def decode(data: bytes) -> Event:
     if kind == "outcome":
         raw["decision"] = _decision(raw["decision"])
         return OutcomeEvent(**raw)
+    if kind == "alarm":
+        return AlarmEvent(**raw)
     if kind == "sender-report":
         report = raw["report"]
         rows = tuple((ReportRow(*row), count) for row, count in report["rows"])

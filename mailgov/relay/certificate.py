@@ -10,9 +10,13 @@ from datetime import UTC, datetime
 import structlog
 from cryptography import x509
 
+from mailgov.relay.alarm import CERTIFICATE, alarm
 from mailgov.relay.node import Node
 from mailgov.relay.tls import CertificateError, reload_certificate
 from mailgov.settings import TlsSettings
+from mailgov.store import sending
+from mailgov.store.calendar import local_date
+from mailgov.store.spool import Change, SpoolError
 
 log = structlog.get_logger()
 
@@ -85,6 +89,7 @@ class CertificateWatch:
         self._tls = node.settings.tls
         self._files = CertificateFiles(self._tls)
         self._warned_ms: int | None = None
+        self._problems: list[str] = []
         self._note_end()
 
     async def run(self) -> None:
@@ -99,6 +104,28 @@ class CertificateWatch:
         if await loop.run_in_executor(executor, self._files.changed):
             self.reload()
         await loop.run_in_executor(executor, self._warn)
+        await self._note_problems()
+
+    async def _note_problems(self) -> None:
+        """Into the audit log what was warned of, by one worker of the node once a day."""
+        problems, self._problems = self._problems, []
+        if not problems:
+            return
+        node, path = self._node, str(self._tls.certificate)
+        if not await asyncio.get_running_loop().run_in_executor(node.executor, self._first_today):
+            return
+        try:
+            await node.spool.apply(
+                Change(events=[alarm(node, CERTIFICATE, path, problem=one) for one in problems])
+            )
+        except SpoolError as error:
+            log.error("alarm not kept", cause=str(error))
+
+    def _first_today(self) -> bool:
+        """True for one worker of the node."""
+        now_ms = self._node.clock.now_ms()
+        day = local_date(now_ms, self._node.settings.province.timezone).isoformat()
+        return sending.first_time(self._node.guard, "told:certificate", day, now_ms)
 
     def reload(self) -> None:
         """Put what is on disk into use for new sessions; what cannot be used leaves the old one."""
@@ -129,6 +156,7 @@ class CertificateWatch:
         now_ms = self._node.clock.now_ms()
         if self._warned_ms is not None and now_ms - self._warned_ms < DAY_MS:
             return
-        for problem in certificate_problems(self._tls, now_ms):
+        self._problems = certificate_problems(self._tls, now_ms)
+        for problem in self._problems:
             self._warned_ms = now_ms
             log.warning("certificate needs care", problem=problem)

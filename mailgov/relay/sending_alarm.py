@@ -1,6 +1,6 @@
 """Telling those who run the service that a limit on sending was reached: it may be a stolen password.
 
-Once a day for each account or agency: a mail of our own, a record, a line of the log.
+Once a day for each account or agency: a mail of our own, a record, a row of the audit log, a line of the log.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import structlog
 
 from mailgov.mail.events import MessageEvent
 from mailgov.mail.reply import MailError
+from mailgov.relay.alarm import SENDING_LIMIT, alarm
 from mailgov.relay.edits import mail_date
 from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.node import Node
@@ -54,7 +55,17 @@ async def tell(
     try:
         own = await _mail(node, account, incoming, exceeded) or Change()
         record = _record(node, account, incoming, recipient, exceeded)
-        await node.spool.apply(Change(messages=own.messages, events=[*own.events, record]))
+        noted = alarm(
+            node,
+            SENDING_LIMIT,
+            account.address,
+            agency=account.agency,
+            limit=exceeded.limit,
+            allowed=exceeded.allowed,
+            of="agency" if exceeded.agency else "account",
+            client=incoming.trace.client_address,
+        )
+        await node.spool.apply(Change(messages=own.messages, events=[*own.events, record, noted]))
     except (SpoolError, SigningError, MailError) as error:
         log.error("alarm not sent", account=account.address, cause=str(error))
         await loop.run_in_executor(node.executor, sending.forget_first, node.guard, key)

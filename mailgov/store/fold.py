@@ -16,6 +16,7 @@ from mailgov.mail.correspondent import correspondent
 from mailgov.mail.document_key import document_key, short_family
 from mailgov.mail.events import (
     FINAL_STATES,
+    AlarmEvent,
     DecisionRecord,
     Event,
     MessageEvent,
@@ -60,6 +61,8 @@ class Fold:
 
     reports: list[SenderReportEvent] = field(default_factory=list)
     """Of other providers, about mail in our name."""
+    alarms: list[AlarmEvent] = field(default_factory=list)
+    """For the audit log."""
 
     def apply(self, event: Event) -> None:
         """Take one event in; raises EventProblem and then has changed nothing."""
@@ -67,6 +70,8 @@ class Fold:
             self._message(event)
         elif isinstance(event, SenderReportEvent):
             self.reports.append(event)
+        elif isinstance(event, AlarmEvent):
+            self.alarms.append(event)
         else:
             self._outcome(event)
 

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, exc, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.mail.events import Event, decode, encode
-from mailgov.store import documents, sender_reports
+from mailgov.store import audit_rows, documents, sender_reports
 from mailgov.store.calendar import TIMEZONE
 from mailgov.store.correspondents import remember
 from mailgov.store.engine import Conflict, Database, LedgerUnavailable
@@ -203,6 +203,7 @@ async def _write(session: AsyncSession, fold: Fold, now_ms: int) -> None:
     await documents.add(session, fold.documents)
     await remember(session, fold.correspondents, now_ms)
     await sender_reports.keep(session, fold.reports, timezone=fold.timezone)
+    await audit_rows.keep(session, fold.alarms)
 
 
 async def _insert_messages(session: AsyncSession, fold: Fold) -> None:

@@ -143,6 +143,12 @@ def test_a_stolen_password_does_not_flood_the_world(desk: Province) -> None:
         )
         mail = message_from_bytes(alarm, policy=policy.default)
         text = mail.get_body().get_content()  # type: ignore[union-attr]  # there is one
+        shown = ["audit", "list", "--act", "sending.limit_reached"]
+        (row,) = wait_until(lambda: desk.service.cli(*shown).expect().data, what="the row of the audit log")
+        assert (row["actor"], row["object"]) == (f"service:{desk.service.hostname}", AN)
+        assert row["content"]["limit"] == "new_recipients_per_day"
+        assert AN in desk.service.cli(*shown, as_json=False).expect().stdout
+        desk.service.cli("audit", "verify", as_json=False).expect()
         command = re.findall(r"^ *mailgov (account disable .*)$", text, re.MULTILINE)[0]
         desk.service.cli(*command.split(), as_json=False).expect()
         followed(desk)

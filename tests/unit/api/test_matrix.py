@@ -45,6 +45,7 @@ USAGE: dict[str, set[str | None]] = expected(
 )
 GUARDED = ["/api/v1/messages", f"/api/v1/messages/{SNV_SENT}", "/api/v1/queue", "/api/v1/usage", "/api/v1/me"]
 GUARDED += ["/api/v1/sender-reports?kind=dmarc"]
+GUARDED += ["/api/v1/audit"]
 GUARDED += ["/docs", "/openapi.json"]
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from mailgov.mail.events import AlarmEvent
 from mailgov.relay.certificate import EXPIRES, CertificateWatch, certificate_problems, expires_s
 from mailgov.relay.clock import Clock
 from mailgov.relay.node import Node
 from mailgov.relay.tls import server_context
 from mailgov.settings import TlsSettings
 from tests.support.certificates import make_certificate
+from tests.support.plain_logs import plain_logs
 from tests.support.relay_node import node_settings, running_node
 from tests.unit.relay.test_tls import shown
 
@@ -117,3 +119,16 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:
     (broken,) = certificate_problems(tls, 0)
     assert str(certificate) in broken
     assert "\n" not in broken
+
+
+async def test_the_audit_log_hears_of_it_once_a_day_and_node(tmp_path: Path) -> None:
+    certificate, key = made(tmp_path / "use", days=10)
+    settings = node_settings(tmp_path / "data", {"tls": {"certificate": certificate, "key": key}})
+    with running_node(settings) as node, plain_logs():
+        for watch in (CertificateWatch(node, []), CertificateWatch(node, [])):
+            await watch.round()
+            await watch.round()
+        (event,) = [event for _, event in await node.spool.events(0, 10)]
+    assert isinstance(event, AlarmEvent)
+    assert (event.act, event.object) == ("certificate.needs_care", str(certificate))
+    assert ", in 9 days" in event.content["problem"]
