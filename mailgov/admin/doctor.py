@@ -17,7 +17,7 @@ from mailgov.admin.context import Actor, AdminContext, require
 from mailgov.admin.errors import AdminError
 from mailgov.admin.policies import read_policy
 from mailgov.identity.roles import Act
-from mailgov.relay.certificate import certificate_problems
+from mailgov.relay.certificate import certificate_problems, names_missing
 from mailgov.relay.contents.clamd import Clamd
 from mailgov.relay.contents.rspamd import Rspamd, password_of
 from mailgov.relay.contents.scanners import shown
@@ -71,6 +71,10 @@ def _files(settings: Settings, settings_file: Path) -> Iterator[Finding]:
 def _certificate(ctx: AdminContext) -> Iterator[Finding]:
     for one in certificate_problems(ctx.settings.tls, ctx.now_ms()):
         yield Finding("warning" if ": expires " in one else "problem", "certificate", one)
+    hostname = ctx.settings.hostname
+    if (names := names_missing(ctx.settings.tls, hostname)) is not None:
+        told = f"it does not name {hostname}, under which mail programs look for us; its names: {names}"
+        yield Finding("problem", "certificate", told)
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:

@@ -57,6 +57,21 @@ def certificate_problems(settings: TlsSettings, now_ms: int) -> list[str]:
     return []
 
 
+def names_missing(settings: TlsSettings, hostname: str) -> str | None:
+    """The names in the certificate on disk where none of them is `hostname` (RFC 9525 6.3), else None."""
+    if settings.certificate is None:
+        return None
+    try:
+        certificate = x509.load_pem_x509_certificates(settings.certificate.read_bytes())[0]
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names = extension.value.get_values_for_type(x509.DNSName)
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        names = []
+    wanted = hostname.lower()
+    covered = {wanted, f"*.{wanted.partition('.')[2]}"}
+    return None if covered & {name.lower() for name in names} else ", ".join(names) or "none"
+
+
 class CertificateFiles:
     """The files that the settings name, and whether they are others than at the last look."""
 

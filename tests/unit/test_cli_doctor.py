@@ -64,6 +64,22 @@ def test_a_certificate_that_runs_out(folder: Path, doctor: Doctor) -> None:
     assert "expired" in next(one["detail"] for one in found if one["place"] == "certificate")
 
 
+@pytest.mark.parametrize(
+    ("name", "fits"), [("thu.example", False), (f"*.{DOMAIN}", True), ("*.gov.vn", False)]
+)
+def test_a_certificate_of_another_name(folder: Path, doctor: Doctor, name: str, fits: bool) -> None:
+    """Every mail program would refuse it, and nothing else says so before the first official rings."""
+    certificate, key = folder / "var" / CERTIFICATE, folder / "var" / KEY
+    for path in (certificate, key):
+        path.unlink()
+    make_certificate(certificate, key, name, datetime.now(UTC), loopback=False)
+    code, found = doctor()
+    assert code == (0 if fits else 1)
+    told = [one["detail"] for one in found if one["place"] == "certificate"]
+    assert told == ([] if fits else [told[0]])
+    assert fits or f"does not name mail.{DOMAIN}" in told[0]
+
+
 def test_a_key_that_is_not_the_published_one(folder: Path, doctor: Doctor) -> None:
     (key,) = [path for path in (folder / "var").rglob("*") if path.is_file() and "dkim" in str(path.parent)]
     key.write_bytes(b"nothing")
