@@ -37,9 +37,11 @@ async def test_a_web_request_ends_the_session(world: World, kind: str, request_l
     assert world.count("refused_other_protocol") == 1
 
 
-async def test_so_do_its_headers_behind_a_line_of_something_else(world: World) -> None:
+@pytest.mark.parametrize("path", [b"", b"x" * 600, b"x" * 70_000])
+async def test_so_do_its_headers_behind_a_line_of_something_else(world: World, path: bytes) -> None:
+    method = b"POST" if path else b"PROPFIND"  # a page chooses the path too: a line too long hides the method
     wire = await world.connect("trusted")
-    await wire.send(b"PROPFIND / HTTP/1.1\r\n" + HEADERS + SESSION)
+    await wire.send(method + b" /" + path + b" HTTP/1.1\r\n" + HEADERS + SESSION)
     assert [said.short for said in await wire.to_the_end()] == ["500 5.5.2", "421 4.7.0"]
     assert world.offered == []
 

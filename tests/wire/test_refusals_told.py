@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from tests.support.messages import plain
 from tests.support.relay_node import AN, BINH, DOMAIN, PASSWORD
-from tests.wire.conftest import World
+from tests.wire.conftest import OpenWorld, World
 
 STRANGER = "khach@example.org"
 KNOWN = {
@@ -67,3 +67,16 @@ async def test_of_a_state_secret_and_of_a_password_no_line_is_left(world: World)
     assert PASSWORD not in said
     assert "!!!" not in said
     assert "sign-in refused" in said
+
+
+async def test_a_sign_in_that_is_put_off_says_whose(open_world: OpenWorld) -> None:
+    """An administrator hears that Outlook says "temporary failure"; the name tells him why."""
+    world = await open_world(sign_in={"pair_limit": 1, "network_limit": 100, "account_limit": 50})
+    name = "ai.do@caobang.gov.vn"
+    for reply in ("535 5.7.8", "454 4.7.0"):
+        wire = await world.connect("submissions")
+        await wire.ehlo()
+        with capture_logs() as logs:
+            assert (await wire.sign_in(name, PASSWORD + "x")).short == reply
+    (told,) = (line for line in logs if line["event"] == "refused")
+    assert (told["reason"], told["name"]) == ("sign_in_put_off", name)

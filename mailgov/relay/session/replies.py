@@ -153,9 +153,9 @@ class Replies(SMTP):
                 log.error("session error", error=type(error).__name__, exc_info=error)
         return INTERNAL_ERROR.line()
 
-    def _refused(self, reason: str, *, logged: bool = True) -> None:
-        """Count a refusal; `logged` is False where the caller logs it."""
-        node, known = self._node, self._known if logged else None
+    def _refused(self, reason: str, *, logged: bool = True, **more: object) -> None:
+        """Count a refusal; `logged` is False where the caller logs it, `more` goes into the line."""
+        node, known = self._node, {**self._known, **more} if logged else None
         node.counters.refuse(node.clock.now_ms(), self._listener.kind, self._client_address, reason, known)
 
     @property

@@ -35,11 +35,14 @@ class SignIn(Greeting):
         elif self._transaction is not None:
             await self.push("503 5.5.1 AUTH is not allowed inside a mail transaction")
         else:
+            name = None
             try:
-                await self._sign_in(await auth.read_credentials(arg or "", self._challenge))
+                credentials = await auth.read_credentials(arg or "", self._challenge)
+                name = credentials.name
+                await self._sign_in(credentials)
             except MailError as error:
                 if error.reply == auth.NOT_NOW:
-                    self._refused("sign_in_put_off")
+                    self._refused("sign_in_put_off", name=name)
                 await self._reply(error.reply)
 
     async def _challenge(self, text: str) -> bytes:
