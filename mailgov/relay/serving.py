@@ -13,6 +13,7 @@ from mailgov.relay.listener import Listener, address_from, inside
 from mailgov.relay.node import Node
 from mailgov.relay.proxied import NotProxied, client_behind
 from mailgov.relay.server import factory
+from mailgov.relay.tls import handshake_trouble
 
 log = structlog.get_logger()
 
@@ -93,8 +94,8 @@ class _Accepting:
             self._refuse(address, full.reason)
             return None
 
-    def _refuse(self, address: str, reason: str) -> None:
-        self._node.counters.refuse(self._node.clock.now_ms(), self._listener.kind, address, reason)
+    def _refuse(self, address: str, reason: str, **more: object) -> None:
+        self._node.counters.refuse(self._node.clock.now_ms(), self._listener.kind, address, reason, more)
 
     async def _session(
         self, connection: socket.socket, peer: str, place: Place | None, *, proxied: bool
@@ -113,8 +114,8 @@ class _Accepting:
         except NotProxied as error:
             self._refuse(peer, "proxy_header")
             log.warning("no PROXY header", proxy=peer, listener=self._listener.kind, cause=str(error))
-        except (OSError, EOFError):  # of them ssl.SSLError
-            self._refuse(client, "tls_handshake")
+        except (OSError, EOFError) as error:  # of them ssl.SSLError
+            self._refuse(client, "tls_handshake", cause=handshake_trouble(error))
         finally:
             if not begun:  # otherwise the session gives it back
                 connection.close()

@@ -59,6 +59,18 @@ def _context() -> ssl.SSLContext:
     return context
 
 
+def handshake_trouble(error: BaseException | None) -> str:
+    """Why a handshake came to nothing, for the administrator: `no shared cipher`, `unsupported protocol`, …
+
+    `… alert …` is what the client said, `alert unknown ca` that it does not trust our certificate.
+    """
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    if isinstance(error, EOFError | ConnectionResetError):
+        return "the client went away"
+    return str(error) if error is not None and str(error) else type(error).__name__
+
+
 @contextmanager
 def _in_memory(data: bytes) -> Iterator[str]:
     """A path to these bytes, which touch no disk: what is checked is what is used."""

@@ -9,10 +9,12 @@ from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from mailgov.relay.tls import INTERMEDIATE, reload_certificate
 from mailgov.settings import TlsSettings
 from tests.support.certificates import make_certificate
+from tests.wire.client import eventually
 from tests.wire.conftest import World
 
 # The tests' certificate is ECDSA; those for RSA are in the same list.
@@ -55,6 +57,23 @@ async def test_the_intermediate_suites_and_nothing_else(world: World) -> None:
             output = await s_client(world, kind, options, "QUIT\n")
             assert re.search(r"Cipher is \(NONE\)|no cipher|alert|no protocols", output), (options, output)
             assert "221 2.0.0" not in output
+
+
+@pytest.mark.parametrize("kind", ["mx", "submissions"])
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ("-tls1_1 -cipher ALL:@SECLEVEL=0", "unsupported protocol"),
+        ("-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA", "no shared cipher"),
+        ("-verify_return_error", "tlsv1 alert unknown ca"),  # the client does not trust our certificate
+    ],
+)
+async def test_why_a_handshake_failed_is_told(world: World, kind: str, options: str, cause: str) -> None:
+    with capture_logs() as logs:
+        await s_client(world, kind, options, "QUIT\n")
+        await eventually(lambda: world.count("refused_tls_handshake") == 1)
+    (told,) = (line for line in logs if line["event"] == "refused")
+    assert (told["reason"], told["cause"]) == ("tls_handshake", cause)
 
 
 async def test_no_renegotiation_and_no_compression(world: World) -> None:

@@ -15,6 +15,7 @@ from mailgov.relay.data import DataSink
 from mailgov.relay.door import Place
 from mailgov.relay.listener import COMMAND_LENGTHS, Command, Commands, Listener
 from mailgov.relay.node import Node
+from mailgov.relay.tls import handshake_trouble
 from mailgov.relay.transaction import Transaction
 from mailgov.store.snapshot import AccountEntry
 
@@ -147,7 +148,7 @@ class Replies(SMTP):
             if isinstance(error, EOFError):  # the end of input
                 self._end()
             if isinstance(error, TLSSetupException):
-                self._refused("tls_handshake")
+                self._refused("tls_handshake", cause=handshake_trouble(error.__cause__))
             else:
                 self._node.counters.add("internal_errors")
                 log.error("session error", error=type(error).__name__, exc_info=error)
