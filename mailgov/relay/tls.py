@@ -60,7 +60,7 @@ def _context() -> ssl.SSLContext:
 
 
 def handshake_trouble(error: BaseException | None) -> str:
-    """Why a handshake came to nothing, for the administrator: `no shared cipher`, `unsupported protocol`, …
+    """Why a handshake came to nothing, for the administrator: `no shared cipher` and the like.
 
     `… alert …` is what the client said, `alert unknown ca` that it does not trust our certificate.
     """
