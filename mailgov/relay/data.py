@@ -25,6 +25,10 @@ TOO_BIG = Reply(552, "5.3.4", "Message too big")
 HEADER_TOO_BIG = Reply(552, "5.3.4", "Message header too big")
 BARE_LINE_END = Reply(554, "5.6.0", "Bare CR or LF in the message (RFC 5321 2.3.8)")
 LINE_TOO_LONG = Reply(554, "5.6.0", "A line of the message is too long (RFC 5321 4.5.3.1.6)")
+PACE_OCTETS_S = 500
+"""What a message brings at least in a second, on average (Postfix's smtpd_min_data_rate): a modem's tenth."""
+SETTLING_S = 10.0
+"""How long it may take until that counts."""
 LOOP = Reply(554, "5.4.6", "Too many hops, this message may be looping")
 
 
@@ -80,6 +84,7 @@ class DataSink:
         self._header: HeaderBlock | None = None
         self._searched = 0
         self._size = 0
+        self._begun_s = node.clock.monotonic()
         self._lines = Lines(
             normalize=smtp.bare_line_ends == "normalize",
             # A person is told at once; what others write is not ours to turn away: docs/smtp.md.
@@ -98,6 +103,12 @@ class DataSink:
         """How large a refused message may get before the session ends."""
         smtp = self._node.settings.smtp
         return smtp.stopped_data_sizes * smtp.size_limit_bytes
+
+    @property
+    def keeps_pace(self) -> bool:
+        """Whether it comes fast enough to be waited for while others wait for a session."""
+        took_s = self._node.clock.monotonic() - self._begun_s
+        return self.refusal is None and (took_s < SETTLING_S or self._size >= took_s * PACE_OCTETS_S)
 
     async def expect(self, octets: int) -> None:
         """So many more octets are announced: what cannot fit is refused before it comes."""

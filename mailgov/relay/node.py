@@ -184,7 +184,7 @@ class Node:
     _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
 
     def __post_init__(self) -> None:
-        self.door = Door(self.settings.smtp)
+        self.door = Door(self.settings.smtp, self.clock.monotonic)
         self.harvest = Harvest(self.settings.smtp.unknown_recipient_limit)
         protection = SignInProtection(self.guard, self.settings.sign_in)
         self.gate = SignInGate(protection, self.executor, self.clock.now_ms)

@@ -135,4 +135,7 @@ class _Accepting:
             await loop.connect_accepted_socket(make, connection)
             return
         patience_s = self._node.settings.smtp.tls_handshake_timeout_s
+        task = asyncio.current_task()
+        if place is not None and task is not None:
+            place.make_way = task.cancel
         await loop.connect_accepted_socket(make, connection, ssl=self._tls, ssl_handshake_timeout=patience_s)

@@ -6,11 +6,13 @@ import asyncio
 
 import pytest
 
+from tests.support.messages import plain
 from tests.support.relay_node import AN, PASSWORD
 from tests.wire.client import eventually
 from tests.wire.conftest import OpenWorld, World
 
 ELSEWHERE = "127.0.0.2"
+MESSAGE = plain("khach@example.org", AN)
 
 
 async def test_a_full_listener_turns_away_and_the_others_serve(open_world: OpenWorld) -> None:
@@ -25,6 +27,43 @@ async def test_a_full_listener_turns_away_and_the_others_serve(open_world: OpenW
     await first.say("QUIT")
     await eventually(lambda: world.node.sessions == 4)
     assert await (await world.outside()).alive()
+
+
+async def test_in_a_full_room_who_brings_nothing_makes_way(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By silence between commands, or by a message that does not come."""
+    world = await open_world(smtp={"session_limit": 3})
+    silent, withheld, honest = [await world.outside(f"127.0.0.{host}") for host in (2, 3, 4)]
+    for wire in (withheld, honest):
+        assert [said.code for said in await wire.envelope("khach@example.org", AN)] == [250, 250]
+        assert (await wire.say("DATA")).code == 354
+    await honest.send(MESSAGE[:-2])
+    await world.taken_in(honest)
+    for module in ("door.STALE_S", "data.SETTLING_S"):
+        monkeypatch.setattr(f"mailgov.relay.{module}", 0.0)
+    monkeypatch.setattr("mailgov.relay.data.PACE_OCTETS_S", 0.01)
+    for goes in (silent, withheld):
+        assert await (await world.outside()).alive()
+        assert [said.short for said in await goes.to_the_end()] == ["421 4.3.2"]
+    await honest.send(MESSAGE[-2:] + b".\r\n")
+    assert (await honest.reply()).code == 250
+    assert world.count("refused_made_way") == 2
+
+
+async def test_so_does_who_never_begins_a_handshake_and_never_who_signed_in(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await open_world(smtp={"session_limit": 2})
+    mine = await world.inside()
+    mute = await world.connect("submissions", silent=True, source=ELSEWHERE)
+    await eventually(lambda: world.node.sessions == 2)
+    monkeypatch.setattr("mailgov.relay.door.STALE_S", 0.0)
+    other = await world.inside()
+    assert await mute.closed()
+    assert await (await world.connect("submissions", silent=True)).closed(), "nobody is left to make way"
+    assert await mine.alive()
+    assert await other.alive()
 
 
 @pytest.mark.parametrize("kind", ["mx", "submission"])

@@ -6,7 +6,7 @@ import asyncio
 from typing import cast
 
 from mailgov.mail.reply import Reply
-from mailgov.relay.door import Full
+from mailgov.relay.door import TOO_MANY_SESSIONS, Full
 from mailgov.relay.listener import address_of, inside
 from mailgov.relay.session.replies import OTHER_PROTOCOL, SERVICE_CLOSING, Replies
 
@@ -34,6 +34,23 @@ class Connection(Replies):
             return
         self._node.connections.add(self)
         super().connection_made(transport)
+        assert self._place is not None  # taken by _turn_away
+        self._place.make_way = self._make_way
+
+    def _make_way(self) -> bool:
+        """The room is full. True when this session, which has brought nothing for long, ends for another.
+
+        Our own people stay, and so does a message that comes at a modem's pace or is being decided on.
+        """
+        receiving = self._receiving or self._sink
+        if self._account is not None or self._over or self.transport is None:
+            return False
+        if receiving is not None and (receiving.deciding or receiving.keeps_pace):
+            return False
+        self._refused("made_way")
+        self._writer.write(TOO_MANY_SESSIONS.line().encode() + b"\r\n")
+        self._close()
+        return True
 
     def _turn_away(self, transport: asyncio.BaseTransport) -> Reply | None:
         """Take a place. What this connection is told instead of a greeting, or None."""

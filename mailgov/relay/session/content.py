@@ -37,7 +37,7 @@ class Content(Envelope):
             # A client that leaves after the end of data does not take its message along.
             received = await asyncio.shield(self._node.keep(work))
             if received.reply is not None:
-                self._junk = 0 if received.reply.positive else self._junk
+                self._brought(received.reply)
                 await self._reply(received.reply)
         finally:
             self._in_data, self._receiving = False, None
@@ -48,6 +48,13 @@ class Content(Envelope):
             self._end()
         if self._node.draining:
             self.drain_session()
+
+    def _brought(self, reply: Reply) -> None:
+        """A message has ended; one that was taken speaks for the session."""
+        if reply.positive:
+            self._junk = 0
+            if self._place is not None:
+                self._place.progress()
 
     async def smtp_BDAT(self, arg: str | None) -> None:
         chunk = Chunk.parse(arg)
@@ -102,7 +109,7 @@ class Content(Envelope):
             self._end()  # the input ended within the chunk: nothing was received that a reply could be to
         if chunk.last:
             self._sink = self._transaction = None
-            self._junk = 0 if reply.positive else self._junk
+            self._brought(reply)
         if told and whole:
             await self._send(reply.line().encode() + b"\r\n")  # counted when it was said first
         else:

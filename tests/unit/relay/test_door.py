@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mailgov.relay.door import Door, Full
+from mailgov.relay.door import STALE_S, Door, Full, Place
 from mailgov.settings import SmtpSettings
 
 
+def opened(settings: SmtpSettings) -> Door:
+    return Door(settings, lambda: 0.0)
+
+
 def test_a_place_is_given_back_once() -> None:
-    door = Door(SmtpSettings(client_session_limit=1, session_limit=2))
+    door = opened(SmtpSettings(client_session_limit=1, session_limit=2))
     place = door.enter("mx", "192.0.2.7")
     assert door.sessions == 1
     place.leave()
@@ -21,7 +25,7 @@ def test_a_place_is_given_back_once() -> None:
 
 
 def test_nothing_is_kept_of_who_left() -> None:
-    door = Door(SmtpSettings())
+    door = opened(SmtpSettings())
     for number in range(256):
         place = door.enter("submission", f"2001:db8:{number:x}::1")
         place.sign_in("annv@caobang.gov.vn")
@@ -30,7 +34,7 @@ def test_nothing_is_kept_of_who_left() -> None:
 
 
 def test_a_refused_sign_in_keeps_the_place_where_it_was() -> None:
-    door = Door(SmtpSettings(client_session_limit=1))
+    door = opened(SmtpSettings(client_session_limit=1))
     door.enter("submission", "192.0.2.1").sign_in("annv@caobang.gov.vn")
     place = door.enter("submission", "192.0.2.2")
     with pytest.raises(Full, match="account_sessions"):
@@ -41,9 +45,39 @@ def test_a_refused_sign_in_keeps_the_place_where_it_was() -> None:
 
 
 def test_a_gateways_clients_are_many() -> None:
-    door = Door(SmtpSettings(client_session_limit=1, unlimited_networks=["10.0.0.0/8", "2001:db8::/32"]))
+    door = opened(SmtpSettings(client_session_limit=1, unlimited_networks=["10.0.0.0/8", "2001:db8::/32"]))
     for address in ("10.1.2.3", "2001:db8::1"):
         assert door.unlimited(address)
         for _ in range(3):
             door.enter("mx", address)
     assert not door.unlimited("local")
+
+
+def test_in_a_full_room_who_brought_nothing_for_the_longest_makes_way() -> None:
+    now = 0.0
+    door = Door(SmtpSettings(session_limit=3), lambda: now)
+    asked: list[str] = []
+
+    def enters(name: str, *, goes: bool) -> Place:
+        def make_way() -> bool:
+            asked.append(name)
+            return goes
+
+        place = door.enter("mx", f"192.0.2.{door.sessions}")
+        place.make_way = make_way
+        return place
+
+    busy, _, silent = enters("busy", goes=True), enters("stays", goes=False), enters("silent", goes=True)
+    now = STALE_S - 1
+    with pytest.raises(Full, match="sessions"):
+        door.enter("mx", "192.0.2.7")
+    assert asked == [], "nobody who came a moment ago is asked"
+    busy.progress()
+    now = STALE_S + 1
+    door.enter("mx", "192.0.2.7")
+    assert asked == ["stays", "silent"]
+    silent.leave()
+    assert door.sessions == 3, "it has left already"
+    with pytest.raises(Full):
+        door.enter("mx", "192.0.2.8")
+    door.enter("submission", "192.0.2.8")
