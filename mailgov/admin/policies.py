@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from mailgov.admin import rules
 from mailgov.admin.context import Actor, AdminContext, change, require
-from mailgov.admin.errors import AdminError, not_found
+from mailgov.admin.errors import AdminError, invalid, not_found
 from mailgov.identity.roles import Act
 from mailgov.mail.document import classify, secrecy_mark
 from mailgov.mail.secrecy import highest
 from mailgov.policy import (
+    FACTS,
     Decision,
     Facts,
     FactValue,
@@ -25,6 +26,7 @@ from mailgov.policy import (
     explain,
     load,
     read_directory,
+    read_fact,
     run_tests,
 )
 from mailgov.settings import Settings
@@ -103,6 +105,8 @@ class Question:
     attachments: tuple[str, ...] = ()
     mx_hosts: tuple[str, ...] | None = None
     """The recipient's MX hosts; no DNS is asked here."""
+    facts: tuple[str, ...] = ()
+    """`name=value` of any fact, in the place of what follows from the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,12 @@ class Answer:
 
 
 async def explain_policy(ctx: AdminContext, actor: Actor, question: Question) -> list[Answer]:
-    """What the policy's files would decide at each stage that the question reaches, and why."""
+    """What the policy's files would decide at each stage that the question reaches, and why.
+
+    A fact that is known at stage data alone reaches it, as a subject does. Raises AdminError
+    `invalid` for a fact that is none.
+    """
+    given = _given(question.facts)
     policy = await check_policy(ctx, actor)
     require(actor, Act.ACCOUNT_READ)
     snapshot = await load_snapshot(ctx.db, ctx.now_ms(), timezone=ctx.settings.province.timezone)
@@ -124,8 +133,9 @@ async def explain_policy(ctx: AdminContext, actor: Actor, question: Question) ->
     if question.recipient is not None:
         facts |= await _recipient_facts(ctx, snapshot, policy, question)
         stages.append(Stage.RCPT)
-    if question.subject is not None:
+    if question.subject is not None or any(Stage.RCPT not in FACTS[name].stages for name in given):
         stages.append(Stage.DATA)
+    facts |= given
     answers = []
     for stage in stages:
         known = _completed(policy, stage, facts)
@@ -135,6 +145,13 @@ async def explain_policy(ctx: AdminContext, actor: Actor, question: Question) ->
 
 
 Known = dict[str, FactValue | Unknown]
+
+
+def _given(facts: Sequence[str]) -> Known:
+    try:
+        return dict(read_fact(fact) for fact in facts)
+    except ValueError as error:
+        raise invalid(str(error)) from None
 
 
 def _message_facts(ctx: AdminContext, snapshot: Snapshot, question: Question) -> Known:

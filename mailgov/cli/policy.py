@@ -75,6 +75,13 @@ def policy_explain(
     attachment: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="An attachment's name; may be given again.")
     ] = None,
+    fact: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Any fact of docs/policy.md, such as sender.dmarc=fail; may be given again.",
+        ),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,6 +95,7 @@ def policy_explain(
         subject=subject,
         attachments=tuple(attachment or ()),
         mx_hosts=tuple(mx) if mx else None,
+        facts=tuple(fact or ()),
     )
     answers = common.act(config, lambda ctx, actor: policies.explain_policy(ctx, actor, question))
     if as_json:

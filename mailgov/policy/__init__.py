@@ -13,6 +13,7 @@ from mailgov.policy.errors import PolicyError
 from mailgov.policy.explain import ConditionAnswer, RuleExplanation, explain
 from mailgov.policy.facts import BODY_FACTS, FACTS, Facts, FactSpec, FactValue, Stage, Unknown
 from mailgov.policy.files import read_directory
+from mailgov.policy.given import read_fact
 from mailgov.policy.load import load
 from mailgov.policy.obligations import Obligation, Step
 from mailgov.policy.providers import ProviderClass, Providers
@@ -48,6 +49,7 @@ __all__ = [
     "facts_to_json",
     "load",
     "read_directory",
+    "read_fact",
     "render_reply",
     "run_tests",
     "without_marks",

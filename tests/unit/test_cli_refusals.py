@@ -103,6 +103,7 @@ REFUSED = [
     (["usage", "--directive", "cao-bangg"], "no such directive: cao-bangg"),
     (["targets", "--directive", "x" * 100], "no such directive: xxx"),
     (["policy", "explain", "--account", at("nobody")], "no such account"),
+    (["policy", "explain", "--fact", "sender.dmarc=bad"], "sender.dmarc is one of pass"),
     (["init", "--domain", DOMAIN], "never overwritten"),
     (["serve", "--role", "butler"], "butler"),
 ]

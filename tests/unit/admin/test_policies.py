@@ -84,6 +84,49 @@ async def test_what_was_not_said_is_unknown_not_made_up(ctx: AdminContext) -> No
     assert (await _decisions(ctx, hosted))[Stage.RCPT] == ("reject", "cold-free-mail")
 
 
+@pytest.mark.parametrize(
+    ("facts", "decision"),
+    [
+        (("sender.dmarc=fail", "sender.dmarc_policy=reject"), ("reject", "author-domain-rejects-forgeries")),
+        (("sender.dmarc=fail", "sender.dmarc_policy=quarantine"), ("accept", None)),
+        (("sender.dmarc=fail", "message.author_ours=yes"), ("reject", "own-author-from-outside")),
+        (("content.malware=found",), ("reject", "malware-found")),
+        (("content.risks=macro,script",), ("reject", "dangerous-attachment")),
+        (("content.risks=macro",), ("accept", "risky-attachment")),
+        (("content.risks=",), ("accept", None)),
+        (("content.spam=spam",), ("reject", "spam")),
+    ],
+)
+async def test_what_is_found_of_a_message_may_be_said(
+    ctx: AdminContext, facts: tuple[str, ...], decision: tuple[str, str | None]
+) -> None:
+    found = await _decisions(ctx, Question(reverse_path="x@example.org", facts=facts))
+    assert found[Stage.DATA] == decision
+
+
+async def test_a_fact_of_an_earlier_stage_may_be_said_too(ctx: AdminContext) -> None:
+    listed = Question(reverse_path="x@example.org", recipient=at("annv"), facts=("sender.listed=bl.example",))
+    found = await _decisions(ctx, listed)
+    assert found == {Stage.MAIL: ("accept", None), Stage.RCPT: ("reject", "listed-client")}
+
+
+@pytest.mark.parametrize(
+    ("fact", "told"),
+    [
+        ("sender.dmarcc=fail", "docs/policy.md"),
+        ("sender.dmarc", "docs/policy.md"),
+        ("sender.dmarc=bad", "is one of pass, fail"),
+        ("content.risks=macro,bad", "is one of executable"),
+        ("recipient.local=perhaps", "is yes or no"),
+        ("message.hops=many", "is a number"),
+        ("clock.local_date=today", "isoformat"),
+    ],
+)
+async def test_what_is_no_fact_is_told(ctx: AdminContext, fact: str, told: str) -> None:
+    with pytest.raises(AdminError, match=told):
+        await policies.explain_policy(ctx, OPERATOR, Question(facts=(fact,)))
+
+
 async def test_an_unknown_account(ctx: AdminContext) -> None:
     with pytest.raises(AdminError, match="no such account"):
         await policies.explain_policy(ctx, OPERATOR, Question(account=at("nobody")))
