@@ -19,6 +19,8 @@ FULL := -m "not bench" $(SHARED)
 FUZZ_SECONDS ?= 3600
 
 export PIP_NO_INPUT := 1
+# Hundreds of processes import the package in a test run: they need not compile it each time, nor the tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test test-full fuzz check bench bench-import bench-memory clean lock system-packages
 

@@ -1,4 +1,4 @@
-"""The real command in its own process, from an empty folder to a small province."""
+"""Commands in processes of their own, from an empty folder to a small province; the first from nothing."""
 
 from __future__ import annotations
 
@@ -15,20 +15,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.forked import forker
+
 DOMAIN = "caobang.gov.vn"
 PROGRAM = [sys.executable, "-c", "from mailgov.cli import main; main()"]
 
 
 def mailgov(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, *arguments],
-        cwd=folder,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    return forker().run(arguments, cwd=folder, env=os.environ, stdin=stdin, timeout_s=50)
 
 
 def done(folder: Path, *arguments: str, stdin: str = "") -> str:
@@ -45,7 +39,8 @@ def data(folder: Path, *arguments: str, stdin: str = "") -> Any:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new installation."""
     folder = tmp_path_factory.mktemp("installation")
-    made = data(folder, "init", "--domain", DOMAIN)
+    words = [*PROGRAM, "init", "--domain", DOMAIN, "--json"]
+    made = json.loads(subprocess.run(words, cwd=folder, capture_output=True, timeout=50, check=True).stdout)
     assert made["operator"] == f"operator@{DOMAIN}"
     assert {record["type"] for record in made["records"]} == {"MX", "TXT"}
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +21,17 @@ CERTIFICATE, KEY = "tls/certificate.pem", "tls/key.pem"
 Doctor = Callable[..., tuple[int, list[dict[str, str]]]]
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    done(folder, "init", "--domain", DOMAIN)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    done(tmp_path, "init", "--domain", DOMAIN)
+def folder(tmp_path: Path, installed: Path) -> Path:
+    """The new installation, the test's own copy."""
+    shutil.copytree(installed, tmp_path, dirs_exist_ok=True)
     settings = tmp_path / "mailgov.toml"
     text = settings.read_text(encoding="utf-8")
     numbered = 'directive_numbers.cao-bang = "1/CT-UBND"'
