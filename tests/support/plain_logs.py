@@ -10,7 +10,8 @@ import structlog
 
 @contextmanager
 def plain_logs() -> Iterator[None]:
-    """Inside the block; structlog's defaults stand again behind it."""
+    """Inside the block; what stood before stands again behind it."""
+    before = structlog.get_config()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -21,4 +22,4 @@ def plain_logs() -> Iterator[None]:
     try:
         yield
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)

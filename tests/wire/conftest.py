@@ -28,7 +28,6 @@ from mailgov.store.snapshot import Snapshot
 from mailgov.store.spool import QueuedMessage
 from tests.support.certificates import make_certificate
 from tests.support.dns_server import DnsServer
-from tests.support.plain_logs import plain_logs
 from tests.support.relay_node import AN, PASSWORD, SCANNER, node_settings, running_node
 from tests.wire.client import Wire, eventually
 
@@ -124,12 +123,6 @@ class World:
 
 
 OpenWorld = Callable[..., Awaitable[World]]
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[None]:
-    with plain_logs():
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from mailgov.relay.node import Node
 from mailgov.relay.outcome import Outcome
 from mailgov.store.spool import Body, Change, QueuedMessage, QueuedRecipient, Variant
 from tests.support.dns_server import DnsServer
-from tests.support.plain_logs import plain_logs
 from tests.support.relay_node import AN, node_settings, running_node
 
 START_MS = 1_794_000_000_000
@@ -40,12 +39,6 @@ class OwnTime:
 
     def clock(self) -> Clock:
         return Clock(now_ms=self.now_ms, random_bits=self.random_bits)
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[None]:
-    with plain_logs():
-        yield
 
 
 @pytest.fixture
