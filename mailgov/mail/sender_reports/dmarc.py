@@ -77,6 +77,8 @@ class _Reader:
 
     def read(self, data: bytes | bytearray) -> None:
         parser = expat.ParserCreate(namespace_separator=" ")
+        # Or each line end and each character reference would be a call of its own: 16 million of them.
+        parser.buffer_text = True
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._characters
         # Without declarations there is nothing to expand, and nothing to fetch from elsewhere.

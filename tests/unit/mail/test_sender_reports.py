@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import time
 import zipfile
 from collections.abc import Sequence
 
@@ -172,6 +173,15 @@ def test_other_mail_is_left_alone() -> None:
     assert (len(found), problems) == (2, ["more attachments than are looked at"])
     assert reports_in(bytes(opened.MESSAGE_OCTETS + 1)) == ([], ["the message is too large"])
     assert base64.b64encode(DMARC)[:8] not in bearing("text/plain", b"x")
+
+
+@pytest.mark.parametrize("text", [b"\n", b"&#65;", b"a\n"])
+def test_text_without_end_costs_no_call_for_each_line(text: bytes) -> None:
+    """Expat tells of each line end and each reference by itself, unless it is asked to gather them."""
+    begun = time.process_time()
+    with pytest.raises(ReportError, match="no aggregate report"):
+        read_dmarc(b"<feedback><a>" + text * (4_000_000 // len(text)) + b"</a></feedback>")
+    assert time.process_time() - begun < 0.25
 
 
 def test_elements_without_number_are_no_report() -> None:
