@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
+from weakref import WeakValueDictionary
 
 import dns.asyncresolver
 import dns.exception
@@ -34,6 +38,10 @@ VALUE_OCTETS = 8192
 LOOKUPS_AT_ONCE = 256
 """Questions that strangers cause under way in one worker, and as many of our own beside them: neither takes
 the other's places. Further ones wait, and the wait is part of their time."""
+
+SHARE_AT_ONCE = 32
+"""Of those for strangers, that one network or one block list may hold: who makes names that never answer
+keeps his own mail waiting, and a list that died no more than that."""
 
 MxStatus = Literal["ok", "implicit", "null", "nxdomain", "temporary"]
 
@@ -110,6 +118,7 @@ class Resolver:
         self._resolver = resolver
         self._strangers = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._own = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def mx(self, domain: str, *, stranger: bool = False) -> MxAnswer:
         """The exchangers of `domain` by preference, lower-case, without the final dot.
@@ -149,14 +158,18 @@ class Resolver:
             found += [record.to_text() for record in answer]
         return AddressAnswer(tuple(found[:ADDRESS_LIMIT]), temporary and not found)
 
-    async def records(self, name: str, kind: RecordKind) -> Records:
-        """What the DNS says of `name`, for the checks of who writes in; a name that is none is `nxdomain`."""
+    async def records(self, name: str, kind: RecordKind, asker: str = "") -> Records:
+        """What the DNS says of `name`, for the checks of who writes in; a name that is none is `nxdomain`.
+
+        `asker` is who has the question asked, for his share of the places.
+        """
         try:
             question = _labels(name)
         except (dns.exception.DNSException, UnicodeError):
             return Records("nxdomain")
+        share = self._shares.setdefault(asker, asyncio.Semaphore(SHARE_AT_ONCE))
         try:
-            answer = await self._ask(question, kind, self._strangers)
+            answer = await self._ask(question, kind, share, self._strangers)
         except dns.resolver.NXDOMAIN:
             return Records("nxdomain")
         except dns.resolver.NoAnswer:
@@ -165,11 +178,17 @@ class Resolver:
             return Records("temporary")
         return Records("ok", tuple(_text(record) for record in _in_order(answer))[:VALUES_LIMIT])
 
+    def asked_by(self, asker: str) -> Callable[[str, RecordKind], Awaitable[Records]]:
+        """`records` on behalf of one network or list."""
+        return partial(self.records, asker=asker)
+
     async def _ask(
-        self, name: dns.name.Name | str, kind: str, places: asyncio.Semaphore
+        self, name: dns.name.Name | str, kind: str, *places: asyncio.Semaphore
     ) -> dns.resolver.Answer:
         """Raises what dnspython raises, and TimeoutError where there was no place in time."""
-        async with asyncio.timeout(self._resolver.lifetime), places:
+        async with asyncio.timeout(self._resolver.lifetime), AsyncExitStack() as held:
+            for place in places:
+                await held.enter_async_context(place)
             return await self._resolver.resolve(name, kind, search=False)
 
 

@@ -29,7 +29,9 @@ async def listed(resolver: Resolver, settings: DnsblSettings, client: str) -> tu
     name = reversed_address(client)
     if not settings.zones or name is None or inside(client, settings.exempt_networks):
         return ()
-    found = await asyncio.gather(*(resolver.records(f"{name}.{zone}", "A") for zone in settings.zones))
+    found = await asyncio.gather(
+        *(resolver.records(f"{name}.{zone}", "A", asker=zone) for zone in settings.zones)
+    )
     return tuple(
         shown(zone) for zone, answer in zip(settings.zones, found, strict=True) if _names_it(answer.values)
     )

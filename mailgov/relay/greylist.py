@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import math
 
 from mailgov.mail.address import Address
 from mailgov.mail.reply import Reply
 from mailgov.relay.expand import Target
-from mailgov.relay.listener import inside
+from mailgov.relay.listener import inside, network_of
 from mailgov.relay.node import Node
 from mailgov.store import greylist
 from mailgov.store.greylist import DAY_MS, Spans
@@ -28,6 +27,7 @@ async def put_off(
 ) -> Reply | None:
     """What a stranger hears at RCPT who is to come back later, or None. `target` is one of the recipient's.
 
+    Networks count, not addresses: large senders come back from a machine beside the first.
     The null reverse-path never waits: bounces and others' address checks for our own mail have it.
     """
     settings = node.settings.greylisting
@@ -41,7 +41,7 @@ async def put_off(
         node.executor,
         lambda: greylist.wait_ms(
             node.guard,
-            network=_network(client),
+            network=network_of(client),
             sender=reverse_path,
             recipient=recipient.key,
             scope=f"agency:{agency}" if agency else f"account:{target.address.key}",
@@ -58,12 +58,3 @@ async def put_off(
     wait_s = math.ceil(wait_ms / 1000)
     text = f"Lan dau nhan thu tu day, hay gui lai sau {wait_s} s / Greylisted, try again in {wait_s} s"
     return Reply(451, "4.7.1", text)
-
-
-def _network(client: str) -> str:
-    """A /24, or a /64 of IPv6: large senders come back from a machine beside the first."""
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
-        return client
-    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 64), strict=False))

@@ -82,3 +82,12 @@ def inside(address: str, networks: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     return any(client in ipaddress.ip_network(network) for network in networks)
+
+
+def network_of(address: str) -> str:
+    """The /24, or the /64 of IPv6, that an address lies in; itself where it is none."""
+    try:
+        client = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((client, 24 if client.version == 4 else 64), strict=False))

@@ -12,7 +12,7 @@ from mailgov.mail.headers import HeaderBlock
 from mailgov.relay.dns import Records
 from mailgov.relay.gateway import origin_of
 from mailgov.relay.incoming import Incoming, reading
-from mailgov.relay.listener import inside
+from mailgov.relay.listener import inside, network_of
 from mailgov.relay.node import Node
 from mailgov.relay.senders import arc, dkim
 from mailgov.relay.senders.canonical import Bodies, Fields
@@ -20,6 +20,7 @@ from mailgov.relay.senders.dmarc import POLICIES, Dmarc, DmarcResult, Policy, Pr
 from mailgov.relay.senders.early import identity, spf_of
 from mailgov.relay.senders.found import Sender
 from mailgov.relay.senders.results_field import results, results_field
+from mailgov.relay.senders.spf import Lookup
 from mailgov.store.spool import BodyWriter
 
 KEYS_TIME_S = 10.0
@@ -57,14 +58,15 @@ async def check_sender(node: Node, incoming: Incoming, writer: BodyWriter, heade
         incoming.origin = origin_of(header, gateways)
     authors = _authors_of(incoming, header)
     signed = await node.aside(lambda: _read(header, authors or ()), header.size)
-    spf, keys = await asyncio.gather(spf_of(node, incoming), _keys(node, signed))
+    ask = node.resolver.asked_by(network_of(incoming.judged.address))
+    spf, keys = await asyncio.gather(spf_of(node, incoming), _keys(node, ask, signed))
     signatures, chain = await _verified(node, signed, keys, writer, header)
     kind, domain = identity(incoming)
     proven = [
         Proven("spf", spf.result, domain),
         *(Proven("dkim", one.result, one.domain) for one in signatures if one.domain),
     ]
-    dmarc = await _dmarc(node, authors, proven)
+    dmarc = await _dmarc(ask, authors, proven)
     body = results(spf.result, (kind, domain), signatures, dmarc, chain)
     sender = Sender(
         spf=spf.result,
@@ -104,7 +106,7 @@ def _read(header: HeaderBlock, authors: Sequence[str]) -> _Signed:
     return _Signed(fields, dkim.candidates(fields, authors), arc.read_chain(fields))
 
 
-async def _keys(node: Node, signed: _Signed) -> dict[str, Records]:
+async def _keys(node: Node, ask: Lookup, signed: _Signed) -> dict[str, Records]:
     """The key records that are asked for, by name; one that did not come in time is missing."""
     names = [one.signature.key_name for one in signed.signatures if one.signature is not None]
     names = list(dict.fromkeys([*names, *signed.chain.keys]))
@@ -113,7 +115,7 @@ async def _keys(node: Node, signed: _Signed) -> dict[str, Records]:
     async def one_after_another() -> None:
         while names:
             name = names.pop(0)
-            found[name] = await node.resolver.records(name, "TXT")
+            found[name] = await ask(name, "TXT")
 
     try:
         async with asyncio.timeout(KEYS_TIME_S):
@@ -140,11 +142,11 @@ async def _verified(
     return await node.aside(work, writer.size_bytes, blocks=writer.in_file)
 
 
-async def _dmarc(node: Node, authors: tuple[str, ...] | None, proven: Sequence[Proven]) -> list[DmarcResult]:
+async def _dmarc(ask: Lookup, authors: tuple[str, ...] | None, proven: Sequence[Proven]) -> list[DmarcResult]:
     """DMARC for each author domain (RFC 9989 leaves several to the receiver: each must hold)."""
     if not authors:
         return [DmarcResult("permerror" if authors is None else "none")]
-    evaluation = Dmarc(node.resolver.records)
+    evaluation = Dmarc(ask)
     try:
         async with asyncio.timeout(DMARC_TIME_S):
             return [await evaluation.evaluate(author, proven) for author in authors]

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.domains import ascii_domain, normal_domain
 from mailgov.relay.incoming import Incoming
-from mailgov.relay.listener import inside
+from mailgov.relay.listener import inside, network_of
 from mailgov.relay.node import Node
 from mailgov.relay.senders.spf import Client, SpfResult, check_host
 
@@ -70,4 +70,6 @@ def _ascii(domain: str) -> str:
 
 
 async def _check(node: Node, client: Client | None) -> SpfResult:
-    return SpfResult("none") if client is None else await check_host(client, node.resolver.records)
+    if client is None:
+        return SpfResult("none")
+    return await check_host(client, node.resolver.asked_by(network_of(client.address)))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mailgov.relay.dns import LOOKUPS_AT_ONCE, MxAnswer, RecordKind, Records, Resolver
+from mailgov.relay.dns import LOOKUPS_AT_ONCE, SHARE_AT_ONCE, MxAnswer, RecordKind, Records, Resolver
 from mailgov.settings import DnsSettings
 from tests.support.dns_server import DnsServer
 
@@ -69,11 +69,26 @@ async def test_strangers_questions_are_bounded_and_take_no_place_of_our_own(
     under_way: list[asyncio.Future[Records | MxAnswer]] = [
         asyncio.ensure_future(asked)
         for name in many
-        for asked in (ask.records(name, "TXT"), ask.mx(name, stranger=True))
+        for asked in (ask.records(name, "TXT", asker=name), ask.mx(name, stranger=True))
     ]
     await asyncio.sleep(0)
     assert (await ask.mx("co.test")).hosts == ("mx.co.test",)
     assert (await ask.addresses("mx.co.test")).addresses == ("192.0.2.1",)
     assert not any(one.done() for one in under_way), "all of that went by them"
     assert len(dns_server.questions) <= LOOKUPS_AT_ONCE + 3
+    assert {one.status for one in await asyncio.gather(*under_way)} == {"temporary"}
+
+
+async def test_who_makes_names_that_never_answer_keeps_nobody_else_waiting(dns_server: DnsServer) -> None:
+    """One message may have 25 keys asked for: twenty from one network took every place there is."""
+    dns_server.txt("co.test", "v=spf1 -all")
+    many = [f"{number}.slow.test" for number in range(LOOKUPS_AT_ONCE + 30)]
+    for name in many:
+        dns_server.silence(name)
+    ask = resolver(dns_server, timeout_s=1.0)
+    under_way = [asyncio.ensure_future(ask.records(name, "TXT", asker="192.0.2.0/24")) for name in many]
+    await asyncio.sleep(0.1)
+    assert len(dns_server.questions) <= SHARE_AT_ONCE
+    assert (await ask.asked_by("198.51.100.0/24")("co.test", "TXT")).values == ("v=spf1 -all",)
+    assert not any(one.done() for one in under_way), "all of that went by them"
     assert {one.status for one in await asyncio.gather(*under_way)} == {"temporary"}
