@@ -1,4 +1,4 @@
-"""Mail out over SMTP: aiosmtplib's connection, our envelope and streamed data.
+"""Mail out over SMTP: aiosmtplib's connection, our transactions on it.
 
 TLS is opportunistic (RFC 7435): used where offered, whatever the certificate; a handshake
 that fails is followed by a connection in the clear.
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import aiosmtplib
 import structlog
-from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
 
 from mailgov.mail.reply import MailError, Reply
 from mailgov.mail.text import one_line
 from mailgov.relay.content import Content
+from mailgov.relay.exchange import Exchange
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
 
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 REPLY_LENGTH_LIMIT = 1000
 """Octets of a next hop's words that are kept: enough for people, bounded against floods."""
 LARGE_BYTES = 262_144
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+")
 
 
@@ -60,19 +61,6 @@ def reply_of(response: SMTPResponse) -> Reply:
     return Reply(code, enhanced, (text[match.end() :] if match else text)[:REPLY_LENGTH_LIMIT])
 
 
-class _Protocol(SMTPProtocol):
-    """Takes a reply whose lines differ in their code for none (RFC 5321 4.2.1): half of it refuses."""
-
-    def _read_response_from_buffer(self) -> SMTPResponse | None:
-        before = bytes(self._buffer)
-        response = super()._read_response_from_buffer()
-        if response is not None:
-            lines = before[: len(before) - len(self._buffer)].splitlines()
-            if len({line[:3] for line in lines}) > 1:
-                raise aiosmtplib.SMTPResponseException(451, f"contradicts itself: {response.message}")
-        return response
-
-
 class Stale(Exception):
     """The next hop has ended a session that was kept open; nothing of the transaction was said."""
 
@@ -85,12 +73,14 @@ class Connection:
     ) -> None:
         self.hop = hop
         self._client, self._settings, self._executor = client, settings, executor
+        assert isinstance(client.protocol, Exchange)  # it is connected
+        self._protocol = client.protocol
         self.broken = False
         self._used = False
         # StreamWriter is how asyncio lets others wait for a transport; it lives as long as we do.
         self._writer = asyncio.StreamWriter(
             client.transport,  # type: ignore[arg-type]  # connected: not None
-            client.protocol,  # type: ignore[arg-type]  # aiosmtplib's protocol has the flow control asked for
+            client.protocol,
             None,
             asyncio.get_running_loop(),
         )
@@ -153,49 +143,89 @@ class Connection:
         return None
 
     async def _transaction(self, envelope: Envelope, content: Content) -> list[Reply]:
-        client = self._client
-        response = await self._begin(self._mail_argument(envelope, content))
-        if not _positive(response):
-            await self._reset()
-            return [reply_of(response)] * len(envelope.recipients)
-        replies: list[Reply | None] = []
-        for recipient in envelope.recipients:
-            response = await self._command(b"RCPT", f"TO:<{recipient}>".encode())
-            replies.append(None if _positive(response) else reply_of(response))
+        commands = self._commands(envelope, content)
+        pipelined = self._client.supports_extension("pipelining")
+        if pipelined:
+            said = await self._begin([*commands, b"DATA\r\n"])
+        else:
+            said = await self._begin(commands[:1])
+            if _positive(said[0]):
+                for command in commands[1:]:
+                    said += await self._exchange([command])
+        if not _positive(said[0]):
+            return await self._give_up([reply_of(said[0])] * len(envelope.recipients), said[len(commands) :])
+        taken = said[1 : len(commands)]
+        replies = [None if _positive(one) else reply_of(one) for one in taken]
         if all(reply is not None for reply in replies):
-            await self._reset()
-            return [reply for reply in replies if reply is not None]
-        response = await client.execute_command(b"DATA", timeout=self._settings.command_timeout_s)
-        if response.code == 354:
-            async for chunk in _dotted(content, self._executor):
-                self._writer.write(chunk)
-                async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
-                    await self._writer.drain()
-            assert client.protocol is not None  # a lost connection raised before
-            response = await client.protocol.read_response(timeout=self._settings.data_timeout_s)
-        elif response.code < 400:
+            refused = [reply for reply in replies if reply is not None]
+            return await self._give_up(refused, said[len(commands) :])
+        data = said[-1] if pipelined else (await self._exchange([b"DATA\r\n"]))[0]
+        if data.code == 354:
+            data = await self._deliver(content)
+        elif data.code < 400:
             self.broken = True
-            response = SMTPResponse(451, "4.5.0 unexpected reply to DATA")
-        final = reply_of(response)
+            data = SMTPResponse(451, "4.5.0 unexpected reply to DATA")
+        final = reply_of(data)
         return [final if reply is None else reply for reply in replies]
 
-    async def _begin(self, argument: bytes) -> SMTPResponse:
-        """The reply to MAIL; raises Stale where an earlier transaction's session has ended."""
+    async def _give_up(self, replies: list[Reply], data: Sequence[SMTPResponse]) -> list[Reply]:
+        """Nobody may be written to. A DATA that was taken all the same is ended, empty (RFC 2920 3.1)."""
+        if self.broken:
+            return replies
+        commands = [b".\r\n", b"RSET\r\n"] if any(one.code == 354 for one in data) else [b"RSET\r\n"]
+        *_, reset = await self._exchange(commands)
+        self.broken = reset.code != 250
+        return replies
+
+    async def _deliver(self, content: Content) -> SMTPResponse:
+        """The reply to the end of data; one that comes before it is as good, and ends the session."""
+        protocol = self._protocol
+        protocol.expect(1)
+        async for chunk in _dotted(content, self._executor):
+            if protocol.answered:
+                self.broken = True
+                break
+            self._writer.write(chunk)
+            async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
+                await self._writer.drain()
+        return (await protocol.answers(self._settings.data_timeout_s))[0]
+
+    async def _begin(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
+        """The replies to a group that begins with MAIL, of which the first alone may have come.
+
+        Raises Stale where an earlier transaction's session has ended (RFC 5321 3.8).
+        """
         used, self._used = self._used, True
         try:
-            response = await self._command(b"MAIL", argument)
+            replies = await self._exchange(commands)
         except aiosmtplib.SMTPServerDisconnected:
-            if not used:
-                raise
             self.broken = True
-            raise Stale from None
-        if response.code == 421:
+            replies = self._protocol.replies[:1]
+            if used and not replies:
+                raise Stale from None
+            if not replies or _positive(replies[0]):
+                raise
+        if replies[0].code == 421:
             self.broken = True
             if used:
                 raise Stale
-        return response
+        return replies
 
-    def _mail_argument(self, envelope: Envelope, content: Content) -> bytes:
+    async def _exchange(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
+        protocol = self._protocol
+        protocol.expect(len(commands))
+        protocol.say(b"".join(commands))
+        return await protocol.answers(self._settings.command_timeout_s)
+
+    def _commands(self, envelope: Envelope, content: Content) -> list[bytes]:
+        """MAIL and a RCPT for each recipient."""
+        said = [f"MAIL {self._mail_argument(envelope, content)}"]
+        said += [f"RCPT TO:<{recipient}>" for recipient in envelope.recipients]
+        if any(_CONTROL.search(command) for command in said):
+            raise MailError(Reply(553, "5.1.3", "The address cannot be written in SMTP"))
+        return [f"{command}\r\n".encode() for command in said]
+
+    def _mail_argument(self, envelope: Envelope, content: Content) -> str:
         words = [f"FROM:<{envelope.reverse_path}>"]
         supports = self._client.supports_extension
         if supports("size"):
@@ -204,21 +234,7 @@ class Connection:
             words.append("BODY=8BITMIME")
         if envelope.smtputf8:
             words.append("SMTPUTF8")
-        return " ".join(words).encode()
-
-    async def _command(self, name: bytes, argument: bytes) -> SMTPResponse:
-        try:
-            return await self._client.execute_command(
-                name, argument, timeout=self._settings.command_timeout_s
-            )
-        except ValueError as error:  # a control character: such an address cannot be said in SMTP
-            raise MailError(
-                Reply(553, "5.1.3", "The address cannot be written in SMTP"), str(error)
-            ) from None
-
-    async def _reset(self) -> None:
-        response = await self._client.execute_command(b"RSET", timeout=self._settings.command_timeout_s)
-        self.broken = self.broken or response.code != 250
+        return " ".join(words)
 
     async def close(self) -> None:
         """QUIT where the session still works; never raises."""
@@ -272,8 +288,9 @@ async def _connect(hop: Hop, settings: DeliverySettings, hostname: str) -> aiosm
             timeout=settings.command_timeout_s,
         )
         await client.connect()
-        if client.protocol is not None:  # aiosmtplib has no way to be given another one
-            client.protocol.__class__ = _Protocol
+        if client.protocol is not None and client.transport is not None:
+            client.protocol.__class__ = Exchange  # aiosmtplib has no way to be given another one
+            client.transport.set_protocol(client.protocol)  # uvloop keeps the methods that it found before
         if client.is_ehlo_or_helo_needed:
             await client.ehlo()
     except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPHeloError) as error:

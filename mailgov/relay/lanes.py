@@ -46,18 +46,38 @@ class Line:
     lane: Lane
     jobs: deque[Job] = field(default_factory=deque)
     runners: int = 0
-    idle: int = 0
+    waiters: list[asyncio.Future[Job | None]] = field(default_factory=list)
+    """Idle runners, whose connections stay open for another job."""
     recipients: int = 0
     """In memory: waiting and under way."""
     destinations: set[str] = field(default_factory=set)
     refused: bool = False
     """Mail of the lane was left in the spool: it is asked for again when half the lane's share is free."""
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hand_over(self, job: Job) -> bool:
+        """Give the job to the runner that became idle last, if there is one, so that others may end."""
+        while self.waiters:
+            waiter = self.waiters.pop()
+            if not waiter.done():
+                waiter.set_result(job)
+                return True
+        return False
+
+    def dismiss(self) -> None:
+        """Idle runners need wait no longer."""
+        for waiter in self.waiters:
+            dismiss(waiter)
 
     @property
     def local(self) -> bool:
         """A mailbox of ours."""
         return self.lane.kind == "maildir"
+
+
+def dismiss(waiter: asyncio.Future[Job | None]) -> None:
+    """Nothing came for this idle runner."""
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 @dataclass(slots=True)

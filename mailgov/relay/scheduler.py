@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import structlog
 
 from mailgov.relay.attempt import Attempt, LaneSession
-from mailgov.relay.lanes import STALL_S, Job, Line, Shares
+from mailgov.relay.lanes import STALL_S, Job, Line, Shares, dismiss
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import longest_wait_ms
 from mailgov.relay.route import Lane
@@ -129,7 +129,7 @@ class Scheduler:
         self._poke.set()
         for line in self._lines.values():
             line.jobs.clear()
-            line.wake.set()
+            line.dismiss()
         if self._runners:
             _, late = await asyncio.wait(self._runners, timeout=timeout_s)
             for task in late:
@@ -162,11 +162,11 @@ class Scheduler:
         self._lines[job.lane] = line
         self._in_flight.update((job.message.queue_id, r.position) for r in job.recipients)
         self._shares.take(line, job)
-        line.jobs.append(job)
         # One idle runner serves one job: a second must not wait behind a first that may hang.
-        if line.idle >= len(line.jobs):
-            line.wake.set()
-        elif line.runners < self._limits.destination_concurrency:
+        if line.hand_over(job):
+            return
+        line.jobs.append(job)
+        if line.runners < self._limits.destination_concurrency:
             self._start(line)
 
     def _give_back(self, line: Line, job: Job) -> None:
@@ -249,16 +249,20 @@ class Scheduler:
 
     async def _next(self, line: Line) -> Job | None:
         """The lane's next job; waits a little for one where an open connection may serve it."""
-        if not line.jobs and line.lane.kind != "maildir" and not self._waiting:
-            line.idle += 1
-            line.wake.clear()
-            try:
-                await asyncio.wait_for(line.wake.wait(), IDLE_S)
-            except TimeoutError:
-                pass
-            finally:
-                line.idle -= 1
-        return line.jobs.popleft() if line.jobs else None
+        if line.jobs:
+            return line.jobs.popleft()
+        if line.local or self._waiting:
+            return None
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Job | None] = loop.create_future()
+        line.waiters.append(waiter)
+        timer = loop.call_later(IDLE_S, dismiss, waiter)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+            if waiter in line.waiters:
+                line.waiters.remove(waiter)
 
     def _finished(self, line: Line, job: Job) -> None:
         had_room = self._shares.room

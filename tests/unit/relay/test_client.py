@@ -19,7 +19,7 @@ from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
 from tests.support.certificates import make_certificate
 from tests.support.processes import free_port
-from tests.support.sink import Act, Phase, Sink
+from tests.support.sink import EXTENSIONS, Act, Phase, Sink
 
 HOST = "mx.example.org"
 DATA = b"Subject: x\r\n\r\n.\r\n..two dots\r\nplain\r\n.last\r\n"
@@ -169,19 +169,111 @@ REPLIES: list[tuple[Phase, str | Act, str]] = [
 ]
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
 @pytest.mark.parametrize(("phase", "said", "heard"), REPLIES, ids=range(len(REPLIES)))
 async def test_what_is_made_of_a_reply(
-    sink: Sink, pool: ThreadPoolExecutor, phase: Phase, said: str | Act, heard: str
+    pool: ThreadPoolExecutor, phase: Phase, said: str | Act, heard: str, pipelining: bool
 ) -> None:
-    made = await opened(sink, pool, **QUICK)
-    sink.on(phase, said)
-    replies = [reply.line() for reply in await made.send(TWO, content())]
-    assert len(replies) == 2
-    for reply in replies:
-        assert reply.startswith(heard), reply
-    if heard.startswith(("250", "252")):
-        assert len(sink.messages) == 1
-    await made.close()
+    with Sink(extensions=[one for one in EXTENSIONS if pipelining or one != "PIPELINING"]) as sink:
+        made = await opened(sink, pool, **QUICK)
+        sink.on(phase, said)
+        replies = [reply.line() for reply in await made.send(TWO, content())]
+        assert len(replies) == 2
+        for reply in replies:
+            assert reply.startswith(heard), reply
+        if heard.startswith(("250", "252")):
+            assert len(sink.messages) == 1
+        await made.close()
+
+
+class Scripted:
+    """A next hop that says what it is told whenever it hears so much, and writes down each piece it hears."""
+
+    def __init__(self, *answers: tuple[bytes, bytes]) -> None:
+        self.heard: list[bytes] = []
+        self._answers = answers
+        self._ended = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(b"220 mx ESMTP\r\n")
+            for until, answer in self._answers:
+                self.heard.append(await reader.readuntil(until))
+                await self.answer(writer, answer)
+            await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+            self._ended.set()
+
+    async def answer(self, writer: asyncio.StreamWriter, answer: bytes) -> None:
+        writer.write(answer)
+
+    async def ended(self) -> None:
+        await asyncio.wait_for(self._ended.wait(), 5)
+
+
+EHLO = (b"EHLO mail.caobang.gov.vn\r\n", b"250-mx\r\n250 PIPELINING\r\n")
+
+
+async def say_to(script: Scripted, pool: ThreadPoolExecutor, timeout_s: float = 5.0) -> list[str]:
+    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
+    async with server:
+        hop = Hop(HOST, *server.sockets[0].getsockname())
+        settings = DeliverySettings.model_validate({"command_timeout_s": timeout_s})
+        made = await Connection.open(hop, settings, "mail.caobang.gov.vn", pool)
+        said = [reply.line() for reply in await made.send(TWO, content())]
+        await made.close()
+        await script.ended()
+    return said
+
+
+async def test_a_whole_envelope_is_one_group(pool: ThreadPoolExecutor) -> None:
+    script = Scripted(
+        EHLO,
+        (b"DATA\r\n", b"250 ok\r\n250 ok\r\n550 5.1.1 no\r\n354 go\r\n"),
+        (b"\r\n.\r\n", b"250 2.0.0 kept\r\n"),
+    )
+    assert await say_to(script, pool) == ["250 2.0.0 kept", "550 5.1.1 no"]
+    assert script.heard[1] == (
+        b"MAIL FROM:<annv@caobang.gov.vn>\r\nRCPT TO:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n"
+    )
+
+
+async def test_data_that_is_taken_for_nobody_is_ended_empty(pool: ThreadPoolExecutor) -> None:
+    """RFC 2920 3.1: a server may say 354 although it has refused every recipient."""
+    script = Scripted(
+        EHLO,
+        (b"DATA\r\n", b"250 ok\r\n550 5.1.1 a\r\n550 5.1.1 b\r\n354 go\r\n"),
+        (b".\r\nRSET\r\n", b"554 5.5.1 no recipients\r\n250 ok\r\n"),
+    )
+    assert await say_to(script, pool) == ["550 5.1.1 a", "550 5.1.1 b"]
+    assert script.heard[2] == b".\r\nRSET\r\n"
+
+
+async def test_a_reply_before_the_end_of_the_message_counts(pool: ThreadPoolExecutor) -> None:
+    script = Scripted(
+        EHLO,
+        (b"DATA\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+        (b".last\r\n", b"452 4.3.1 no room\r\n"),
+    )
+    assert await say_to(script, pool) == ["452 4.3.1 no room"] * 2
+
+
+async def test_replies_may_come_octet_by_octet_and_each_is_waited_for(pool: ThreadPoolExecutor) -> None:
+    class Slow(Scripted):
+        async def answer(self, writer: asyncio.StreamWriter, answer: bytes) -> None:
+            for octet in answer:
+                writer.write(bytes([octet]))
+                if b"354" in answer:  # together longer than one reply may take, each well within it
+                    await asyncio.sleep(0.03)
+
+    script = Slow(
+        EHLO,
+        (b"DATA\r\n", b"250-ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+        (b"\r\n.\r\n", b"250 2.0.0 kept\r\n"),
+    )
+    assert await say_to(script, pool, timeout_s=1.0) == ["250 2.0.0 kept"] * 2
 
 
 @pytest.mark.parametrize("phase", ["mail", "rcpt"])
