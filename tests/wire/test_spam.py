@@ -15,11 +15,11 @@ from tests.support.processes import descendants, free_port, wait_until
 from tests.support.programs import needs
 from tests.support.relay_node import AN, BINH
 from tests.support.rspamd import LIKELY, SPAM, RunningRspamd, running_rspamd
+from tests.wire import scanned
 from tests.wire.conftest import OpenWorld
+from tests.wire.scanned import STRANGER
 
 pytestmark = needs("rspamd")
-
-STRANGER = "vanthu@bo-mau.example"
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,9 @@ def rspamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRspamd]:
 
 
 def letter(text: str, author: str = STRANGER, *, before: int = 0) -> bytes:
-    """`before` octets stand in a part of their own, since rspamd looks for test patterns in short texts."""
-    filler = (b"Kinh gui " * 8 + b"\r\n") * (before // 74)
-    return (
-        b"From: <" + author.encode() + b">\r\nSubject: Bao cao\r\nMIME-Version: 1.0\r\n"
-        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n'
-        + filler
-        + b"--b\r\nContent-Type: text/plain\r\n\r\n"
-        + text.encode()
-        + b"\r\n--b--\r\n"
-    )
+    """The text has a part of its own, since rspamd looks for test patterns in short texts."""
+    part = b"Content-Type: text/plain\r\n\r\n" + text.encode() + b"\r\n"
+    return scanned.letter(part, author, before=before)
 
 
 @pytest.mark.parametrize("before", [0, 300_000])
