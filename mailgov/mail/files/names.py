@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 NAME_CHARACTERS = 1000
 PROGRAMS = frozenset(
     """
-    accde ade adp apk appinstaller application appref-ms appx appxbundle chm class com cpl crx deb
-    dex dll dmg drv efi exe gadget hlp jar jnlp lnk mde msi msix msixbundle msp mst msu ocx ops pif
-    pkg rpm scr sys vsto wll xll
+    accda accde accdu ade adp apk appinstaller application appref-ms appx appxbundle chm class com cpl
+    crx deb dex dll dmg drv efi exe gadget hlp jar jnlp lnk mda mde mdw mdz msi msix msixbundle msp
+    mst msu ocx ops pif pkg rpm scr sys vsto wll xbap xll
     """.split()  # noqa: SIM905 - a list of so many quotes reads worse
 )
 """Run, or load code, when they are opened."""
 SCRIPTS = frozenset(
     """
-    ahk bash bat cmd command contact csh desktop diagcab diagcfg hpj hta inf ins iqy isp its job
-    js jse library-ms mad maf mam mjs msc msh msh1 msh2 mshxml pcd php prg printerexport ps1 ps1xml
-    ps2 psc1 psd1 psm1 py pyw pyz rdp reg scf sct search-ms searchconnector-ms settingcontent-ms sh
-    shb shs slk theme udl url vb vbe vbp vbs vsw webpnp website ws wsb wsc wsf wsh zsh
+    ahk applescript bash bat cmd command contact csh desktop diagcab diagcfg fileloc hpj hta htc
+    inetloc inf ins iqy isp its job js jse ksh library-ms mad maf mag mam maq mas mau mav maw mcf mjs
+    msc msh msh1 msh1xml msh2 msh2xml mshxml osd pcd php plg prg printerexport ps1 ps1xml ps2 ps2xml
+    psc1 psc2 psd1 psdm1 psm1 py pyc pyo pyw pyz pyzw rdp reg scf scpt scptd sct search-ms
+    searchconnector-ms settingcontent-ms sh shb shs slk terminal theme udl url vb vbe vbp vbs vsmacros
+    vsw webloc webpnp website workflow ws wsb wsc wsf wsh xnk zsh
     """.split()  # noqa: SIM905 - a list of so many quotes reads worse
 )
 """Run by an interpreter when they are opened, or lead to something that is."""
@@ -30,6 +33,13 @@ DOCUMENTS = frozenset(
     """.split()  # noqa: SIM905 - a list of so many quotes reads worse
 )
 """What people send each other: a second extension behind one of these is there to deceive."""
+ARCHIVES = frozenset(
+    """
+    7z ace alz arj bz2 cab egg gz hqx lha lz lzh lzma r00 r01 rar tar tbz tbz2 tgz txz tzst uu uue wim
+    xxe xz z zip zst
+    """.split()  # noqa: SIM905 - a list of so many quotes reads worse
+)
+"""Opened by programs that unpack, which look for the beginning behind whatever stands first."""
 IMAGES = frozenset({"img", "iso", "udf", "vhd", "vhdx"})
 """Of disks, which Windows opens as folders; they are not looked into."""
 
@@ -67,6 +77,11 @@ def readings(name: str) -> tuple[str, ...]:
 def is_script(extension: str) -> bool:
     """Whether a file with this extension (in small letters) is run, or leads to what is."""
     return extension in SCRIPTS or _CLASS.fullmatch(extension) is not None
+
+
+def packs(names: Iterable[str]) -> bool:
+    """Whether a program that unpacks would be given a file with one of these names."""
+    return any(not ARCHIVES.isdisjoint(extensions(name)[:1]) for name in names)
 
 
 def deceives(name: str) -> bool:

@@ -11,14 +11,17 @@ from mailgov.mail.files.zips import Member, NotReadable
 BLOCKS_LIMIT = 20_000
 """Headers read of one archive, files or not."""
 _BLOCK = 512
+_LONG_NAMES = (b"L", b"x")
+"""What stands before an entry whose name does not fit: GNU's form, and that of pax."""
+_LONG_NAME_OCTETS = 1 << 16
 _AES_7Z = b"\x06\xf1\x07\x01"
 """The id of 7z's only encryption, which stands in the clear even where names are encrypted."""
 
 
 def tar_members(data: Octets) -> Iterator[Member]:
-    """The entries of a tar (POSIX ustar, GNU). Raises NotReadable where one is broken."""
+    """The entries of a tar (POSIX ustar and pax, GNU). Raises NotReadable where one is broken."""
     view = memoryview(data)
-    at = 0
+    at, longer = 0, ""
     for _ in range(BLOCKS_LIMIT):
         if at + _BLOCK > len(data):
             return
@@ -26,17 +29,40 @@ def tar_members(data: Octets) -> Iterator[Member]:
         if not block.strip(b"\0"):
             return
         name = block[:100].partition(b"\0")[0].decode("utf-8", "replace")
-        try:
-            size = int(block[124:136].partition(b"\0")[0].strip() or b"0", 8)
-        except ValueError:
-            raise NotReadable("a size that is none") from None
-        if size < 0:
-            raise NotReadable("a size below 0")
-        start = at + _BLOCK
-        if block[156:157] in (b"0", b"\0", b"7"):
-            yield Member(name, False, size, of_stored(view[start : start + size]))
+        size, kind, start = _tar_size(block), block[156:157], at + _BLOCK
+        if kind in _LONG_NAMES:
+            said = bytes(view[start : start + min(size, _LONG_NAME_OCTETS)])
+            longer = _pax_path(said) if kind == b"x" else said.partition(b"\0")[0].decode("utf-8", "replace")
+        elif kind in (b"0", b"\0", b"7"):
+            yield Member(longer or name, False, size, of_stored(view[start : start + size]), local=name)
+            longer = ""
         at = start + (size + _BLOCK - 1) // _BLOCK * _BLOCK
     raise NotReadable("too many blocks")
+
+
+def _tar_size(block: Octets) -> int:
+    try:
+        size = int(block[124:136].partition(b"\0")[0].strip() or b"0", 8)
+    except ValueError:
+        raise NotReadable("a size that is none") from None
+    if size < 0:
+        raise NotReadable("a size below 0")
+    return size
+
+
+def _pax_path(records: bytes) -> str:
+    """The name in an extended header: lines of `<length> <key>=<value>` (POSIX pax 3.1)."""
+    found = ""
+    while records:
+        length, _, _ = records.partition(b" ")
+        octets = int(length) if length.isdigit() and len(length) < 8 else 0
+        key, equals, value = records[len(length) + 1 : octets].partition(b"=")
+        if not equals or key == b"size":
+            raise NotReadable("an extended header that is broken, or has a size of its own")
+        if key == b"path":
+            found = value.rstrip(b"\n").decode("utf-8", "replace")
+        records = records[octets:]
+    return found
 
 
 def rar_members(data: Octets) -> Iterator[Member]:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from mailgov.mail.events import ATTACHMENT_RISKS
 from mailgov.mail.files import kinds, office, packed, parts, zips
-from mailgov.mail.files.names import DOCUMENTS, IMAGES, PROGRAMS, deceives, extensions, is_script, readings
+from mailgov.mail.files.names import (
+    DOCUMENTS,
+    IMAGES,
+    PROGRAMS,
+    deceives,
+    extensions,
+    is_script,
+    packs,
+    readings,
+)
 from mailgov.mail.files.source import Octets, Source, of_bytes, of_compressed
 from mailgov.mail.mime import Data, Leaf, MimeLook
 from mailgov.mail.parameters import texts
@@ -42,6 +51,7 @@ _MACRO_FOLDERS = ("xl/macrosheets/", "basic/script-", "scripts/python/")
 _DOCUMENT_TYPES = (b"image/", b"audio/", b"video/", b"application/pdf", b"application/msword")
 _SHOWN = DOCUMENTS - {"7z", "eml", "gz", "rar", "zip"}
 _CONTAINERS = frozenset({kinds.ZIP, kinds.RAR, kinds.SEVEN_ZIP, kinds.TAR})
+_RISKY = {kinds.SCRIPT: "script", kinds.MACRO: "macro"}
 _STREAMS = frozenset({kinds.GZIP, kinds.BZIP2, kinds.XZ})
 
 
@@ -139,10 +149,23 @@ class _Walk:
             kind = kinds.ZIP  # something may stand before an archive
         if kind == kinds.PROGRAM:
             self._program(every, declared)
-        elif kind == kinds.SCRIPT:
-            self.risks.add("script")
+        elif kind in _RISKY:
+            self.risks.add(_RISKY[kind])
         elif kind is not None and kind != kinds.TEXT:
             self._open(every, kind, source, depth, declared)
+        else:
+            self._plain(every, source, depth, declared, walked=walked)
+
+    def _plain(self, every: list[str], source: Source, depth: int, declared: bytes, *, walked: bool) -> None:
+        """What begins like nothing that is known, or as text."""
+        if source.head and (packs(every) or (every and kinds.is_uuencoded(source.head))):
+            self.risks.add("nested")
+        if kinds.is_flat_document(source.head):
+            whole = self._whole(source, kinds.TEXT, max(depth, 1))
+            if whole is None:
+                self.risks.add("nested")
+            elif kinds.has_flat_macros(bytes(whole)):
+                self.risks.add("macro")
         elif not walked and source.head and parts.may_be_message(every, source.head, declared):
             self._message(source, depth)
 
@@ -230,7 +253,7 @@ class _Walk:
                 declared += member.size
                 if declared > DECLARED_OCTETS:
                     self.risks.add("nested")
-                self._member(member, depth)
+                self._member(kind, member, depth)
                 if self._room.files < 0:
                     self.risks.add("nested")
                     return
@@ -247,7 +270,7 @@ class _Walk:
         if kinds.names_macros(bytes(whole)):
             self.risks.add("macro")
 
-    def _member(self, member: zips.Member, depth: int) -> None:
+    def _member(self, kind: str, member: zips.Member, depth: int) -> None:
         name = member.name.lower()
         if name == _CONTENT_TYPES and member.source is not None:
             self._content_types(member.source)
@@ -258,5 +281,6 @@ class _Walk:
         if member.folder:
             self._room.files -= 1
         else:
-            names = {member.name, member.local or member.name}
-            self.file(names, member.source or of_bytes(b""), depth + 1)
+            if member.source is None and not member.encrypted and (kind == kinds.ZIP or packs(member.names)):
+                self.risks.add("nested")
+            self.file(member.names, member.source or of_bytes(b""), depth + 1)

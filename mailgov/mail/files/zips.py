@@ -16,6 +16,7 @@ TAIL_OCTETS = _END_OCTETS + 65_535
 ARCHIVES_LIMIT = 8
 """Archives in a row that are read of one file."""
 _STORED, _DEFLATED, _AES = 0, 8, 99
+_UNICODE_NAME = 0x7075
 _IN_ZIP64 = 0xFFFFFFFF
 
 
@@ -23,7 +24,8 @@ _IN_ZIP64 = 0xFFFFFFFF
 class Member:
     """One entry; `source` is None where it cannot be read here: encrypted, of another method, or broken.
 
-    `local` is the name that stands before its octets, which programs that read as they go take.
+    `local` is the name that stands before its octets, which programs that read as they go take;
+    `other` one more that some take (APPNOTE 4.6.9, Info-ZIP's name in Unicode).
     """
 
     name: str
@@ -31,6 +33,12 @@ class Member:
     size: int
     source: Source | None
     local: str = ""
+    other: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whatever some program shows it under."""
+        return frozenset({self.name, self.local or self.name, self.other or self.name})
 
     @property
     def folder(self) -> bool:
@@ -89,13 +97,25 @@ def _members(data: Octets, stop: int) -> Generator[Member, None, int]:
             front = min(front, max(0, base + local))
             text = data[start : start + name].decode("utf-8", "replace")
             again, source = _local(view, base + local, packed, method)
-            yield Member(text, bool(flags & 0x41) or method == _AES, size, source, again)
+            other = _unicode_name(data[start + name : start + name + extra])
+            yield Member(text, bool(flags & 0x41) or method == _AES, size, source, again, other)
             at = start + name + extra + comment
     except struct.error as error:
         raise NotReadable(str(error)) from None
     if at < end and data[at : at + 4] not in (_END, _END64):
         raise NotReadable("octets in the directory that are no entry")
     return front
+
+
+def _unicode_name(extra: Octets) -> str:
+    """The name in an entry's extra fields, "" for none."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, at)
+        if kind == _UNICODE_NAME:
+            return extra[at + 9 : at + 4 + size].decode("utf-8", "replace")
+        at += 4 + size
+    return ""
 
 
 def _directory(data: Octets, stop: int) -> tuple[int, int, int]:

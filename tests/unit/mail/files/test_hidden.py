@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import io
+import struct
+import tarfile
 import time
+import zipfile
+import zlib
 
 import pytest
 
-from tests.support.files import PDF, PE, ole, workbook, zipped
+from tests.support.files import PDF, PE, ole, rar4, rar5, workbook, zipped
 from tests.unit.mail.files.test_risks import named, part, risks, risks_of
 
 BASE64 = b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -192,3 +198,89 @@ def test_the_search_for_zips_is_bounded() -> None:
     began = time.process_time()
     assert risks_of(raw(named("a.bin") + BASE64[:-4], body)) == []
     assert time.process_time() - began < 2
+
+
+def tarred(name: str, content: bytes, layout: int) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=layout) as archive:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("layout", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_tars_long_names_count(layout: int) -> None:
+    long = "báo cáo " * 20
+    assert risks(tarred(long + ".js", b"x", layout), "a.tar") == ["script"]
+    assert risks(tarred(long + ".pdf", PDF, layout), "a.tar") == []
+
+
+def test_a_tar_without_a_mark_is_told_by_its_sum() -> None:
+    old = bytearray(tarred("a.exe", PE, tarfile.USTAR_FORMAT))
+    old[257:265] = bytes(8)
+    old[148:156] = b" " * 8
+    old[148:156] = b"%06o\0 " % sum(old[:512])
+    assert risks(gzip.compress(bytes(old)), "a.dat") == ["executable"]
+
+
+def test_a_pax_header_that_gives_a_size_of_its_own_is_not_believed() -> None:
+    head = bytearray(tarred("x" * 120, b"x", tarfile.PAX_FORMAT))
+    place = head.index(b"path=")
+    head[place : place + 5] = b"size="
+    assert "nested" in risks(bytes(head), "a.tar")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x28\xb5\x2f\xfd" + PE, b"LZIP\x01" + PE, b"\x5d\0\0\x80\0" + PE, b"\x1f\x9d\x90" + PE,
+        b"070701" + b"0" * 104 + b"a.exe\0" + PE, b"ALZ\x01" + PE, b"EGGA\0\x01" + PE, b"xar!" + PE,
+        b"\x78\x9f\x3e\x22" + PE,
+    ],
+)  # fmt: skip
+def test_archives_that_are_never_opened_are_told(content: bytes) -> None:
+    assert risks(content, "a.dat") == ["nested"]
+
+
+def test_what_is_named_an_archive_and_begins_as_none_is_told() -> None:
+    """WinRAR and 7-Zip look for the beginning behind whatever stands first."""
+    assert risks(b"rac" * 30 + rar4("a.exe"), "a.rar") == ["nested"]
+    assert risks(b"begin 644 a.exe\r\nM35J0``,\r\n`\r\nend\r\n", "a.uue") == ["nested"]
+    assert risks(b"Kinh gui\r\nbegin 644 a.exe\r\nM35J0``,\r\n`\r\nend\r\n", "a.txt") == ["nested"]
+    assert risks(b"begin with the end\r\n", "a.txt") == []
+    assert risks(rar5("a.pdf", "b.zip"), "a.rar") == ["nested"]
+
+
+def test_a_zips_name_in_unicode_counts() -> None:
+    made, entry, other = io.BytesIO(), zipfile.ZipInfo("a.txt"), b"a.js"
+    entry.extra = struct.pack("<HHBI", 0x7075, 5 + len(other), 1, zlib.crc32(b"a.txt")) + other
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr(entry, b"x")
+    assert risks(made.getvalue(), "a.zip") == ["script"]
+
+
+def test_a_zips_member_that_cannot_be_read_here_is_told() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("b.pdf", zipped({"a.exe": PE}))
+    assert risks(made.getvalue(), "a.zip") == ["nested"]
+
+
+FLAT = b'<?xml version="1.0"?><?mso-application progid="Word.Document"?>'
+ACTIVE = b"ActiveMime\0\0\xf0\1" + bytes(40)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (ACTIVE, ["macro"]),
+        (FLAT + b'<w:wordDocument w:macrosPresent="yes">' + b" " * 9000, ["macro"]),
+        (FLAT + b" " * 9000 + base64.b64encode(ACTIVE), ["macro"]),
+        (FLAT + b'<pkg:part pkg:contentType="application/vnd.ms-office.vbaProject">', ["macro"]),
+        (FLAT + b'<w:wordDocument w:macrosPresent="no">', []),
+        (message(part(ACTIVE, b"Content-Type: application/x-mso")), ["macro"]),
+    ],
+)
+def test_macros_in_documents_of_one_file(content: bytes, found: list[str]) -> None:
+    assert risks(content, "a.doc") == found
