@@ -9,7 +9,7 @@ from mailgov.settings.values import HostPort, Network, Room
 
 class DnsSettings(Room):
     nameservers: list[HostPort] = []
-    """Default: the system's."""
+    """Whom to ask; none: the system's."""
     timeout_s: float = Field(5.0, gt=0)
     """One question's whole time, retries included."""
     cache_size: int = Field(10_000, ge=100)
@@ -18,9 +18,13 @@ class DnsSettings(Room):
 
 class DeliverySettings(Room):
     smarthost: str = ""
+    """`host:port` that takes all mail to outside, in the place of the recipients' own exchangers."""
     mx_port: int = Field(25, ge=1, le=65535)
+    """The port of exchangers; another one for tests alone."""
     allow_networks: list[Network] = []
+    """Private networks that a domain's exchangers may lie in, which are refused otherwise."""
     routes: dict[str, str] = {}
+    """By domain, `smtp:host:port` in the place of its exchangers; `"*"` for all others."""
     concurrency: int = Field(100, ge=1)
     """Deliveries at once in one worker, not counting mailboxes here and those that wait for a slow peer."""
     connection_limit: int = Field(400, ge=1)
@@ -30,12 +34,13 @@ class DeliverySettings(Room):
     retry_schedule_s: list[float] = Field([120, 300, 900, 1800, 3600, 7200, 14400, 28800], min_length=1)
     """Waits between attempts; the last one repeats. RFC 5321 4.5.4.1 asks for 30 minutes in the mean."""
     expire_s: float = Field(432_000.0, gt=0)
-    """RFC 5321 4.5.4.1: give up after 4 to 5 days."""
+    """When mail goes back to its sender; RFC 5321 4.5.4.1: give up after 4 to 5 days."""
     connect_timeout_s: float = Field(30.0, gt=0)
+    """For a connection to an address of the next hop."""
     command_timeout_s: float = Field(300.0, gt=0)
-    """RFC 5321 4.5.3.2: 5 minutes for MAIL and RCPT."""
+    """For the reply to a command; RFC 5321 4.5.3.2: 5 minutes for MAIL and RCPT."""
     data_timeout_s: float = Field(600.0, gt=0)
-    """RFC 5321 4.5.3.2.6: 10 minutes for the reply to the end of data."""
+    """For the reply to the end of data; RFC 5321 4.5.3.2.6: 10 minutes."""
     memory_bytes: int = Field(67_108_864, ge=1_048_576)
     """Messages kept in memory for a first attempt; past it they are read back from the spool."""
 

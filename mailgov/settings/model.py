@@ -17,7 +17,9 @@ class Settings(Room):
     """The whole file. Relative paths are taken from the folder of the settings file."""
 
     hostname: HostName = "localhost"
+    """What this machine calls itself in greetings, EHLO, Received and Authentication-Results."""
     data_dir: Path = Path("var")
+    """Spool, mailboxes, keys, and the ledger where it is SQLite."""
     database: DatabaseSettings = DatabaseSettings()
     smtp: SmtpSettings = SmtpSettings()
     tls: TlsSettings = TlsSettings()

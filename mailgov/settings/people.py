@@ -9,7 +9,9 @@ from mailgov.settings.values import HostPort, Listen, Network, Room
 
 class HttpSettings(Room):
     listen: HostPort = Listen("127.0.0.1", 8025)
+    """Where pages and API listen; TLS is the work of a web server in front."""
     public_url: str = "http://127.0.0.1:8025"
+    """As people reach the pages: it stands in refusals, notices and what mail programs are told."""
     trusted_proxies: list[Network] = []
     """Reverse proxies whose X-Forwarded-For is believed; without them the peer itself is the client."""
     connection_limit: int = Field(200, ge=2)
@@ -29,9 +31,9 @@ class ImapSettings(Room):
     """Reading mail, served by Dovecot with `serve --imap`; TLS by `[tls]`, before any sign-in."""
 
     listen: HostPort = Listen("127.0.0.1", 2143)
-    """STARTTLS."""
+    """Where people read mail, STARTTLS first; in service port 143."""
     imaps: HostPort | None = Listen("127.0.0.1", 2993)
-    """TLS from the start: what clients are told to use (RFC 8314)."""
+    """The same, TLS from the start; in service port 993: what clients are told to use (RFC 8314)."""
     connection_limit: int = Field(1000, ge=10)
     """Connections at once; each is a process of about 5 MB."""
     account_connection_limit: int = Field(30, ge=1)
@@ -65,11 +67,13 @@ class LimitSettings(Room):
     """What one account sends on one node; 0 is no limit. An administrator may set others for an account."""
 
     messages_per_hour: int = Field(100, ge=0)
-    """By hand nobody writes one in 36 s for an hour; who does mail merges has a shared mailbox."""
+    """Messages of an account; by hand nobody writes one in 36 s for an hour; who does mail merges has a
+    shared mailbox."""
     messages_per_day: int = Field(500, ge=0)
-    """One a minute for a working day. Google's and Microsoft's for one user are 2000 and 10000."""
+    """The same in a day: one a minute for a working day. Google's and Microsoft's for one user are 2000 and
+    10000."""
     recipients_per_day: int = Field(1000, ge=0)
-    """As the client names them: a list of ours is one."""
+    """Recipients, as the client names them: a list of ours is one."""
     new_recipients_per_day: int = Field(200, ge=0)
     """Addresses outside the province that neither wrote to us nor were written to by the agency: a stolen
     password writes to nobody else, an official rarely meets twenty in a day."""

@@ -13,6 +13,7 @@ class DatabaseSettings(Room):
     """The ledger: SQLite by default, PostgreSQL for more than one machine."""
 
     url: str = "sqlite:///var/ledger.sqlite"
+    """`sqlite:///path`, or `postgresql://user@host/name`."""
     pool_size: int = Field(5, ge=1, le=100)
     """Connections a process may hold; a worker needs two."""
     timeout_s: float = Field(5.0, gt=0)
@@ -21,15 +22,20 @@ class DatabaseSettings(Room):
 
 class PolicySettings(Room):
     directory: Path = Path("policy")
+    """Rules, directives and providers: `mailgov policy check` looks at them."""
 
 
 class ProvinceSettings(Room):
     name: str = "Cao Bằng"
+    """As notices and reports name it."""
     directives: list[str] = ["cao-bang"]
+    """Keys of the documents that bind the province: their targets are its own, others are a reference."""
     carry_forward: list[str] = []
+    """Keys of documents whose targets stay when their years are over."""
     directive_numbers: dict[str, str] = {}
     """Numbers of documents whose text does not carry one, such as {"cao-bang": "…/CT-UBND"}."""
     timezone: str = "Asia/Ho_Chi_Minh"
+    """Of days and months in figures, limits and dates."""
     committee: str = "ubnd"
     """The code of UBND tỉnh's own agency: documents ask some things of it alone."""
     cut_off_day: int = Field(15, ge=2, le=28)

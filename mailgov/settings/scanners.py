@@ -24,12 +24,13 @@ class ClamdSettings(SwitchedRoom):
     address: ServiceAddress = ""
     """`host:port` or the path of its Unix socket, which spares the network: `/run/clamav/clamd.ctl`."""
     sources: list[Scanned] = ["mx", "submission", "trusted"]
-    """All: an infected office must not send either."""
+    """Whose mail is looked at: all, for an infected office must not send either."""
     timeout_s: float = Field(60.0, gt=0)
     """For one message, the wait for a place included: a 25 MB archive takes clamd 10 to 20 s, and the client
     waits 10 minutes (RFC 5321 4.5.3.2.6)."""
     failure: Failure = "defer"
-    """Put off: the sender tries again, nothing is lost, and nothing unchecked gets in meanwhile."""
+    """What becomes of mail that it cannot check. Put off: the sender tries again, nothing is lost, and
+    nothing unchecked gets in meanwhile."""
     size_limit_bytes: int = Field(26_214_400, ge=65_536)
     """What is sent of a message: clamd's StreamMaxLength as it is shipped. Of a larger message so much is
     looked at, and without a find it counts as unchecked."""
@@ -49,11 +50,13 @@ class RspamdSettings(SwitchedRoom):
     password_file: Path | None = None
     """A file that holds the password, where that worker asks for one: a secret stands in no settings file."""
     sources: list[Scanned] = ["mx"]
-    """Strangers alone: what our own people send is theirs, and limits of its own bound it."""
+    """Whose mail is looked at: strangers' alone, for what our own people send is theirs, and limits of its
+    own bound it."""
     timeout_s: float = Field(20.0, gt=0)
     """For one message, the wait for a place included: rspamd gives its own look-ups 8 s."""
     failure: Failure = "accept"
-    """Spam that gets through is a nuisance, and mail that waits for a filter is one too."""
+    """What becomes of mail that it cannot check. Spam that gets through is a nuisance, and mail that waits
+    for a filter is one too."""
     size_limit_bytes: int = Field(10_485_760, ge=65_536)
     """A larger message is not sent to it and counts as unchecked: spam is small, sent by the million."""
     concurrency: int = Field(16, ge=1)

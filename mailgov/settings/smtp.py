@@ -14,21 +14,28 @@ class TrustedListener(Room):
     """A listener whose peers send without AUTH, as one account: scanners, document systems."""
 
     listen: HostPort
+    """Where it listens."""
     networks: list[Network] = Field(min_length=1)
+    """Who may connect; others are turned away."""
     account: str
+    """The address of the account that its mail is by."""
 
 
 class SmtpSettings(Room):
     mx: HostPort | None = Listen("127.0.0.1", 2525)
+    """Where mail from outside comes in; in service port 25."""
     submission: HostPort | None = Listen("127.0.0.1", 2587)
+    """Where people send, STARTTLS first; in service port 587."""
     submissions: HostPort | None = Listen("127.0.0.1", 2465)
+    """Where people send, TLS from the start; in service port 465."""
     trusted: list[TrustedListener] = []
+    """See `[[smtp.trusted]]`."""
     size_limit_bytes: int = Field(52_428_800, ge=65_536)
-    """A 30 MB attachment is 41 MB in base64."""
+    """The largest message; a 30 MB attachment is 41 MB in base64."""
     recipient_limit: int = Field(1000, ge=100)
     """Recipients of one message; RFC 5321 4.5.3.1.8 asks for 100 at least."""
     header_limit_bytes: int = Field(262_144, ge=16_384)
-    """A header block is held in memory to be judged; Postfix allows 100 KB, large lists need more."""
+    """The largest header: it is held in memory to be judged; Postfix allows 100 KB, large lists need more."""
     hop_limit: int = Field(50, ge=10)
     """Received fields after which a message loops (RFC 5321 6.3 asks for 100 at most, 50 is common)."""
     session_limit: int = Field(500, ge=1)
@@ -56,9 +63,9 @@ class SmtpSettings(Room):
     bare_line_ends: Literal["refuse", "normalize"] = "refuse"
     """What becomes of a CR or LF that is not part of CRLF in a message."""
     idle_timeout_s: float = Field(300.0, gt=0)
-    """RFC 5321 4.5.3.2.7: at least 5 minutes for a command."""
+    """How long a command is waited for; RFC 5321 4.5.3.2.7: at least 5 minutes."""
     data_timeout_s: float = Field(180.0, gt=0)
-    """RFC 5321 4.5.3.2.5: 3 minutes for each piece of a message, by DATA or BDAT."""
+    """How long each piece of a message is waited for, by DATA or BDAT; RFC 5321 4.5.3.2.5: 3 minutes."""
     greeting_delay_s: float = Field(0.0, ge=0, le=60)
     """How long a stranger on MX waits for the greeting; who talks before it (RFC 5321 4.3.1) hears 554."""
     proxy_networks: list[Network] = []
@@ -80,7 +87,9 @@ class SmtpSettings(Room):
 
 class TlsSettings(Room):
     certificate: Path | None = None
+    """PEM, the chain included; without one nobody can sign in by mail."""
     key: Path | None = None
+    """PEM, without a password."""
 
     @model_validator(mode="after")
     def _both(self) -> TlsSettings:

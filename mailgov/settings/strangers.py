@@ -43,6 +43,7 @@ class GreylistingSettings(SwitchedRoom):
     switch: ClassVar[str] = "enabled"
 
     enabled: bool = False
+    """Whether strangers are put off."""
     delay_s: float = Field(300.0, gt=0)
     """Servers try again after 5 to 15 minutes; what sprays has gone on by then."""
     back_within_s: float = Field(172_800.0, gt=0)
