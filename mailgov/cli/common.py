@@ -58,6 +58,10 @@ DayOption = Annotated[
     datetime.date | None,
     typer.Option(parser=parse_day, metavar="DAY", help="The day it takes effect.", show_default="today"),
 ]
+UntilOption = Annotated[
+    datetime.date | None,
+    typer.Option("--until", parser=parse_day, metavar="DAY", help="The first day without it."),
+]
 AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS")]
 CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The agency's code.")]
 

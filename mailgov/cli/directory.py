@@ -118,10 +118,7 @@ def agency_add(
         datetime.date | None,
         typer.Option("--from", parser=common.parse_day, metavar="DAY", help="Its first day."),
     ] = None,
-    until: Annotated[
-        datetime.date | None,
-        typer.Option("--until", parser=common.parse_day, metavar="DAY", help="The first day without it."),
-    ] = None,
+    until: common.UntilOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -38,10 +38,7 @@ def exemption_add(
             "--from", parser=common.parse_day, metavar="DAY", help="The first day.", show_default="always"
         ),
     ] = None,
-    until: Annotated[
-        datetime.date | None,
-        typer.Option("--until", parser=common.parse_day, metavar="DAY", help="The first day without it."),
-    ] = None,
+    until: common.UntilOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
