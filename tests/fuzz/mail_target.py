@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.attachments import attachments_hash
-from mailgov.mail.authors import addresses_shown
+from mailgov.mail.authors import addresses_shown, names_no_address
 from mailgov.mail.document import classify
 from mailgov.mail.events import ATTACHMENT_RISKS
 from mailgov.mail.family import family
@@ -32,6 +32,7 @@ from mailgov.mail.reply import MailError
 from mailgov.mail.secrecy import field_mark
 from mailgov.relay.dns import Records
 from mailgov.relay.edits import removals
+from mailgov.relay.gateway import UNKNOWN, origin_of
 from mailgov.relay.notify import RecipientWishes
 from mailgov.relay.path import parse_mailbox, parse_path
 from mailgov.relay.senders import arc, dkim, dmarc, spf_record
@@ -93,15 +94,22 @@ def _header(block: HeaderBlock) -> str:
     for address in authors:
         assert Address.parse(address).key == address
     for value in [*block.all(b"from")[:8], *block.all(b"subject")[:8]]:
-        addresses_shown(value)
+        shown = addresses_shown(value)
+        if names_no_address(value):
+            assert not shown
+            assert not author_addresses(value)
         field_mark(value)
+    origin = origin_of(block, ("192.0.2.0/24",))
+    assert origin.address or origin == UNKNOWN
     is_automatic(block, None)
     message_id(block)
     date_ms(block)
     family(block, subject, author=authors[0] if authors else "", day=_DAY)
     for submitted in (True, False):
         last = 0
-        for start, end, _ in removals(block, submitted=submitted, authserv_id="mail.caobang.gov.vn"):
+        for start, end, _ in removals(
+            block, submitted=submitted, authserv_id="mail.caobang.gov.vn", spam_told=not submitted
+        ):
             assert last <= start <= end <= block.size
             last = end
     return subject
