@@ -22,14 +22,21 @@ from mailgov.relay.contents.clamd import Clamd
 from mailgov.relay.contents.rspamd import Rspamd, password_of
 from mailgov.relay.contents.scanners import shown
 from mailgov.relay.contents.turn import Unavailable
+from mailgov.relay.dns import Resolver
 from mailgov.settings import Settings
 from mailgov.store import directory, dkim_keys, status
+from mailgov.store.dkim_keys import DkimKeyView
 from mailgov.store.engine import current_revision, head_revision
 
 Level = Literal["problem", "warning"]
 PROBE = b"Subject: mailgov doctor\r\n\r\nA message to see whether the service answers.\r\n"
 ROOM_BYTES = 1_073_741_824
 """Free on the disk of the data; below it a day's mail may not fit."""
+NAMES_ASKED = 50
+"""Of the DNS, one after the other; a province has a few domains."""
+NO_DNS = "no answer: who writes in is not checked, mail under our names is put off, nothing goes out"
+NO_DMARC = "no DMARC record is there: whatever claims to be ours from outside is refused, true or not"
+NO_KEY = "the key that signs our mail is not there: others take its signatures for broken"
 SILENT_MS = 30_000
 """Workers speak every few seconds."""
 
@@ -109,11 +116,13 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
         return [Finding("problem", "ledger", told)]
     async with ctx.db.read() as session:
         domains = [one.name for one in await directory.list_domains(session) if one.disabled_ms is None]
-        signing = {key.domain for key in await dkim_keys.list_keys(session) if key.state == "active"}
+        keys = [key for key in await dkim_keys.list_keys(session) if key.state == "active"]
         reports = ctx.settings.reports.mailbox
         reached = not reports or await directory.holder(session, reports) is not None
     unsigned = "no DKIM key signs its mail: mailgov dkim generate, then publish what mailgov dns print says"
+    signing = {key.domain for key in keys}
     found = [Finding("problem", name, unsigned) for name in domains if name not in signing]
+    found += await _published(ctx.settings, domains, [key for key in keys if key.domain in domains])
     if not reached:
         told = f"{reports} is no mailbox or alias here: no report about our mail is ever read"
         found.append(Finding("warning", "reports.mailbox", told))
@@ -121,6 +130,21 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
     seen_ms = max((one.at_ms for one in await status.workers(ctx.db) if one.relays), default=0)
     if ctx.now_ms() - seen_ms > SILENT_MS:
         found.append(Finding("warning", "serve", "no relay worker spoke in the last 30 s: it does not run"))
+    return found
+
+
+async def _published(settings: Settings, domains: list[str], keys: list[DkimKeyView]) -> list[Finding]:
+    """What the DNS says of our domains; a rehearsal's need not be there."""
+    resolver, rehearsal = Resolver(settings.dns), settings.demo.sink is not None
+    wanted = [(f"_dmarc.{name}", "v=DMARC1", NO_DMARC) for name in domains]
+    wanted += [(f"{key.selector}._domainkey.{key.domain}", f"p={key.public_key}", NO_KEY) for key in keys]
+    found: list[Finding] = []
+    for name, text, told in wanted[:NAMES_ASKED]:
+        asked = await resolver.records(name, "TXT")
+        if asked.status == "temporary":
+            return [*found, Finding("warning" if rehearsal else "problem", "dns", f"{NO_DNS} ({name})")]
+        if not rehearsal and not any(text in value.replace(" ", "") for value in asked.values):
+            found.append(Finding("warning", name, f"{told}: publish what mailgov dns print says"))
     return found
 
 

@@ -13,8 +13,9 @@ import pytest
 
 from mailgov.cli.app import run
 from mailgov.ops.init import make_certificate
+from tests.support.dns_server import DnsServer
 from tests.support.processes import free_port
-from tests.unit.test_cli import DOMAIN, done
+from tests.unit.test_cli import DOMAIN, data, done
 
 CERTIFICATE, KEY = "tls/certificate.pem", "tls/key.pem"
 
@@ -22,21 +23,27 @@ Doctor = Callable[..., tuple[int, list[dict[str, str]]]]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("installed")
-    done(folder, "init", "--domain", DOMAIN)
-    return folder
+def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, str]]]:
+    """A new installation, and the records that it asks to publish; each test has its own copy."""
+    made = tmp_path_factory.mktemp("installed")
+    done(made, "init", "--domain", DOMAIN)
+    return made, data(made, "dns", "print", DOMAIN)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, installed: Path) -> Path:
-    """The new installation, the test's own copy."""
-    shutil.copytree(installed, tmp_path, dirs_exist_ok=True)
+def folder(tmp_path: Path, installed: tuple[Path, list[dict[str, str]]], dns_server: DnsServer) -> Path:
+    """A new installation whose records are published."""
+    made, records = installed
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    for record in records:
+        dns_server.add(record["name"], record["type"], record["value"].strip("( )"))
     settings = tmp_path / "mailgov.toml"
     text = settings.read_text(encoding="utf-8")
     numbered = 'directive_numbers.cao-bang = "1/CT-UBND"'
     text = re.sub(r"(?m)^# directive_numbers.*$", numbered, text)
-    settings.write_text(text.replace("http://127.0.0.1:8025", "https://thu.caobang.gov.vn"), encoding="utf-8")
+    text = text.replace("http://127.0.0.1:8025", "https://thu.caobang.gov.vn")
+    text += f'\n[dns]\nnameservers = ["{dns_server.address}"]\ntimeout_s = 1\n'
+    settings.write_text(text, encoding="utf-8")
     return tmp_path
 
 
@@ -110,6 +117,21 @@ def test_services_that_do_not_answer(doctor: Doctor) -> None:
 def test_a_mailbox_for_reports_that_is_none(doctor: Doctor) -> None:
     _, found = doctor("[reports]", 'mailbox = "nobody@caobang.gov.vn"')
     assert "reports.mailbox" in places(found, "warning")
+
+
+def test_records_that_are_not_published(folder: Path, doctor: Doctor, dns_server: DnsServer) -> None:
+    (key,) = [one["record_name"] for one in data(folder, "dkim", "list")]
+    dns_server.txt(key, "v=DKIM1; k=rsa; p=AAAA")  # another installation's
+    dns_server.forget(f"_dmarc.{DOMAIN}")
+    code, found = doctor()
+    assert code == 0
+    assert {key, f"_dmarc.{DOMAIN}"} <= places(found, "warning")
+
+
+def test_a_dns_that_does_not_answer(doctor: Doctor, dns_server: DnsServer) -> None:
+    dns_server.servfail(f"_dmarc.{DOMAIN}")
+    code, found = doctor()
+    assert (code, places(found, "problem")) == (1, {"dns"})
 
 
 def test_what_is_for_rehearsals_alone(doctor: Doctor) -> None:
