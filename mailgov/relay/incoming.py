@@ -118,6 +118,8 @@ class HeaderReading:
     authors: tuple[str, ...]
     shown: frozenset[str]
     """Whatever reads like an address in From, display names and comments included."""
+    senders: frozenset[str]
+    """The same of Sender, in a person's mail: readers show it as who wrote on the author's behalf."""
     secrecy: str | None
     """The highest mark that any reader may see in the subject."""
     hops: int
@@ -131,6 +133,7 @@ def reading(incoming: Incoming, header: HeaderBlock) -> HeaderReading:
             subject=" ".join(decode_text(value) for value in subjects),
             authors=authors,
             shown=_shown(header) if _shown_counts(incoming, authors) else frozenset(),
+            senders=_senders(header) if incoming.source == "submission" else frozenset(),
             secrecy=highest([field_mark(value) for value in subjects]),
             hops=header.count(b"received"),
         )
@@ -160,7 +163,7 @@ def header_facts(incoming: Incoming, header: HeaderBlock) -> judge.Known:
     """What the policy may know once the header has ended."""
     read = reading(incoming, header)
     addresses = incoming.account.addresses if incoming.account else frozenset[str]()
-    named = {*read.authors, *read.shown}
+    named = {*read.authors, *read.shown, *read.senders}
     itself = incoming.source == "own" or (bool(read.authors) and named <= addresses)
     return {
         "message.author": read.authors,
@@ -181,6 +184,12 @@ def _authors(header: HeaderBlock) -> tuple[str, ...]:
         return ()
     fields = [author_addresses(value) for value in values]
     return tuple(dict.fromkeys(a for field in fields for a in field)) if all(fields) else ()
+
+
+def _senders(header: HeaderBlock) -> frozenset[str]:
+    """What every Sender shows; one in which nothing can be read stands for somebody else."""
+    values = [value for value in header.all(b"sender") if value.strip()]
+    return frozenset(key for value in values for key in addresses_shown(value) or ("",))
 
 
 def _shown(header: HeaderBlock) -> frozenset[str]:

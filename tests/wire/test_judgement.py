@@ -184,6 +184,11 @@ async def test_a_marked_attachment_stops_the_message_and_its_body_goes_before_th
         ([b"From: undisclosed:;"], False),
         ([b"From: " + AN.encode() + b"\x00<binhtt@caobang.gov.vn>"], False),
         ([f"Sender: <{AN}>".encode()], False),
+        ([FROM_AN, f"Sender: An <{OFFICE}>".encode(), b"Sender:"], True),
+        ([FROM_AN, f"Sender: <{BINH}>".encode()], False),
+        ([FROM_AN, f"Sender: <{AN}>".encode(), f"Sender: {BINH} <{AN}>".encode()], False),
+        ([FROM_AN, b"Sender: " + (b"(x)" * 300 + b"\r\n ") * 12 + BINH.encode()], False),
+        ([FROM_AN, b"Sender: giam doc"], False),
         ([], False),
     ],
 )
