@@ -103,16 +103,17 @@ def _number(connection: socket.socket) -> int:
 
 def _serve(asking: socket.socket) -> None:
     """Fork for every command that is asked for, until nobody is left who could ask."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+    answering: set[int] = set()
     while True:
         told, fds, _, _ = socket.recv_fds(asking, 1, 4)
+        answering = {pid for pid in answering if os.waitpid(pid, os.WNOHANG) == (0, 0)}
         if not told:
             return
-        if os.fork() == 0:
+        if (pid := os.fork()) == 0:
             asking.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _answer(socket.socket(fileno=fds[0]), fds[1:])
             return
+        answering.add(pid)
         for fd in fds:
             os.close(fd)
 
