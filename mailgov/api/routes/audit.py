@@ -8,10 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from mailgov.admin import audit_log
-from mailgov.api import cursor
 from mailgov.api.deps import Reading, Text
 from mailgov.api.paging import PageQuery
-from mailgov.api.problem import Problem
 from mailgov.api.schemas import Answer, problems
 from mailgov.api.times import iso
 
@@ -47,16 +45,15 @@ class AuditPage(Answer):
 @router.get("/audit", responses=problems(401, 403, 422, 503))
 async def list_audit(call: Reading, asked: Annotated[AuditQuery, Query()]) -> AuditPage:
     """The audit log, the latest row first. Operators only."""
-    before = None
-    if asked.cursor is not None:
-        try:
-            (before,) = cursor.decode(asked.cursor, asked.filters(), 1)
-        except cursor.CursorError as error:
-            raise Problem(422, "invalid-request", f"query cursor: {error}") from None
     found = await audit_log.list_audit(
-        call.ctx, call.actor, limit=asked.limit + 1, before=before, act=asked.act, target=asked.object
+        call.ctx,
+        call.actor,
+        limit=asked.limit + 1,
+        before=asked.after_id(),
+        act=asked.act,
+        target=asked.object,
     )
-    page = found[: asked.limit]
+    page, following = asked.cut_rows(found)
     zone = call.ctx.settings.province.timezone
     return AuditPage(
         items=[
@@ -71,5 +68,5 @@ async def list_audit(call: Reading, asked: Annotated[AuditQuery, Query()]) -> Au
             )
             for one in page
         ],
-        next=cursor.encode((page[-1].id,), asked.filters()) if len(found) > len(page) else None,
+        next=following,
     )

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from mailgov.admin import declarations
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.admin.declaring import NewDeclaration, days_of
-from mailgov.api import cursor
 from mailgov.api.declared.declarations import (
     CorrectionAsked,
     DeclarationAsked,
@@ -23,7 +22,6 @@ from mailgov.api.declared.declarations import (
 from mailgov.api.deps import Bare, Call, Reading
 from mailgov.api.etags import Load, changed, etag_of, shown
 from mailgov.api.idempotency import Answered, Writing, created, once
-from mailgov.api.problem import Problem
 from mailgov.api.schemas import created_problems, problems, write_problems
 from mailgov.identity.roles import Act
 from mailgov.store.declarations import Filter
@@ -39,10 +37,9 @@ Id = Annotated[int, Path(ge=1, le=2**62)]
 async def list_declarations(call: Reading, asked: Annotated[DeclarationQuery, Query()]) -> DeclarationPage:
     """What is declared now, the newest first; earlier revisions are in each one's history."""
     found = await declarations.list_declarations(
-        call.ctx, call.actor, _filter(call, asked), before=_before(asked), limit=asked.limit + 1
+        call.ctx, call.actor, _filter(call, asked), before=asked.after_id(), limit=asked.limit + 1
     )
-    page = found[: asked.limit]
-    following = cursor.encode((page[-1].id,), asked.filters()) if len(found) > len(page) else None
+    page, following = asked.cut_rows(found)
     zone = call.ctx.settings.province.timezone
     items = [declaration_body(one, call.actor, zone, whole=False) for one in page]
     return DeclarationPage(items=items, next=following)
@@ -133,13 +130,3 @@ def _filter(call: Call, asked: DeclarationQuery) -> Filter:
     days = None if asked.period is None else days_of(call.ctx, asked.period, asked.calendar)
     since, until = (days.start, days.end) if days else (None, None)
     return Filter(asked.kind, asked.subject, asked.agency, since, until)
-
-
-def _before(asked: DeclarationQuery) -> int | None:
-    if asked.cursor is None:
-        return None
-    try:
-        (before,) = cursor.decode(asked.cursor, asked.filters(), 1)
-    except cursor.CursorError as error:
-        raise Problem(422, "invalid-request", f"query cursor: {error}") from None
-    return before

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from mailgov.admin import exemptions
 from mailgov.admin.context import Actor, AdminContext
-from mailgov.api import cursor
 from mailgov.api.declared.exemptions import (
     EndAsked,
     ExemptionAsked,
@@ -21,7 +20,6 @@ from mailgov.api.declared.exemptions import (
 from mailgov.api.deps import Bare, Reading
 from mailgov.api.etags import Load, changed, etag_of, shown
 from mailgov.api.idempotency import Answered, Writing, created, once
-from mailgov.api.problem import Problem
 from mailgov.api.schemas import created_problems, problems, write_problems
 from mailgov.identity.roles import Act
 
@@ -33,22 +31,15 @@ Id = Annotated[int, Path(ge=1, le=2**62)]
 @router.get("/exemptions", responses=problems(401, 403, 404, 422, 503))
 async def list_exemptions(call: Reading, asked: Annotated[ExemptionQuery, Query()]) -> ExemptionPage:
     """Exemptions, the oldest first, those that have ended too."""
-    after = 0
-    if asked.cursor is not None:
-        try:
-            (after,) = cursor.decode(asked.cursor, asked.filters(), 1)
-        except cursor.CursorError as error:
-            raise Problem(422, "invalid-request", f"query cursor: {error}") from None
     found = await exemptions.list_exemptions(
         call.ctx,
         call.actor,
         obligation=asked.obligation,
         agency=asked.agency,
-        after=after,
+        after=asked.after_id() or 0,
         limit=asked.limit + 1,
     )
-    page = found[: asked.limit]
-    following = cursor.encode((page[-1].id,), asked.filters()) if len(found) > len(page) else None
+    page, following = asked.cut_rows(found)
     zone = call.ctx.settings.province.timezone
     return ExemptionPage(items=[exemption_body(one, zone) for one in page], next=following)
 

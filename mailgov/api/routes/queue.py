@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from mailgov.admin import queue
 from mailgov.admin.errors import invalid
-from mailgov.api import cursor
-from mailgov.api.deps import Acting, Bare, Parameters, Reading, Services, Text
-from mailgov.api.problem import Problem
+from mailgov.api.deps import Acting, Bare, Reading, Services, Text
+from mailgov.api.paging import PageQuery
 from mailgov.api.records import CommandBody, QueuePage, command_body, queue_body
 from mailgov.api.schemas import problems
 
-LIMIT_MAX = 500
 REASON_CHARACTERS = 500
 
 router = APIRouter(tags=["queue"])
 
 
-class QueueQuery(Parameters):
+class QueueQuery(PageQuery):
     """Filters hold together."""
 
     state: Literal["queued", "deferred", "held"] | None = None
     agency: Text | None = Field(None, description="Code of the sending account's agency.")
-    limit: int = Field(50, ge=1, le=LIMIT_MAX)
-    cursor: str | None = Field(None, max_length=cursor.CURSOR_LIMIT, description="`next` of the page before.")
 
 
 class QueueAct(BaseModel):
@@ -41,18 +37,15 @@ class QueueAct(BaseModel):
 @router.get("/queue", responses=problems(401, 403, 404, 422, 503))
 async def list_queue(call: Reading, asked: Annotated[QueueQuery, Query()]) -> QueuePage:
     """Recipients that wait, the oldest first."""
-    marked: dict[str, Any] = {"state": asked.state, "agency": asked.agency}
-    after = 0
-    if asked.cursor is not None:
-        try:
-            (after,) = cursor.decode(asked.cursor, marked, 1)
-        except cursor.CursorError as error:
-            raise Problem(422, "invalid-request", f"query cursor: {error}") from None
     found = await queue.list_queue(
-        call.ctx, call.actor, state=asked.state, agency=asked.agency, after=after, limit=asked.limit + 1
+        call.ctx,
+        call.actor,
+        state=asked.state,
+        agency=asked.agency,
+        after=asked.after_id() or 0,
+        limit=asked.limit + 1,
     )
-    page = found[: asked.limit]
-    following = cursor.encode((page[-1].id,), marked) if len(found) > len(page) else None
+    page, following = asked.cut_rows(found)
     return QueuePage(items=[queue_body(one, call.ctx.settings) for one in page], next=following)
 
 
