@@ -205,8 +205,9 @@ class Supervisor:
         spec = asdict(child.spec) | {"ready_fd": ready_write}
         fds = [fd for group in child.spec.sockets.values() for fd in group]
         try:
+            # -P: else the folder that serve was started in would be the first to import from.
             child.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "mailgov.child", json.dumps(spec),
+                sys.executable, "-P", "-m", "mailgov.child", json.dumps(spec),
                 pass_fds=[*fds, ready_write, self._life[0]], stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip

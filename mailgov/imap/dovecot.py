@@ -89,7 +89,7 @@ class Dovecot:
             replace(self.served.folder / name, text.encode())
         fds = [listening.fileno() for listening in self.sockets]
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "mailgov.imap.handover", ",".join(map(str, fds)),
+            sys.executable, "-P", "-m", "mailgov.imap.handover", ",".join(map(str, fds)),
             *self.programs.prefix, self.programs.dovecot, "-F", "-c", str(self._config),
             pass_fds=fds, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=LINE_LIMIT_BYTES,

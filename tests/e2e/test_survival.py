@@ -67,6 +67,9 @@ def test_a_worker_that_is_killed_comes_back_and_the_door_stays_open(tmp_path: Pa
     with running_province(tmp_path, small=True) as province:
         province.sink.on("connect", "421 4.3.2 not yet")
         send(province, "before@example.org")
+        # Nor does the folder that `serve` was started in lend its files to the new worker.
+        (province.service.folder / "mailgov.py").write_text("raise SystemExit('another mailgov')\n")
+        (province.service.folder / "ssl.py").write_text("raise SystemExit('another ssl')\n")
         province.service.kill_workers()
         # Connections wait in the supervisor's backlog meanwhile: none is refused.
         send(province, "after@example.org")
