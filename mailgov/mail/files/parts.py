@@ -24,6 +24,7 @@ _MAIL_FIELD = re.compile(
     rb"^(?:content-[a-z-]+|mime-version|received|return-path|from|date|subject|to|message-id)[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
+_PADDED_INSIDE = re.compile(rb"=[=\s]*+[A-Za-z0-9+/]")
 _MIME_FIELDS = (b"content-type", b"mime-version", b"content-transfer-encoding", b"content-disposition")
 
 
@@ -53,6 +54,13 @@ def of_leaf(data: Data, leaf: Leaf, room: int) -> tuple[Source, int]:
         spent = spent or _CODED_HEAD
         head = bytes(found)
     return of_pieces(lambda: pieces(leaf.end), head[: kinds.HEAD_OCTETS]), spent
+
+
+def pads_inside(data: Data, leaf: Leaf) -> bool:
+    """Whether base64 goes on behind padding near its beginning: readers stop, go on or begin anew."""
+    content = data if leaf.inside is None else leaf.inside
+    near = bytes(content[leaf.start : min(leaf.end, leaf.start + _CODED_HEAD)])
+    return leaf.encoding == b"base64" and _PADDED_INSIDE.search(near) is not None
 
 
 def ends_like_zip(data: Data, leaf: Leaf) -> bool:

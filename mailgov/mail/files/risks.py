@@ -88,7 +88,8 @@ class _Walk:
         """One part of the message, or of one that is attached to it as a file."""
         source, spent = parts.of_leaf(data, leaf, self._room.skipped)
         self._room.skipped -= spent
-        if self._room.skipped <= 0 or (not leaf.clear and source.head.strip()):
+        odd = not leaf.clear or parts.pads_inside(data, leaf)
+        if self._room.skipped <= 0 or (odd and source.head.strip()):
             self.risks.add("nested")
         # An attached message may be named after what it is about, such as a host or "Node.js".
         attached = leaf.kind.startswith(b"message/") and kinds.is_message(source.head)

@@ -112,6 +112,13 @@ def test_each_reading_of_an_odd_encoding_counts(encoding: bytes) -> None:
     assert risks_of(raw(fields, PE)) == ["executable", "nested"]
 
 
+def test_base64_that_goes_on_behind_its_padding_is_told() -> None:
+    fields = named("a.dat") + BASE64[:-4]
+    twice = base64.b64encode(PE[:1]) + b"\r\n" + base64.b64encode(PE[1:])
+    assert "nested" in risks_of(raw(fields, twice))
+    assert risks_of(raw(named("a.pdf") + BASE64[:-4], base64.b64encode(PDF[:-1]) + b"\r\n\r\n")) == []
+
+
 def test_encodings_that_are_not_undone_are_told() -> None:
     for encoding in (b"x-uuencode", b"x-gzip64"):
         fields = named("a.dat") + b"\r\nContent-Transfer-Encoding: " + encoding
