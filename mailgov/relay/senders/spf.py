@@ -192,8 +192,6 @@ class _Check:
         """A domain-spec with its macros expanded, cut from the left to fit the DNS (RFC 7208 7.3)."""
         if MACRO.search(spec) is None:
             return spec.removesuffix(".")
-        if re.search(r"%\{[crt]", spec, re.IGNORECASE):
-            raise PermanentError("a macro of explanations only")
         return _cut_to_fit((await self._expanded(spec, domain)).removesuffix("."))
 
     async def _expanded(self, text: str, domain: str) -> str:

@@ -11,6 +11,8 @@ Qualifier = Literal["pass", "fail", "softfail", "neutral"]
 QUALIFIERS: dict[str, Qualifier] = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 
 MACRO = re.compile(r"%(?:\{([slodiphcrtvSLODIPHCRTV])([0-9]{0,3})([rR]?)([-.+,/_=]*)\}|([%_-]))")
+_OF_EXPLANATIONS = re.compile(r"%\{[crt]", re.IGNORECASE)
+"""Letters that stand in an explanation's text alone (RFC 7208 7.2), and no record is read without this."""
 _NAME = re.compile(r"([+?~-]?)([A-Za-z][A-Za-z0-9._-]*)([:=/]?)(.*)\Z", re.DOTALL)
 _CIDR4 = re.compile(r"/(0|[1-9][0-9]?)\Z")
 _CIDR6 = re.compile(r"//(0|[1-9][0-9]{0,2})\Z")
@@ -125,6 +127,8 @@ def _network(name: str, value: str) -> IPv4Network | IPv6Network:
 def _domain_spec(value: str) -> str:
     """A domain-spec: its last label, or a macro, ends it (RFC 7208 7.1)."""
     last = check_macros(value)
+    if _OF_EXPLANATIONS.search(value):
+        raise PermanentError("a macro of explanations only")
     _, dot, top = last.removesuffix(".").rpartition(".")
     if not value or (last and not (dot and _TOP_LABEL.match(top))):
         raise PermanentError("not a domain")
