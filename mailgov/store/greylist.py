@@ -42,7 +42,8 @@ def wait_ms(
         with transaction(connection):
             row = connection.execute(_FIND, (key,)).fetchone()
             first, last, passed = row or (now_ms, now_ms, 0)
-            if now_ms - last > (spans.remember if passed else spans.back_within):
+            late = now_ms - last > (spans.remember if passed else spans.back_within)
+            if late or (first > now_ms and not passed):  # a clock that was set back makes nobody wait on
                 row, first, passed = None, now_ms, 0
             left = 0 if passed else max(0, first + spans.delay - now_ms)
             now_passed = int(left == 0)

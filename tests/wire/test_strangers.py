@@ -66,6 +66,17 @@ async def grey(open_world: OpenWorld, **more: Any) -> tuple[World, Time]:
     return world, Time(world)
 
 
+async def test_a_clock_that_is_set_back_makes_a_stranger_wait_no_longer(open_world: OpenWorld) -> None:
+    world, time = await grey(open_world)
+    assert await rcpt(world, AN) == [LATER]
+    time.passes(-86_400)
+    assert await rcpt(world, AN) == [LATER]
+    time.passes(300)
+    assert await rcpt(world, AN) == [OK]
+    time.passes(-7200)
+    assert await rcpt(world, AN) == [OK], "who was let through stays so"
+
+
 async def test_a_stranger_comes_back_and_is_known_from_then_on(open_world: OpenWorld) -> None:
     world, time = await grey(open_world)
     assert await rcpt(world, AN, BINH) == [LATER, LATER]
