@@ -1,4 +1,4 @@
-"""A rejection as the SMTP client reads it: one line, in Vietnamese, with rule, article and decision."""
+"""A rejection as the SMTP client reads it: one line with text, rule, article and decision."""
 
 from __future__ import annotations
 
@@ -25,12 +25,19 @@ def without_marks(text: str) -> str:
 
 
 def render_reply(
-    decision: Decision, *, utf8: bool, public_url: str, kept: bool = True, found: str = ""
+    decision: Decision,
+    *,
+    utf8: bool,
+    public_url: str,
+    kept: bool = True,
+    found: str = "",
+    abroad: bool = False,
 ) -> Reply:
     """A rejection as `<text> <public_url>/why/<id> [rule …; <document> <article>; decision <id>]`.
 
     `utf8` says that the client asked for SMTPUTF8; others get Vietnamese without marks. The whole
     line keeps within 512 octets: the text is cut first, then the link goes, the bracket stays.
+    Where the reader may be `abroad` the English text follows, each cut so that both have their half.
     `found` is what the client's administrator has to know, within `FOUND_OCTETS`; it stays too.
     Of a decision that is not `kept` nothing could be shown later: it has no id, and the link leads to
     what the rule says of everyone, `/why/rule/<rule>`. `public_url` "" leaves the link out.
@@ -53,7 +60,16 @@ def render_reply(
         bracket = f"{link} {bracket}"
         room -= _octets(link) + 1
     text = _cut(shown(decision.text_vi or ""), room)
+    if abroad:
+        text = _both(shown(decision.text_vi or ""), shown(decision.text_en or ""), room)
     return Reply(code, status, f"{text} {bracket}" if text else bracket)
+
+
+def _both(first: str, second: str, room: int) -> str:
+    """Two texts in `room` octets; what one does not need of its half is the other's."""
+    half = max(0, (room - len(" / ")) // 2)
+    kept = _cut(first, max(half, room - len(" / ") - _octets(second)))
+    return " / ".join(filter(None, (kept, _cut(second, room - len(" / ") - _octets(kept)))))
 
 
 def _one_line(text: str) -> str:

@@ -133,7 +133,14 @@ async def reject_message(
         known = _told(incoming, decision)
         node.counters.refuse(now_ms, "mx", address, f"policy_{decision.rule}", known)
         found = _found(incoming, decision)
-        return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url, kept=False, found=found)
+        return render_reply(
+            decision,
+            utf8=incoming.smtputf8,
+            public_url=public_url,
+            kept=False,
+            found=found,
+            abroad=True,
+        )
     if event is None:
         event = rejection(node, incoming, decision)
     try:
@@ -149,7 +156,8 @@ async def reject_message(
         rule=decision.rule,
         decision=decision.id,
     )
-    return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url)
+    abroad = incoming.source == "mx"
+    return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url, abroad=abroad)
 
 
 def _told(incoming: Incoming, decision: Decision) -> dict[str, object] | None:

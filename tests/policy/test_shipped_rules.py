@@ -398,6 +398,8 @@ def test_a_province_may_change_any_rules_mode(policy: Policy, mode: str) -> None
 def test_replies_fit_whole_in_both_forms_and_say_how_to_go_on(policy: Policy) -> None:
     watched = [rule.id for rule in policy.rules if rule.mode != "enforce"]
     assert watched == ["risky-attachment"]
+    outside = {s.rule.id for stage in Stage for s in policy.steps_by_listener[stage, "mx"]}
+    assert len(outside) > 6
     for rule in policy.rules:
         decision = Decision(
             id="0" * 32,
@@ -414,6 +416,15 @@ def test_replies_fit_whole_in_both_forms_and_say_how_to_go_on(policy: Policy) ->
             assert text.startswith(rule.text_vi) or not utf8
             assert " ... " not in text
             assert text.isascii() or utf8
+        if rule.id in outside:
+            told = render_reply(
+                replace(decision, text_en=rule.text_en),
+                utf8=False,
+                public_url="https://thudientu.caobang.gov.vn",
+                kept=False,
+                abroad=True,
+            ).text
+            assert rule.text_en in told, "whoever is abroad reads all of it"
         if rule.action == "reject":
             assert "xin " in rule.text_vi.lower()
             assert "please " in rule.text_en.lower()

@@ -217,6 +217,9 @@ def test_a_reply_is_one_bounded_line_that_names_its_decision(
         article=article[:12],
         text_vi=text,
     )
+    english = replace(decision, text_en=text[::-1])
+    line = render_reply(english, utf8=utf8, public_url=url, abroad=True).line()
+    assert len(line.encode()) + 2 <= 512
     line = render_reply(decision, utf8=utf8, public_url=url).line()
     assert len(line.encode()) + 2 <= 512
     assert line.startswith("550 5.7.1 ")

@@ -68,6 +68,25 @@ def test_a_link_that_does_not_fit_is_left_out() -> None:
     assert line.endswith(f"; decision {ID}]")
 
 
+def test_whoever_may_be_abroad_reads_english_too() -> None:
+    reply = render_reply(REJECTED, utf8=False, public_url="https://thu.example", kept=False, abroad=True)
+    assert reply.text.startswith(
+        'Dia chi nay khong nhan thu. Xin gui "noi khac"... / No. https://thu.example/'
+    )
+    silent = replace(REJECTED, text_en=None)
+    assert " / " not in render_reply(silent, utf8=False, public_url="", kept=False, abroad=True).text
+
+
+@pytest.mark.parametrize(("vi", "en"), [(30, 30), (60, 3), (3, 60), (1, 60)])
+def test_two_texts_that_do_not_fit_share_the_room(vi: int, en: int) -> None:
+    both = replace(REJECTED, text_vi="duong day nong " * vi, text_en="a hot line there " * en)
+    reply = render_reply(both, utf8=False, public_url="https://thu.example", kept=False, abroad=True)
+    assert 440 < len(reply.line().encode()) + 2 <= 512
+    first, second = reply.text.partition(" https://")[0].split(" / ")
+    assert len(first) >= min(14 * vi, 120)
+    assert len(second) >= min(16 * en, 120)
+
+
 def test_line_ends_never_reach_the_wire() -> None:
     hostile = replace(REJECTED, text_vi="a\r\n250 b\x00", citation="c\nd")
     assert render_reply(hostile, utf8=True, public_url="u").text.startswith("a 250 b u/why/")
