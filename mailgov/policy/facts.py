@@ -238,7 +238,8 @@ def _message_facts() -> tuple[FactSpec, ...]:
             "flag",
             WHOLE_MESSAGE,
             "header",
-            "there is an author, and each, and each that a name or comment shows, is the account's",
+            "there is an author, and each, each that a name or comment shows, and in a person's mail"
+            " each that Sender names, is the account's",
         ),
         FactSpec(
             "message.author_ours",
