@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.relay_node import AN, PASSWORD
 from tests.wire.client import eventually
-from tests.wire.conftest import World
+from tests.wire.conftest import OpenWorld, World
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,28 @@ async def test_the_end_of_a_session_is_no_trouble(world: World) -> None:
     await eventually(lambda: not world.node.connections, "the session's end")
     await asyncio.sleep(0)
     assert troubles == []
+
+
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b""])
+async def test_a_handshake_that_fails_or_stalls_gives_the_place_back(
+    open_world: OpenWorld, said: bytes
+) -> None:
+    """The TLS layer tells nobody of a connection that it loses before it has one."""
+    world = await open_world(smtp={"idle_timeout_s": 0.3})
+    wire = await world.connect("submission")
+    await wire.ehlo()
+    assert (await wire.say("STARTTLS")).code == 220
+    await wire.send(said)
+    if not said:
+        await wire.close()
+    await eventually(lambda: world.node.sessions == 0 and not world.node.connections, "the place")
+
+
+async def test_a_handshake_that_is_under_way_does_not_stop_a_worker_from_stopping(world: World) -> None:
+    wire = await world.connect("submission")
+    await wire.ehlo()
+    assert (await wire.say("STARTTLS")).code == 220
+    for session in list(world.node.connections):
+        session.drain_session()
+    assert await wire.closed()
+    assert world.node.sessions == 0

@@ -45,6 +45,9 @@ class Connection(Replies):
         receiving = self._receiving or self._sink
         if self._account is not None or self._over or self.transport is None:
             return False
+        if self._shakes_hands:
+            self._give_up_handshake()
+            return True
         if receiving is not None and (receiving.deciding or receiving.keeps_pace):
             return False
         self._refused("made_way")
@@ -124,13 +127,18 @@ class Connection(Replies):
 
     def drain_session(self) -> None:
         """The worker is stopping: say so unless a message is under way, which may end first."""
-        if not self._in_data and self._sink is None and self.transport is not None:
+        if self._shakes_hands:
+            self._give_up_handshake()
+        elif not self._over and not self._in_data and self._sink is None and self.transport is not None:
             self._writer.write(SERVICE_CLOSING.line().encode() + b"\r\n")
             self._close()
 
     def _timeout_cb(self) -> None:
         """The client has been silent for too long; one that does not even read is cut off."""
         if self.transport is None:
+            return
+        if self._shakes_hands:
+            self._give_up_handshake()
             return
         if self._receiving is not None and self._receiving.deciding and not self._over:
             # Told 421 now, the client would send again what is about to be taken.
@@ -143,6 +151,19 @@ class Connection(Replies):
         self._refused("timeout")
         self._writer.write(TIMEOUT.line().encode() + b"\r\n")
         self._close()
+
+    @property
+    def _shakes_hands(self) -> bool:
+        """STARTTLS was answered, and TLS is not there yet."""
+        return self.transport is not None and self._original_transport is not None and self._tls is None
+
+    def _give_up_handshake(self) -> None:
+        """End the session here: the TLS layer tells of a lost connection only whom it told of a made one."""
+        self._refused("tls_handshake")
+        self._over = True
+        original = cast(asyncio.WriteTransport, self._original_transport)
+        original.abort()
+        self.connection_lost(None)
 
     def _heard(self) -> None:
         """A piece of a message came (RFC 5321 4.5.3.2.5)."""
