@@ -150,7 +150,7 @@ def test_any_policys_questions_end_and_more_facts_change_nothing(
         assert deciding or not decision.rejected
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(policies(), ALL_TYPED, st.sampled_from([*LISTENERS, "elsewhere", None]))
 def test_one_walk_asks_and_decides_as_two_do(
     made: tuple[Policy, Stage], truth: Known, listener: str | None
