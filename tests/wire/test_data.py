@@ -249,7 +249,7 @@ async def test_a_strangers_first_line_never_goes_on_in_a_field_of_ours(world: Wo
     assert rest == message
 
 
-@pytest.mark.parametrize("first", [b" X: y", b"\tX: y", b"from\0: <chutich@caobang.gov.vn>", b"X: a\0b"])
+@pytest.mark.parametrize("first", [b" X: y", b"\tX: y", b"from\0: <chutich@caobang.gov.vn>", b"no\0field"])
 @pytest.mark.parametrize("kind", ["submissions", "trusted"])
 async def test_our_own_are_told_that_such_a_header_is_malformed(
     world: World, first: bytes, kind: str
