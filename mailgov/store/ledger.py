@@ -248,5 +248,5 @@ async def _set_one_aside(
 def _payload(event: Event) -> bytes:
     try:
         return encode(event)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         return repr(event).encode("utf-8", "backslashreplace")
