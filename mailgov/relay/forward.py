@@ -74,7 +74,7 @@ class Forwarder:
         if spool.id not in self._applied:
             self._applied[spool.id] = await applied_sequence(self._db, spool.id)
             spool.forget_events(self._applied[spool.id])
-        while events := await spool.events(self._applied[spool.id], BATCH):
+        while events := await spool.untold(self._applied[spool.id], BATCH):
             applied = await apply_events(self._db, spool.id, self._name, events, self._node.clock.now_ms())
             # Only now, committed over there, may it go here.
             self._applied[spool.id] = applied

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from mailgov.mail.events import encode
+from mailgov.mail.events import Event, encode
 from mailgov.store.spool.model import Body, Change, Progress, QueuedMessage, QueuedRecipient, Variant
+from mailgov.store.spool.tail import Entry
 
 _MESSAGE = (
     "m.id, m.queue_id, m.received_ms, m.reverse_path, m.smtputf8, m.eight_bit, m.size_bytes,"
@@ -20,16 +21,33 @@ _RECIPIENT = (
 )
 
 
-def apply(connection: sqlite3.Connection, change: Change) -> list[str]:
-    """Write a change; the result names body files that no row needs any more."""
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Written(NamedTuple):
+    """What a change has left: body files that no row needs any more, and entries of the outbox."""
+
+    freed: list[str]
+    entries: list[Entry]
+
+
+def apply(connection: sqlite3.Connection, change: Change) -> Written:
+    """Write a change."""
     for message in change.messages:
         insert_message(connection, message)
     freed = move(connection, change.progress) if change.progress else []
-    if change.events:
-        connection.executemany(
-            "INSERT INTO event (payload) VALUES (?)", [(encode(event),) for event in change.events]
-        )
-    return freed
+    return Written(freed, [_tell(connection, event) for event in change.events])
+
+
+def _tell(connection: sqlite3.Connection, event: Event) -> Entry:
+    payload = encode(event)
+    sequence = connection.execute("INSERT INTO event (payload) VALUES (?)", (payload,)).lastrowid
+    return sequence or 0, event, len(payload)
+
+
+def last_event(connection: sqlite3.Connection) -> int:
+    """The highest sequence in the outbox; 0 when it is empty."""
+    return int(connection.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0])
 
 
 def insert_message(connection: sqlite3.Connection, message: QueuedMessage) -> None:
@@ -52,7 +70,9 @@ def insert_message(connection: sqlite3.Connection, message: QueuedMessage) -> No
                 row,
                 number,
                 variant.prefix,
-                json.dumps([(a, b, c.decode("latin-1")) for a, b, c in variant.splices]),
+                _json([(a, b, c.decode("latin-1")) for a, b, c in variant.splices])
+                if variant.splices
+                else "[]",
             )
             for number, variant in enumerate(message.variants)
         ],
@@ -195,7 +215,3 @@ def _message(
         body=Body(m[6], file=m[7]), context=json.loads(m[8]), variants=variants,
         recipients=tuple(recipients),
     )  # fmt: skip
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,7 @@ from mailgov.store.spool.bodies import BodyWriter, sweep, sync_folder
 from mailgov.store.spool.model import Change, QueuedMessage, SpoolError, SpoolHeld, SpoolPaths
 from mailgov.store.spool.reserve import Reserve
 from mailgov.store.spool.schema import connect, prepare
+from mailgov.store.spool.tail import Tail
 from mailgov.store.spool.writer import SpoolWriter
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ class Spool:
         self._writer: SpoolWriter
         self._reader: sqlite3.Connection
         self._reading = asyncio.Lock()
+        self._tail = Tail()
 
     @classmethod
     def open(
@@ -77,6 +79,7 @@ class Spool:
         try:
             self.id = prepare(connection, new_id)
             lifted = self._lift(connection, now_ms)
+            self._tail.start(rows.last_event(connection))
             known = {row[0] for row in connection.execute("SELECT file FROM message WHERE file IS NOT NULL")}
         finally:
             connection.close()
@@ -126,14 +129,14 @@ class Spool:
         """
         try:
             grows = bool(change.messages and not change.progress)
-            await self._writer.run(lambda c: rows.apply(c, change), self._unlink, grows=grows)
+            await self._writer.run(lambda c: rows.apply(c, change), self._written, grows=grows)
         except SpoolError:
             self._unlink([m.body.file for m in change.messages if m.body.file])
             raise
 
     def apply_later(self, change: Change) -> None:
         """Write a change soon. Only for outcomes: losing one repeats a delivery, no more."""
-        self._writer.later(lambda c: rows.apply(c, change), self._unlink)
+        self._writer.later(lambda c: rows.apply(c, change), self._written)
 
     async def claim(
         self,
@@ -193,6 +196,11 @@ class Spool:
         found = await self._read(lambda c: c.execute(query, (after, limit)).fetchall())
         return [(row[0], decoded(row[1])) for row in found]
 
+    async def untold(self, after: int, limit: int) -> Sequence[tuple[int, Event | bytes]]:
+        """As `events`, from memory where they are still there."""
+        found = self._tail.after(after, limit)
+        return await self.events(after, limit) if found is None else found
+
     def forget_events(self, up_to: int) -> None:
         """Empty the outbox up to a sequence that the ledger has committed."""
         self._writer.later(lambda c: c.execute("DELETE FROM event WHERE sequence<=?", (up_to,)))
@@ -220,6 +228,11 @@ class Spool:
                 return await asyncio.get_running_loop().run_in_executor(self._executor, query, self._reader)
             except sqlite3.Error as error:
                 raise SpoolError(str(error)) from error
+
+    def _written(self, written: rows.Written) -> None:
+        """A change is on disk: told in the writer's thread, in the order of commits."""
+        self._tail.add(written.entries)
+        self._unlink(written.freed)
 
     def _unlink(self, names: list[str]) -> None:
         for name in names:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from mailgov.store.spool import (
     Variant,
 )
 from mailgov.store.spool.spool import LEASE_MS
+from mailgov.store.spool.tail import Tail
 
 NOW = 1_795_000_000_000
 
@@ -154,6 +156,49 @@ async def test_an_event_of_another_age_comes_out_as_bytes(spool: Spool, tmp_path
     with sqlite3.connect(tmp_path / "0" / "spool.sqlite") as other:
         other.execute("INSERT INTO event (payload) VALUES (?)", (b'{"kind":"future"}',))
     assert await spool.events(0, 10) == [(1, b'{"kind":"future"}')]
+
+
+async def test_what_is_untold_comes_from_memory_as_long_as_it_fits_there(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    spool = open_spool(tmp_path / "0", executor)
+    await spool.apply(Change(events=[event("Q1"), event("Q2")]))
+    with sqlite3.connect(tmp_path / "0" / "spool.sqlite") as other:
+        other.execute("UPDATE event SET payload=? WHERE sequence=1", (b"on disk",))
+    assert await spool.untold(0, 1) == [(1, event("Q1"))], "not read"
+    assert await spool.untold(1, 9) == [(2, event("Q2"))]
+    assert await spool.untold(2, 9) == []
+    assert await spool.untold(0, 9) == [(1, b"on disk"), (2, event("Q2"))], "what was taken is on disk alone"
+    many = replace(event("Q3"), subject="x" * 1_000_000)
+    for _ in range(6):
+        await spool.apply(Change(events=[many]))
+    assert await spool.untold(2, 9) == [(number, many) for number in range(3, 9)]
+    spool.close()
+
+    spool = open_spool(tmp_path / "0", executor)
+    await spool.apply(Change(events=[event("Q9")]))
+    try:
+        assert [number for number, _ in await spool.untold(2, 99)] == [3, 4, 5, 6, 7, 8, 9]
+        assert await spool.untold(8, 9) == [(9, event("Q9"))]
+    finally:
+        spool.close()
+
+
+def test_memory_keeps_the_newest_entries_and_says_when_others_are_missing() -> None:
+    tail = Tail(limit_bytes=100)
+    tail.start(3)
+    assert tail.after(2, 9) is None
+    assert tail.after(3, 9) == []
+    tail.add((number, event(f"Q{number}"), 40) for number in (4, 5, 6))
+    assert tail.after(3, 9) is None, "the first had to go"
+    assert tail.after(4, 9) == [(5, event("Q5")), (6, event("Q6"))]
+    assert tail.after(5, 9) == [(6, event("Q6"))]
+    tail.add([(8, event("Q8"), 40)])
+    assert tail.after(6, 9) is None, "a gap is for the disk to explain"
+    assert tail.after(7, 9) == [(8, event("Q8"))]
+    tail.add([(9, event("Q9"), 1000)])
+    assert tail.after(8, 9) is None, "one that never fits is never kept"
+    assert tail.after(9, 9) == []
 
 
 async def test_one_process_holds_a_spool(spool: Spool, tmp_path: Path, executor: ThreadPoolExecutor) -> None:
