@@ -165,6 +165,8 @@ class Connection:
         elif data.code < 400:
             self.broken = True
             data = SMTPResponse(451, "4.5.0 unexpected reply to DATA")
+        else:
+            await self._reset(data)
         final = reply_of(data)
         return [final if reply is None else reply for reply in replies]
 
@@ -176,6 +178,18 @@ class Connection:
         *_, reset = await self._exchange(commands)
         self.broken = reset.code != 250
         return replies
+
+    async def _reset(self, refused: SMTPResponse) -> None:
+        """After a refused DATA the transaction is still open there: the next MAIL would be "nested" (503),
+        or its message would go to these recipients too. Without a reset the session is not used again.
+        """
+        self.broken = self.broken or refused.code == 421
+        if self.broken:
+            return
+        try:
+            self.broken = (await self._exchange([b"RSET\r\n"]))[0].code != 250
+        except (aiosmtplib.SMTPException, OSError, TimeoutError):
+            self.broken = True
 
     async def _deliver(self, content: Content) -> SMTPResponse:
         """The reply to the end of data; one that comes before it is as good, and ends the session."""

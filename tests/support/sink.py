@@ -297,7 +297,9 @@ class Sink:
     async def _path(self, session: _Session, verb: str, line: str) -> None:
         path, _, rest = line.partition(":")[2].strip().partition(">")
         address, parameters = path.lstrip("<"), tuple(rest.split())
-        if verb == "MAIL":
+        if verb == "MAIL" and session.reverse_path is not None:
+            await self._say(session, "503 5.5.1 nested MAIL command")
+        elif verb == "MAIL":
             if await self._react(session, "mail", address):
                 session.reverse_path, session.mail_parameters = address, parameters
         elif session.reverse_path is None:

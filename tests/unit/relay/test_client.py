@@ -101,6 +101,26 @@ async def test_many_messages_on_one_connection(sink: Sink, connection: Connectio
     assert (len(sink.messages), sink.connections) == (5, 1)
 
 
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()], ids=["pipelined", "one by one"])
+async def test_after_a_refused_data_the_next_message_is_a_transaction_of_its_own(
+    pool: ThreadPoolExecutor, extensions: tuple[str, ...]
+) -> None:
+    """The next hop keeps the transaction open until RSET, and says 503 to a nested MAIL, as Postfix does."""
+    with Sink(extensions=extensions) as sink:
+        connection = await opened(sink, pool)
+        sink.on("data", "451 4.3.0 not now", times=1)
+        assert [r.line() for r in await connection.send(TWO, content())] == ["451 4.3.0 not now"] * 2
+        assert (await connection.send(ONE, content()))[0].line() == "250 2.0.0 kept"
+        await connection.close()
+        assert [m.recipients for m in sink.messages] == [ONE.recipients]
+        assert sink.connections == 1
+
+
+async def test_a_session_that_ends_at_data_keeps_each_recipients_reply(pool: ThreadPoolExecutor) -> None:
+    script = Scripted(EHLO, (b"DATA\r\n", b"250 ok\r\n250 ok\r\n550 5.1.1 no\r\n421 4.3.2 closing\r\n"))
+    assert await say_to(script, pool) == ["421 4.3.2 closing", "550 5.1.1 no"]
+
+
 async def test_each_recipient_has_its_own_reply(sink: Sink, connection: Connection) -> None:
     sink.on("rcpt", "550 5.1.1 nobody", when=lambda address: address.startswith("a@"))
     assert [r.line() for r in await connection.send(TWO, content())] == ["550 5.1.1 nobody", "250 2.0.0 kept"]
