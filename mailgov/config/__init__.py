@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mailgov.settings import Settings
+from mailgov.settings import DeliveryLogin, Settings
 
 DEFAULT_PLACES = (Path("mailgov.toml"), Path("/etc/mailgov/mailgov.toml"))
 NOT_SETTINGS = frozenset({"MAILGOV_CONFIG", "MAILGOV_CONFORMANCE_DIR"})
@@ -126,6 +126,18 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
             "rspamd": rspamd.model_copy(
                 update={"password_file": rspamd.password_file and folder / rspamd.password_file}
             ),
+            "delivery": settings.delivery.model_copy(
+                update={"logins": [_anchored_login(login, folder) for login in settings.delivery.logins]}
+            ),
+        }
+    )
+
+
+def _anchored_login(login: DeliveryLogin, folder: Path) -> DeliveryLogin:
+    return login.model_copy(
+        update={
+            "password_file": folder / login.password_file,
+            "ca_file": login.ca_file and folder / login.ca_file,
         }
     )
 

@@ -17,6 +17,8 @@ from mailgov.relay.dns import Resolver
 from mailgov.relay.follow import Follower
 from mailgov.relay.forward import Forwarder
 from mailgov.relay.listener import Listener
+from mailgov.relay.login import checking
+from mailgov.relay.login import password_of as login_password
 from mailgov.relay.node import DirectoryView, Node, PolicyView
 from mailgov.relay.report import Reporter
 from mailgov.relay.route import RouteError, Router
@@ -75,11 +77,18 @@ def spool_numbers(settings: Settings, index: int, count: int) -> list[int]:
 
 
 def build_router(settings: Settings, resolver: Resolver) -> Router:
-    """Where mail goes. Raises ConfigError for a route that is none."""
+    """Where mail goes. Raises ConfigError for a route that is none, and for a login that is not readable."""
     try:
-        return Router(settings.delivery, resolver, settings.hostname)
+        router = Router(settings.delivery, resolver, settings.hostname)
     except RouteError as error:
         raise ConfigError(f"key delivery.routes: {error}") from None
+    for login in settings.delivery.logins:
+        try:
+            login_password(login)
+            checking(login.ca_file)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"key delivery.logins: {login.at}: {error}") from None
+    return router
 
 
 def check_relay(settings: Settings) -> tuple[str, ...]:

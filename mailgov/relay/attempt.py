@@ -14,7 +14,7 @@ from mailgov.policy import Stage, render_reply
 from mailgov.policy.facts import FactValue, Unknown
 from mailgov.relay import judge, mailbox, sender_reports
 from mailgov.relay.client import Connection, Envelope, Stale, first_connection
-from mailgov.relay.content import content_of
+from mailgov.relay.content import Content, content_of
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import Outcome, settle
 from mailgov.relay.route import Hops, Lane, Router
@@ -93,6 +93,9 @@ class Attempt:
             replies = await connection.send(envelope, content)
         host = connection.hop.host
         provider = self._provider(session)
+        for recipient, reply in zip(allowed, replies, strict=True):
+            if reply.positive and "@" in recipient.destination:
+                await self._note_reports(spool, message, recipient, content)
         return refused + [
             Outcome(r, reply, mx_host=host, mx_provider=provider, decision=watched.get(r.position))
             for r, reply in zip(allowed, replies, strict=True)
@@ -125,9 +128,15 @@ class Attempt:
             node.executor,
             lambda: mailbox.deliver(maildir, content, unique=unique, reverse_path=message.reverse_path),
         )
-        if sender_reports.meant_for(node, recipient):
-            await sender_reports.note(node, spool, message, content)
+        await self._note_reports(spool, message, recipient, content)
         return Outcome(recipient, reply)
+
+    async def _note_reports(
+        self, spool: Spool, message: QueuedMessage, recipient: QueuedRecipient, content: Content
+    ) -> None:
+        """What reached the mailbox for others' reports is read as one."""
+        if sender_reports.meant_for(self.node, recipient):
+            await sender_reports.note(self.node, spool, message, content)
 
     def _provider(self, session: LaneSession) -> str | None:
         if session.lane.kind != "mx" or session.hops is None:
@@ -145,6 +154,9 @@ class Attempt:
         allowed: list[QueuedRecipient] = []
         watched: dict[int, DecisionRecord] = {}
         for recipient in recipients:
+            if "@" in recipient.destination:  # a mailbox of ours that is kept elsewhere: RCPT has said all
+                allowed.append(recipient)
+                continue
             facts = _facts(message.context.get("facts")) | _facts(recipient.context.get("facts"))
             domain = recipient.address.rpartition("@")[2].lower()
             if hops.mx_hosts is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
@@ -22,6 +21,8 @@ from mailgov.mail.reply import MailError, Reply
 from mailgov.mail.text import one_line
 from mailgov.relay.content import Content
 from mailgov.relay.exchange import Exchange
+from mailgov.relay.login import signed_in
+from mailgov.relay.opening import connect, hello
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
 
@@ -89,16 +90,20 @@ class Connection:
     async def open(
         cls, hop: Hop, settings: DeliverySettings, hostname: str, executor: Executor
     ) -> Connection:
-        """Connect, greet, and encrypt where offered. Raises MailError 4xx."""
+        """Connect, greet, encrypt where offered, and sign in where we have a login. Raises MailError 4xx."""
+        if hop.manner.login is not None:
+            return cls(hop, await signed_in(hop, settings, hostname, executor), settings, executor)
+        if hop.manner.tls_first:
+            return cls(hop, await connect(hop, settings, hostname, tls=_OPPORTUNISTIC), settings, executor)
         for tls in (True, False):
-            client = await _connect(hop, settings, hostname)
+            client = await connect(hop, settings, hostname)
             if not tls or not client.supports_extension("starttls"):
                 return cls(hop, client, settings, executor)
             try:
                 await client.starttls(
                     server_hostname=hop.host, tls_context=_OPPORTUNISTIC, timeout=settings.connect_timeout_s
                 )
-                await client.ehlo(timeout=settings.command_timeout_s)
+                await hello(client, hop, settings, hostname)
             except (aiosmtplib.SMTPException, ssl.SSLError, OSError, TimeoutError) as error:
                 log.info("TLS failed, going on in the clear", host=hop.host, error=str(error))
                 client.close()
@@ -114,7 +119,7 @@ class Connection:
         """
         count = len(envelope.recipients)
         try:
-            unfit = self._unfit(envelope, content)
+            unfit = await self._unfit(envelope, content)
             if unfit is not None:
                 return [unfit] * count
             return await self._transaction(envelope, content)
@@ -132,14 +137,16 @@ class Connection:
             self.broken = True
             raise
 
-    def _unfit(self, envelope: Envelope, content: Content) -> Reply | None:
-        """What the next hop says beforehand that it cannot take."""
+    async def _unfit(self, envelope: Envelope, content: Content) -> Reply | None:
+        """What the next hop says beforehand that it cannot take; the message is not changed for it."""
         client = self._client
         if envelope.smtputf8 and not client.supports_extension("smtputf8"):
             return Reply(553, "5.6.7", f"{self.hop.host} does not take internationalized addresses")
         limit = client.esmtp_extensions.get("size", "")
         if limit.isdigit() and 0 < int(limit) < content.size_bytes:
             return Reply(552, "5.3.4", f"{self.hop.host} takes {limit} octets at most")
+        if not client.supports_extension("8bitmime") and await _has_eight_bits(content, self._executor):
+            return Reply(554, "5.6.3", f"{self.hop.host} takes 7-bit mail alone (no 8BITMIME)")  # RFC 6152 3
         return None
 
     async def _transaction(self, envelope: Envelope, content: Content) -> list[Reply]:
@@ -161,14 +168,16 @@ class Connection:
             return await self._give_up(refused, said[len(commands) :])
         data = said[-1] if pipelined else (await self._exchange([b"DATA\r\n"]))[0]
         if data.code == 354:
-            data = await self._deliver(content)
+            count = replies.count(None) if self.hop.manner.lmtp else 1
+            final = [reply_of(one) for one in await self._deliver(content, count)]
         elif data.code < 400:
             self.broken = True
-            data = SMTPResponse(451, "4.5.0 unexpected reply to DATA")
+            final = [reply_of(SMTPResponse(451, "4.5.0 unexpected reply to DATA"))]
         else:
             await self._reset(data)
-        final = reply_of(data)
-        return [final if reply is None else reply for reply in replies]
+            final = [reply_of(data)]
+        said_last = iter(final if len(final) > 1 else final * len(replies))
+        return [next(said_last) if reply is None else reply for reply in replies]
 
     async def _give_up(self, replies: list[Reply], data: Sequence[SMTPResponse]) -> list[Reply]:
         """Nobody may be written to. A DATA that was taken all the same is ended, empty (RFC 2920 3.1)."""
@@ -191,10 +200,13 @@ class Connection:
         except (aiosmtplib.SMTPException, OSError, TimeoutError):
             self.broken = True
 
-    async def _deliver(self, content: Content) -> SMTPResponse:
-        """The reply to the end of data; one that comes before it is as good, and ends the session."""
+    async def _deliver(self, content: Content, count: int) -> Sequence[SMTPResponse]:
+        """The replies to the end of data: one, or of LMTP one for each recipient taken (RFC 2033 4.2).
+
+        One that comes before the end is as good, and ends the session.
+        """
         protocol = self._protocol
-        protocol.expect(1)
+        protocol.expect(count)
         async for chunk in _dotted(content, self._executor):
             if protocol.answered:
                 self.broken = True
@@ -202,7 +214,15 @@ class Connection:
             self._writer.write(chunk)
             async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
                 await self._writer.drain()
-        return (await protocol.answers(self._settings.data_timeout_s))[0]
+        try:
+            return await protocol.answers(self._settings.data_timeout_s)
+        except aiosmtplib.SMTPException as error:
+            if not protocol.replies:
+                raise
+            # Whoever has his answer has the message or not: only the others are asked for again.
+            self.broken = True
+            rest = SMTPResponse(451, f"4.4.2 no reply for this recipient ({type(error).__name__})")
+            return [*protocol.replies, *[rest] * (count - len(protocol.replies))]
 
     async def _begin(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
         """The replies to a group that begins with MAIL, of which the first alone may have come.
@@ -285,46 +305,11 @@ def _permissive() -> ssl.SSLContext:
 _OPPORTUNISTIC = _permissive()
 
 
-async def _connect(hop: Hop, settings: DeliverySettings, hostname: str) -> aiosmtplib.SMTP:
-    family = socket.AF_INET6 if ":" in hop.address else socket.AF_INET
-    # Named TCP, or asyncio does not know to switch Nagle's algorithm off: 40 ms for each message.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setblocking(False)
-    client: aiosmtplib.SMTP | None = None
-    try:
-        async with asyncio.timeout(settings.connect_timeout_s):
-            await asyncio.get_running_loop().sock_connect(sock, (hop.address, hop.port))
-        client = aiosmtplib.SMTP(
-            hostname=hop.host,
-            sock=sock,
-            start_tls=False,
-            local_hostname=hostname,
-            timeout=settings.command_timeout_s,
-        )
-        await client.connect()
-        if client.protocol is not None and client.transport is not None:
-            client.protocol.__class__ = Exchange  # aiosmtplib has no way to be given another one
-            client.transport.set_protocol(client.protocol)  # uvloop keeps the methods that it found before
-        if client.is_ehlo_or_helo_needed:
-            await client.ehlo()
-    except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPHeloError) as error:
-        _close(sock, client)
-        text = " ".join(str(error.message).split())[:REPLY_LENGTH_LIMIT]
-        raise MailError(Reply(451, "4.4.0", f"{hop.host} turned us away: {error.code} {text}")) from error
-    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        _close(sock, client)
-        reason = type(error).__name__
-        raise MailError(Reply(451, "4.4.1", f"No connection to {hop.host} ({reason})"), str(error)) from error
-    except asyncio.CancelledError:
-        _close(sock, client)
-        raise
-    return client
-
-
-def _close(sock: socket.socket, client: aiosmtplib.SMTP | None) -> None:
-    if client is not None:
-        client.close()
-    sock.close()
+async def _has_eight_bits(content: Content, executor: Executor) -> bool:
+    async for chunk in content.chunks(executor):
+        if not chunk.isascii():
+            return True
+    return False
 
 
 async def _dotted(content: Content, executor: Executor) -> AsyncIterator[bytes]:

@@ -1,6 +1,6 @@
 """Typed settings of every room; no reading of files here (see `mailgov.config`)."""
 
-from mailgov.settings.delivery import DeliverySettings, DnsSettings, SpoolSettings
+from mailgov.settings.delivery import DeliveryLogin, DeliverySettings, DnsSettings, SpoolSettings
 from mailgov.settings.model import Settings
 from mailgov.settings.people import HttpSettings, ImapSettings, LimitSettings, SignInSettings
 from mailgov.settings.province import DatabaseSettings, DemoSettings, PolicySettings, ProvinceSettings
@@ -12,6 +12,7 @@ from mailgov.settings.values import Listen, parse_listen
 __all__ = [
     "ClamdSettings",
     "DatabaseSettings",
+    "DeliveryLogin",
     "DeliverySettings",
     "DemoSettings",
     "DnsSettings",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from mailgov.settings.values import HostPort, Network, Room
@@ -16,15 +18,35 @@ class DnsSettings(Room):
     """Answers kept, each for its TTL; about 1 KB each."""
 
 
+class DeliveryLogin(Room):
+    """A next hop that asks who we are: AUTH PLAIN or LOGIN (RFC 4954), over TLS with a certificate that is
+    checked and never otherwise. Where it cannot be, mail waits.
+    """
+
+    at: HostPort
+    """The smarthost or the route that it is for, as it is written there."""
+    user: str = Field(min_length=1)
+    """The name of our account there."""
+    password_file: Path
+    """A file that holds the password: a secret stands in no settings file. Read anew for each session."""
+    ca_file: Path | None = None
+    """The authorities, in PEM, that its certificate must be of; none: the system's."""
+
+
 class DeliverySettings(Room):
     smarthost: str = ""
-    """`host:port` that takes all mail to outside, in the place of the recipients' own exchangers."""
+    """`host:port` that takes all mail to outside, in the place of the recipients' own exchangers;
+    `smtps:host:port` where TLS comes first. For AUTH see `[[delivery.logins]]`."""
+    logins: list[DeliveryLogin] = []
+    """See `[[delivery.logins]]`."""
     mx_port: int = Field(25, ge=1, le=65535)
     """The port of exchangers; another one for tests alone."""
     allow_networks: list[Network] = []
     """Private networks that a domain's exchangers may lie in, which are refused otherwise."""
     routes: dict[str, str] = {}
-    """By domain, `smtp:host:port` in the place of its exchangers; `"*"` for all others."""
+    """By domain, in the place of its exchangers: `smtp:host:port`, `smtps:host:port` (TLS first),
+    `lmtp:host:port` or `lmtp:/path` (a Unix socket); `"*"` for all domains outside. A domain of ours
+    may be named too: its mailboxes are then kept there, and not in Maildirs here."""
     concurrency: int = Field(100, ge=1)
     """Deliveries at once in one worker, not counting mailboxes here and those that wait for a slow peer."""
     connection_limit: int = Field(400, ge=1)

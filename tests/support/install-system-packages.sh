@@ -26,6 +26,7 @@ needs=(
   "python3-yaml|glob:/usr/lib/python3/dist-packages/yaml/__init__.py|conformance suites that are YAML"
   "strace|strace|proof that data is synced before 250"
   "dovecot-imapd|glob:/usr/lib/dovecot/imap|reading mail by IMAP"
+  "dovecot-lmtpd|glob:/usr/lib/dovecot/lmtp|mail handed to Dovecot by LMTP"
   "clamav-daemon|clamd|malware found by clamd"
   "rspamd|rspamd|spam told by rspamd"
   "isync|mbsync|clients: mbsync keeps a copy of a mailbox"

@@ -139,8 +139,11 @@ async def test_parameters_are_said_where_they_are_understood(pool: ThreadPoolExe
         made = await opened(sink, pool)
         assert (await made.send(envelope, content()))[0].line().startswith("553 5.6.7 ")
         plain = Envelope("a@example.vn", ("b@example.org",), smtputf8=False, eight_bit=True)
-        assert (await made.send(plain, content()))[0].positive
+        assert (await made.send(plain, content()))[0].positive, "announced, but not there"
         assert sink.messages[0].mail_parameters == ()
+        eight = content("Subject: x\r\n\r\nxin chào\r\n".encode())
+        assert (await made.send(plain, eight))[0].line().startswith("554 5.6.3 ")
+        assert len(sink.messages) == 1, "nothing is sent in a form that the next hop did not ask for"
         await made.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay import route
 from mailgov.relay.dns import Resolver
-from mailgov.relay.route import Hop, Lane, RouteError, Router
+from mailgov.relay.route import Hop, Lane, Manner, RouteError, Router
 from mailgov.settings import DeliverySettings, DnsSettings
 from tests.support.dns_server import DnsServer
 from tests.support.relay_node import HOSTNAME
@@ -47,6 +47,10 @@ async def refusal(router: Router, domain: str) -> Reply:
             "x.vn",
             Lane("smtp", "[::1]:26"),
         ),
+        ({"smarthost": "smtps:relay.vn:465"}, "example.org", Lane("smtps", "relay.vn:465")),
+        ({"routes": {"example.org": "lmtp:/run/lmtp"}}, "example.org", Lane("lmtp", "/run/lmtp")),
+        ({"routes": {"caobang.gov.vn": "lmtp:a.vn:24"}}, "annv@caobang.gov.vn", Lane("lmtp", "a.vn:24")),
+        ({"routes": {"*": "smtp:a.vn:25"}}, "annv@caobang.gov.vn", Lane("maildir", "annv@caobang.gov.vn")),
     ],
 )
 def test_the_narrowest_route_wins(
@@ -55,10 +59,36 @@ def test_the_narrowest_route_wins(
     assert router(dns_server, **delivery).lane(destination) == lane
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1:26", "smtp:127.0.0.1", "smtp:", "lmtp:a:1", "smtp:a:99999", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1:26",
+        "smtp:127.0.0.1",
+        "smtp:",
+        "smtp:a:99999",
+        "lmtp:",
+        "lmtp:store",
+        "lmtps:a:1",
+        "smtp:/run/x",
+        "",
+    ],
+)
 def test_a_route_that_is_none_says_which(dns_server: DnsServer, text: str) -> None:
     with pytest.raises(RouteError, match=r"example\.org"):
         router(dns_server, routes={"example.org": text})
+
+
+async def test_a_login_goes_with_its_smarthost_or_route_and_with_no_other(dns_server: DnsServer) -> None:
+    dns_server.a("relay.vn", PUBLIC)
+    login = {"at": "relay.vn:587", "user": "tinh", "password_file": "/secret"}
+    made = router(dns_server, smarthost="relay.vn:587", routes={"x.vn": "smtp:relay.vn:25"}, logins=[login])
+    (hop,) = (await made.hops(made.lane("example.org"))).hops
+    assert hop.manner.login is not None
+    assert hop.manner.login.user == "tinh"
+    (hop,) = (await made.hops(made.lane("x.vn"))).hops
+    assert hop.manner == Manner()
+    with pytest.raises(RouteError, match=r"login at relay\.vn:587: neither the smarthost nor a route"):
+        router(dns_server, smarthost="relay.vn:25", logins=[login])
 
 
 # By MX

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -67,14 +67,16 @@ async def running(
             assert not scheduler._runners
 
 
-async def put(node: Node, *messages: QueuedMessage, offered: bool = False) -> None:
-    """Store messages as fresh ones, due now, or leased and offered from memory."""
+async def put(
+    node: Node, *messages: QueuedMessage, offered: bool = False, local: Collection[str] = (AN, BINH)
+) -> None:
+    """Store messages as fresh ones, due now, or leased and offered from memory; `local` are mailboxes."""
     now_ms = node.clock.now_ms()
     fresh = []
     for message in messages:
         due_ms = now_ms + 3_600_000 if offered else now_ms
         recipients = tuple(
-            replace(r, due_ms=due_ms, destination=r.address if r.address in (AN, BINH) else r.destination)
+            replace(r, due_ms=due_ms, destination=r.address if r.address in local else r.destination)
             for r in message.recipients
         )
         fresh.append(replace(message, received_ms=now_ms, recipients=recipients))

@@ -1,0 +1,92 @@
+"""The beginning of a session with a next hop: the connection, its greeting, EHLO, HELO or LHLO."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+import aiosmtplib
+
+from mailgov.mail.reply import MailError, Reply
+from mailgov.relay.exchange import Exchange
+from mailgov.relay.route import Hop
+from mailgov.settings import DeliverySettings
+
+WORDS_LIMIT = 1000
+"""Characters of a next hop's words that are kept where it turns us away."""
+_NO_EHLO = frozenset({500, 501, 502, 504, 550})
+"""What servers that know HELO alone have said to EHLO (RFC 5321 4.1.1.1, 3.2)."""
+
+
+async def connect(
+    hop: Hop, settings: DeliverySettings, hostname: str, *, tls: ssl.SSLContext | None = None
+) -> aiosmtplib.SMTP:
+    """Connect and say hello; with `tls` the handshake comes first (RFC 8314 3.3). Raises MailError 4xx."""
+    client: aiosmtplib.SMTP | None = None
+    sock = _socket(hop)
+    try:
+        async with asyncio.timeout(settings.connect_timeout_s):
+            place = hop.address if hop.unix else (hop.address, hop.port)
+            await asyncio.get_running_loop().sock_connect(sock, place)
+        client = aiosmtplib.SMTP(
+            hostname="localhost" if hop.unix else hop.host,
+            sock=sock,
+            start_tls=False,
+            use_tls=tls is not None,
+            tls_context=tls,
+            local_hostname=hostname,
+            timeout=settings.command_timeout_s,
+        )
+        await client.connect()
+        if client.protocol is not None and client.transport is not None:
+            client.protocol.__class__ = Exchange  # aiosmtplib has no way to be given another one
+            client.transport.set_protocol(client.protocol)  # uvloop keeps the methods that it found before
+        await hello(client, hop, settings, hostname)
+    except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPHeloError) as error:
+        _close(sock, client)
+        text = " ".join(str(error.message).split())[:WORDS_LIMIT]
+        raise MailError(Reply(451, "4.4.0", f"{hop.host} turned us away: {error.code} {text}")) from error
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        _close(sock, client)
+        reason = type(error).__name__
+        raise MailError(Reply(451, "4.4.1", f"No connection to {hop.host} ({reason})"), str(error)) from error
+    except asyncio.CancelledError:
+        _close(sock, client)
+        raise
+    return client
+
+
+async def hello(client: aiosmtplib.SMTP, hop: Hop, settings: DeliverySettings, hostname: str) -> None:
+    """LHLO (RFC 2033 4.1), or EHLO and, where the server does not know it, HELO. Raises SMTPException."""
+    if hop.manner.lmtp:
+        response = await client.execute_command(
+            b"LHLO", hostname.encode("ascii"), timeout=settings.command_timeout_s
+        )
+        if response.code != 250:
+            raise aiosmtplib.SMTPHeloError(response.code, response.message)
+        client.last_ehlo_response = response
+        return
+    try:
+        await client.ehlo(timeout=settings.command_timeout_s)
+    except aiosmtplib.SMTPHeloError as error:
+        if error.code not in _NO_EHLO:
+            raise
+        await client.helo(timeout=settings.command_timeout_s)
+
+
+def _socket(hop: Hop) -> socket.socket:
+    if hop.unix:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    else:
+        family = socket.AF_INET6 if ":" in hop.address else socket.AF_INET
+        # Named TCP, or asyncio does not know to switch Nagle's algorithm off: 40 ms for each message.
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setblocking(False)
+    return sock
+
+
+def _close(sock: socket.socket, client: aiosmtplib.SMTP | None) -> None:
+    if client is not None:
+        client.close()
+    sock.close()
