@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailgov.mail.domains import normal_domain
 
@@ -53,29 +54,35 @@ class Address:
         Quoted local parts are accepted, and lose quotes that they do not need (RFC 5321 4.1.2);
         address literals too (4.1.3). Lengths are counted in octets of UTF-8.
         """
-        local, at, domain = text.rpartition("@")
-        if not at or not local:
-            raise AddressError("no @ in the address" if not at else "empty local part")
-        try:
-            local_octets, domain_octets = len(local.encode()), len(domain.encode())
-        except UnicodeEncodeError:
-            raise AddressError("not valid UTF-8") from None
-        if local_octets > LOCAL_PART_OCTETS:
-            raise AddressError(f"local part over {LOCAL_PART_OCTETS} octets")
-        if domain_octets > DOMAIN_OCTETS:
-            raise AddressError(f"domain over {DOMAIN_OCTETS} octets")
-        try:
-            domain = normal_domain(domain)
-        except ValueError:
-            raise AddressError("malformed domain") from None
-        if _QUOTED.match(local):
-            bare = _ESCAPE.sub(r"\1", local[1:-1])
-            local = bare if _DOT_STRING.match(bare) else local
-        elif not _DOT_STRING.match(local):
-            raise AddressError("malformed local part")
-        if not (is_domain(domain) or _is_literal(domain)):
-            raise AddressError("malformed domain")
-        return cls(local, domain)
+        return cls(*_parsed(text))
+
+
+@lru_cache(maxsize=8192)
+def _parsed(text: str) -> tuple[str, str]:
+    """Local part and domain. The same few addresses come again and again; what is none is not remembered."""
+    local, at, domain = text.rpartition("@")
+    if not at or not local:
+        raise AddressError("no @ in the address" if not at else "empty local part")
+    try:
+        local_octets, domain_octets = len(local.encode()), len(domain.encode())
+    except UnicodeEncodeError:
+        raise AddressError("not valid UTF-8") from None
+    if local_octets > LOCAL_PART_OCTETS:
+        raise AddressError(f"local part over {LOCAL_PART_OCTETS} octets")
+    if domain_octets > DOMAIN_OCTETS:
+        raise AddressError(f"domain over {DOMAIN_OCTETS} octets")
+    try:
+        domain = normal_domain(domain)
+    except ValueError:
+        raise AddressError("malformed domain") from None
+    if _QUOTED.match(local):
+        bare = _ESCAPE.sub(r"\1", local[1:-1])
+        local = bare if _DOT_STRING.match(bare) else local
+    elif not _DOT_STRING.match(local):
+        raise AddressError("malformed local part")
+    if not (is_domain(domain) or _is_literal(domain)):
+        raise AddressError("malformed domain")
+    return local, domain
 
 
 def is_domain(text: str) -> bool:

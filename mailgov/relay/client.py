@@ -313,12 +313,16 @@ async def _has_eight_bits(content: Content, executor: Executor) -> bool:
 
 
 async def _dotted(content: Content, executor: Executor) -> AsyncIterator[bytes]:
-    """The message with its dots doubled (RFC 5321 4.5.2) and the end of data; line ends are CRLF already."""
-    before = b"\r\n"
+    """The message with its dots doubled (RFC 5321 4.5.2) and the end of data; line ends are CRLF already.
+
+    What stands in memory is one piece: two writes are two packets.
+    """
+    before, ready = b"\r\n", b""
     async for chunk in content.chunks(executor):
+        if ready:
+            yield ready
         joined = before[-2:] + chunk
         # The last two octets stay behind: a line may begin in the next chunk.
-        stuffed = joined.replace(b"\r\n.", b"\r\n..")
-        yield stuffed[2:]
+        ready = joined.replace(b"\r\n.", b"\r\n..")[2:]
         before = joined
-    yield b".\r\n" if before.endswith(b"\r\n") else b"\r\n.\r\n"
+    yield ready + (b".\r\n" if before.endswith(b"\r\n") else b"\r\n.\r\n")

@@ -14,7 +14,7 @@ from mailgov.relay import accept, intake
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.legible import illegible_header
 from mailgov.relay.line_ends import BareLineEnd, Lines
-from mailgov.relay.node import Node
+from mailgov.relay.node import INLINE_BYTES, Node
 from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
 
 log = structlog.get_logger()
@@ -80,6 +80,9 @@ class DataSink:
         self._node, self._incoming = node, incoming
         smtp = node.settings.smtp
         self._writer: BodyWriter = node.spool.body_writer(incoming.queue_id, smtp.memory_body_bytes)
+        self._memory_bytes = smtp.memory_body_bytes
+        self._whole = False
+        """All of it came before its header was judged, and nothing of it touches the disk: once is enough."""
         self._head: bytearray | None = bytearray()
         self._header: HeaderBlock | None = None
         self._searched = 0
@@ -115,9 +118,10 @@ class DataSink:
         if self.refusal is None and self._size + octets > self._node.settings.smtp.size_limit_bytes:
             await self._refuse(TOO_BIG, "size")
 
-    async def feed(self, data: bytes) -> None:
-        """Take message bytes. After a refusal they are only counted, and nothing is kept."""
+    async def feed(self, data: bytes, *, last: bool = False) -> None:
+        """Take message bytes, the `last` of them or not. After a refusal they are only counted."""
         self._size += len(data)
+        self._whole = last and self._head is not None and len(self._head) + len(data) <= self._memory_bytes
         if self.refusal is None and data:
             try:
                 await self._take(data)
@@ -141,7 +145,8 @@ class DataSink:
             await self._write(data)
         else:
             self._head += data
-            await self._look_for_header(final=False)
+            if not self._whole:
+                await self._look_for_header(final=False)
         await self._refuse_long_line()
 
     async def _refuse_long_line(self) -> None:
@@ -205,6 +210,8 @@ class DataSink:
             await self._refuse(HEADER_TOO_BIG, "header_size")
         elif found or final:
             self._head = None
+            # Mended line ends make it longer; what refuses it anyway must not come before a stop for secrecy.
+            self._whole &= len(head) <= self._memory_bytes and not self._lines.too_long
             await self._judge(HeaderBlock.scan(bytes(head[: body_at if found else len(head)])))
             if self.refusal is None:
                 await self._write(bytes(head))
@@ -218,6 +225,8 @@ class DataSink:
             await self._refuse(illegible.reply, illegible.reason)
             return
         self._header = header
+        if self._whole and header.size <= INLINE_BYTES:
+            return
         decision = await intake.judge_header(self._node, self._incoming, header)
         if decision is not None and decision.secrecy is not None:
             await self._writer.discard()
@@ -265,7 +274,8 @@ async def receive(reader: asyncio.StreamReader, sink: DataSink, heard: Callable[
                 sink.abandon()
                 return Received(None, ended=False)
             heard()
-            await sink.feed(dots.feed(chunk))
+            data = dots.feed(chunk)
+            await sink.feed(data, last=dots.ended)
             if dots.ended:
                 break
             if sink.out_of_patience:

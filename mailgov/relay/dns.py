@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -116,6 +118,9 @@ class Resolver:
         resolver.timeout = min(settings.timeout_s, 2.0)
         resolver.cache = dns.resolver.LRUCache(settings.cache_size)
         self._resolver = resolver
+        self._known: OrderedDict[str, tuple[MxAnswer, float]] = OrderedDict()
+        """Answers and when they end (Unix time): dnspython takes 0.1 ms to say one that it has."""
+        self._known_limit = settings.cache_size
         self._strangers = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._own = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -125,6 +130,9 @@ class Resolver:
 
         `stranger`: mail from outside causes the question, not our people's or a delivery.
         """
+        known = self._known.get(domain)
+        if known is not None and time.time() < known[1]:
+            return known[0]
         try:
             answer = await self._ask(_name(domain), "MX", self._strangers if stranger else self._own)
         except dns.resolver.NXDOMAIN:
@@ -139,7 +147,11 @@ class Resolver:
         if len(pairs) == 1 and pairs[0][1] in (".", ""):
             return MxAnswer("null", detail="null MX")
         hosts = tuple(host for _, host in pairs if host not in (".", ""))[:MX_LIMIT]
-        return MxAnswer("ok", hosts)
+        told = MxAnswer("ok", hosts)
+        if len(self._known) >= self._known_limit:
+            self._known.popitem(last=False)
+        self._known[domain] = told, answer.expiration
+        return told
 
     async def addresses(self, host: str) -> AddressAnswer:
         """IPv4 before IPv6, at most `ADDRESS_LIMIT`."""

@@ -7,8 +7,7 @@ import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import lru_cache
 
 _MAPPED = "::ffff:"  # RFC 4291 2.5.5.2
 
@@ -25,26 +24,6 @@ COMMAND_LENGTHS = _CommandLengths(MAIL=2048, RCPT=2048, AUTH=12_288)
 
 
 Command = Callable[[str | None], Awaitable[None]]
-
-
-class Commands(dict[str, Any]):
-    """aiosmtpd's table of commands, run by way of `checked`, with an answer of ours for what is not in it.
-
-    aiosmtpd's own ends the session at the fifth such command, without the 421 of RFC 5321 3.8,
-    and says the name again, whatever octets it is made of.
-    """
-
-    def __init__(
-        self,
-        known: dict[str, Any],
-        unknown: Command,
-        checked: Callable[[str, Command, str | None], Awaitable[None]],
-    ) -> None:
-        super().__init__(known)
-        self._unknown, self._checked = unknown, checked
-
-    def get(self, command: str, default: Any = None) -> Any:
-        return partial(self._checked, command, super().get(command, self._unknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +54,7 @@ def address_from(peer: object) -> str:
     return address.removeprefix(_MAPPED) if address.startswith(_MAPPED) and "." in address else address
 
 
+@lru_cache(maxsize=4096)
 def inside(address: str, networks: tuple[str, ...]) -> bool:
     """True when the address lies in one of the networks."""
     try:

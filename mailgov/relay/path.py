@@ -46,6 +46,9 @@ def parse_mailbox(path: str, *, status: str = "5.1.3") -> Address:
 
 
 def _closing(text: str) -> int:
+    end = text.find(">")
+    if end >= 0 and '"' not in text[:end]:
+        return end
     quoted = False
     at = 1
     while at < len(text):

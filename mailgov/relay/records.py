@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from mailgov.mail.events import MessageEvent, RecipientRecord, RecipientState
 from mailgov.mail.headers import decode_text, is_automatic
@@ -39,11 +40,16 @@ def rejection(node: Node, incoming: Incoming, decision: Decision, seen: Seen | N
 
 
 def message_event(
-    node: Node, incoming: Incoming, seen: Seen | None, recipients: tuple[RecipientRecord, ...]
+    node: Node,
+    incoming: Incoming,
+    seen: Seen | None,
+    recipients: tuple[RecipientRecord, ...],
+    *,
+    size_bytes: int = 0,
 ) -> MessageEvent:
     account = incoming.account
     own = account.addresses if account else frozenset[str]()
-    event = MessageEvent(
+    return MessageEvent(
         verdict="accepted",
         queue_id=incoming.queue_id,
         at_ms=node.clock.now_ms(),
@@ -59,37 +65,40 @@ def message_event(
         helo=incoming.trace.helo[:HELO_LENGTH_LIMIT] or None if incoming.source != "own" else None,
         recipients=recipients,
         decisions=tuple(incoming.decisions),
+        size_bytes=size_bytes,
+        **({} if seen is None else _told(node, incoming, seen)),
     )
-    if seen is None:
-        return event
+
+
+def _told(node: Node, incoming: Incoming, seen: Seen) -> dict[str, Any]:
+    """What the bytes of a message and those who looked at them say."""
     message_id = seen.header.first(b"message-id")
-    content = incoming.content
-    return replace(
-        event,
-        author=", ".join(seen.authors)[:NAME_LENGTH_LIMIT] or None,
-        subject=seen.subject,
-        message_id=decode_text(message_id)[:NAME_LENGTH_LIMIT] if message_id else None,
-        document_class=seen.document.document_class,
-        symbol=seen.document.symbol,
-        urgency=seen.document.urgency,
-        reply=seen.document.reply,
-        forward=seen.document.forward,
-        meeting=seen.document.meeting,
-        automatic=is_automatic(seen.header, incoming.reverse_path),
-        signatures=seen.mime.signatures,
-        attachments=seen.mime.attachments,
-        issuer=issuer_of(node.directory.snapshot, account, seen.authors, incoming.reverse_path),
-        thread_id=seen.family,
-        attachments_hash=seen.attachments_hash,
-        spf=incoming.sender.spf,
-        dkim=incoming.sender.dkim,
-        dmarc=incoming.sender.dmarc,
-        arc=incoming.sender.arc,
-        malware=" ".join(word for word in (content.malware, content.malware_name) if word) or None,
-        spam=content.spam,
-        spam_score=content.spam_score,
-        risks=content.risks,
-    )
+    content, sender = incoming.content, incoming.sender
+    return {
+        "author": ", ".join(seen.authors)[:NAME_LENGTH_LIMIT] or None,
+        "subject": seen.subject,
+        "message_id": decode_text(message_id)[:NAME_LENGTH_LIMIT] if message_id else None,
+        "document_class": seen.document.document_class,
+        "symbol": seen.document.symbol,
+        "urgency": seen.document.urgency,
+        "reply": seen.document.reply,
+        "forward": seen.document.forward,
+        "meeting": seen.document.meeting,
+        "automatic": is_automatic(seen.header, incoming.reverse_path),
+        "signatures": seen.mime.signatures,
+        "attachments": seen.mime.attachments,
+        "issuer": issuer_of(node.directory.snapshot, incoming.account, seen.authors, incoming.reverse_path),
+        "thread_id": seen.family,
+        "attachments_hash": seen.attachments_hash,
+        "spf": sender.spf,
+        "dkim": sender.dkim,
+        "dmarc": sender.dmarc,
+        "arc": sender.arc,
+        "malware": " ".join(word for word in (content.malware, content.malware_name) if word) or None,
+        "spam": content.spam,
+        "spam_score": content.spam_score,
+        "risks": content.risks,
+    }
 
 
 def recipient_record(position: int, recipient: Recipient, decision_id: str | None = None) -> RecipientRecord:

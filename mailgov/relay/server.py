@@ -1,13 +1,14 @@
-"""The SMTP server: aiosmtpd's session and command loop, with our own commands where it falls short.
+"""The SMTP server: aiosmtpd's session, with our own loop and commands where it falls short.
 
-Overridden: EHLO (what is advertised is what works), AUTH, MAIL, RCPT, DATA (read in chunks
-into the spool), errors (451 and no traceback), limits. See `relay.session`.
+Overridden: the command loop, EHLO (what is advertised is what works), AUTH, MAIL, RCPT, DATA (read in
+chunks into the spool), errors (451 and no traceback), limits. See `relay.session`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
 from mailgov.relay.door import Place
 from mailgov.relay.listener import Listener
@@ -19,19 +20,21 @@ class RelayServer(Content):
     """One SMTP session of a listener, whole."""
 
     def __dir__(self) -> list[str]:
-        """The commands alone: aiosmtpd looks through all members of each new session for them."""
+        """The commands alone: aiosmtpd looks through all members for them."""
         return _COMMANDS
 
 
 _COMMANDS = [name for name in dir(RelayServer) if name.startswith("smtp_")]
 
 
-def factory(
-    node: Node, listener: Listener, place: Place | None = None, client: str | None = None
-) -> Callable[[], RelayServer]:
-    """What makes the session of a connection; `place` is one that it has been given already.
+class Factory(Protocol):
+    """Makes the session of a connection."""
 
-    `client` is the client's address where the socket does not tell it.
-    """
-    loop = asyncio.get_running_loop()
-    return lambda: RelayServer(node, listener, loop, place, client)
+    def __call__(self, place: Place | None = None, client: str | None = None) -> RelayServer:
+        """`place` is one that it has been given already; `client` its address where the socket tells none."""
+
+
+def factory(node: Node, listener: Listener) -> Factory:
+    """What makes the sessions of a listener."""
+    pattern = RelayServer(node, listener, asyncio.get_running_loop())
+    return partial(RelayServer.like, pattern)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -50,6 +51,7 @@ class _Accepting:
         self._node, self._listener = node, listener
         self._tls = listener.tls_context if listener.kind == "submissions" else None
         self._proxies = tuple(node.settings.smtp.proxy_networks)
+        self._make = factory(node, listener)
         self._beginning: set[asyncio.Task[None]] = set()
         self._accepting = asyncio.ensure_future(self._accept(listening.dup()))
 
@@ -130,7 +132,7 @@ class _Accepting:
             raise NotProxied("nothing came") from None
 
     async def _connect(self, connection: socket.socket, client: str, place: Place | None) -> None:
-        loop, make = asyncio.get_running_loop(), factory(self._node, self._listener, place, client)
+        loop, make = asyncio.get_running_loop(), partial(self._make, place, client)
         if self._tls is None:
             await loop.connect_accepted_socket(make, connection)
             return

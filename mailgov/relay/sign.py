@@ -135,6 +135,10 @@ class Signer:
         tags[-1] = (b"b", base64.b64encode(signature))
         return b"DKIM-Signature: " + folded(tags) + b"\r\n"
 
+    def ready(self, keys: Sequence[SigningKey]) -> bool:
+        """Whether none of them has to be read first."""
+        return all(key.key_file in self._keys for key in keys)
+
     def load(self, key: SigningKey) -> _RsaKey | _Ed25519Key:
         """The private key. Raises SigningError when it cannot be read."""
         loaded = self._keys.get(key.key_file)

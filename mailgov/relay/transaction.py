@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
@@ -142,7 +142,7 @@ class Transaction:
             return self._refuse(TOO_MANY, "too_many_recipients", address)
         if not new:
             return RCPT_OK
-        judged = await self._all_judged(new)
+        judged = await self._all_judged(new, wishes)
         rejected = [r for r in judged if r.rejected]
         if len(rejected) == len(judged) and rejected[0].decision is not None:
             return await self._reject(judged, rejected[0].decision)
@@ -157,7 +157,7 @@ class Transaction:
         for position, r in enumerate(judged, len(self.incoming.recipients)):
             if r.decision is not None:
                 self._note(r.decision, position)
-        self.incoming.recipients += [replace(r, wishes=wishes) for r in judged]
+        self.incoming.recipients += judged
         begin_spf(self._node, self.incoming)
         return RCPT_OK
 
@@ -214,18 +214,18 @@ class Transaction:
             return None
         return (Target(address, str(address)),)
 
-    async def _all_judged(self, targets: Sequence[Target]) -> list[Recipient]:
+    async def _all_judged(self, targets: Sequence[Target], wishes: RecipientWishes) -> list[Recipient]:
         """Each target in order; a list's members side by side, since the DNS may be slow for each."""
         judged: list[Recipient] = []
         for start in range(0, len(targets), JUDGED_AT_ONCE):
             some = targets[start : start + JUDGED_AT_ONCE]
             if len(some) == 1:
-                judged.append(await self._judged(some[0]))
+                judged.append(await self._judged(some[0], wishes))
             else:
-                judged += await asyncio.gather(*(self._judged(target) for target in some))
+                judged += await asyncio.gather(*(self._judged(target, wishes) for target in some))
         return judged
 
-    async def _judged(self, target: Target) -> Recipient:
+    async def _judged(self, target: Target, wishes: RecipientWishes) -> Recipient:
         facts = judge.recipient_facts(self._node, target)
         if target.local and greylist.always_reached(target.original):
             facts["sender.listed"] = ()
@@ -246,6 +246,7 @@ class Transaction:
             facts=facts,
             decision=told,
             rejected=decision is not None and decision.outcome == "reject",
+            wishes=wishes,
         )
 
     async def _reject(self, judged: list[Recipient], decision: Decision) -> Reply:

@@ -8,7 +8,8 @@ from typing import cast
 from mailgov.mail.reply import Reply
 from mailgov.relay.door import TOO_MANY_SESSIONS, Full
 from mailgov.relay.listener import address_of, inside
-from mailgov.relay.session.replies import OTHER_PROTOCOL, SERVICE_CLOSING, Replies
+from mailgov.relay.session.commands import CommandLoop
+from mailgov.relay.session.replies import OTHER_PROTOCOL, SERVICE_CLOSING
 
 TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")
 EARLY = Reply(554, "5.5.1", "The greeting comes first (RFC 5321 4.3.1)")
@@ -17,7 +18,7 @@ HANDSHAKE = b"\x16\x03"
 NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
 
 
-class Connection(Replies):
+class Connection(CommandLoop):
     """The connection of a session, from its first moment to its last."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -90,7 +91,7 @@ class Connection(Replies):
         return self._original_transport is None and self._tls is None
 
     async def _handle_client(self) -> None:
-        """The loop of aiosmtpd, which begins with the greeting; who talks before it does not get it."""
+        """The greeting and the commands; who talks before the greeting does not get it."""
         smtp = self._node.settings.smtp
         delayed = smtp.greeting_delay_s > 0 and self._listener.kind == "mx"
         if delayed and not self._node.door.unlimited(self._client_address):
@@ -106,7 +107,7 @@ class Connection(Replies):
                 self._close()
                 return
         self._talks.set()
-        await super()._handle_client()
+        await self._run_commands()
 
     def data_received(self, data: bytes) -> None:
         if self._turned_away:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import NoReturn
+from typing import NoReturn, Self
 
 import structlog
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.relay.data import DataSink
 from mailgov.relay.door import Place
-from mailgov.relay.listener import COMMAND_LENGTHS, Command, Commands, Listener
+from mailgov.relay.listener import Command, Listener
 from mailgov.relay.node import Node
 from mailgov.relay.tls import handshake_trouble
 from mailgov.relay.transaction import Transaction
@@ -57,14 +57,8 @@ class Replies(SMTP):
     line_length_limit = 65_536
     """The reader's bound, beyond which the transport pauses; commands have their own."""
 
-    def __init__(
-        self,
-        node: Node,
-        listener: Listener,
-        loop: asyncio.AbstractEventLoop,
-        place: Place | None = None,
-        client: str | None = None,
-    ) -> None:
+    def __init__(self, node: Node, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        """A pattern of the sessions that `like` makes: aiosmtpd's constructor takes its time."""
         smtp = node.settings.smtp
         super().__init__(
             _NO_HANDLER,
@@ -77,9 +71,27 @@ class Replies(SMTP):
             auth_exclude_mechanism=("PLAIN", "LOGIN"),
             loop=loop,
         )
-        self.command_size_limits = COMMAND_LENGTHS
-        self._smtp_methods = Commands(self._smtp_methods, self._unknown, self._checked)
+        self._known_commands = frozenset(self._smtp_methods)
+        self._smtp_methods = {}  # of this session alone; `_obey` finds each other's
         self._node, self._listener = node, listener
+        self._begin(None, None)
+
+    @classmethod
+    def like(cls, pattern: Self, place: Place | None = None, client: str | None = None) -> Self:
+        """A session of the pattern's listener."""
+        made = cls.__new__(cls)
+        made.__dict__.update(pattern.__dict__)
+        loop = pattern.loop
+        asyncio.StreamReaderProtocol.__init__(
+            made,
+            asyncio.StreamReader(limit=made.line_length_limit, loop=loop),
+            client_connected_cb=made._cb_client_connected,
+            loop=loop,
+        )
+        made._begin(place, client)
+        return made
+
+    def _begin(self, place: Place | None, client: str | None) -> None:
         self._account: AccountEntry | None = None
         self._transaction: Transaction | None = None
         self._sink: DataSink | None = None
@@ -117,7 +129,7 @@ class Replies(SMTP):
     async def _send(self, lines: bytes) -> None:
         self._writer.write(lines)
         await self._writer.drain()
-        if lines[:3] not in _BARE:
+        if self._reader._buffer and lines[:3] not in _BARE:  # type: ignore[attr-defined]  # nothing else tells
             # Neither this nor reading waits while commands are pipelined: other sessions would stand still.
             # Behind the 220 of STARTTLS the handshake comes, which must not be read before TLS is there.
             await asyncio.sleep(0)
