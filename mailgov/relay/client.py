@@ -62,6 +62,10 @@ def reply_of(response: SMTPResponse) -> Reply:
     return Reply(code, enhanced, (text[match.end() :] if match else text)[:REPLY_LENGTH_LIMIT])
 
 
+def _broke(hop: Hop, error: Exception) -> str:
+    return f"The connection to {hop.host} broke: {type(error).__name__}"
+
+
 class Stale(Exception):
     """The next hop has ended a session that was kept open; nothing of the transaction was said."""
 
@@ -78,6 +82,7 @@ class Connection:
         self._protocol = client.protocol
         self.broken = False
         self._used = False
+        self._missing: SMTPResponse | None = None
         # StreamWriter is how asyncio lets others wait for a transport; it lives as long as we do.
         self._writer = asyncio.StreamWriter(
             client.transport,  # type: ignore[arg-type]  # connected: not None
@@ -130,9 +135,7 @@ class Connection:
             return [reply_of(SMTPResponse(451, f"4.5.0 unexpected reply: {error.message}"))] * count
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             self.broken = True
-            return [
-                Reply(451, "4.4.2", f"The connection to {self.hop.host} broke: {type(error).__name__}")
-            ] * count
+            return [Reply(451, "4.4.2", _broke(self.hop, error))] * count
         except asyncio.CancelledError:  # nobody knows where the session stands: no QUIT is waited for
             self.broken = True
             raise
@@ -158,7 +161,7 @@ class Connection:
             said = await self._begin(commands[:1])
             if _positive(said[0]):
                 for command in commands[1:]:
-                    said += await self._exchange([command])
+                    said += await self._heard([command])
         if not _positive(said[0]):
             return await self._give_up([reply_of(said[0])] * len(envelope.recipients), said[len(commands) :])
         taken = said[1 : len(commands)]
@@ -166,7 +169,7 @@ class Connection:
         if all(reply is not None for reply in replies):
             refused = [reply for reply in replies if reply is not None]
             return await self._give_up(refused, said[len(commands) :])
-        data = said[-1] if pipelined else (await self._exchange([b"DATA\r\n"]))[0]
+        data = said[-1] if pipelined else (await self._heard([b"DATA\r\n"]))[0]
         if data.code == 354:
             count = replies.count(None) if self.hop.manner.lmtp else 1
             final = [reply_of(one) for one in await self._deliver(content, count)]
@@ -184,8 +187,12 @@ class Connection:
         if self.broken:
             return replies
         commands = [b".\r\n", b"RSET\r\n"] if any(one.code == 354 for one in data) else [b"RSET\r\n"]
-        *_, reset = await self._exchange(commands)
-        self.broken = reset.code != 250
+        try:
+            *_, reset = await self._exchange(commands)
+        except aiosmtplib.SMTPException:
+            self.broken = True  # a refusal stays one where the next hop hangs up on it
+        else:
+            self.broken = reset.code != 250
         return replies
 
     async def _reset(self, refused: SMTPResponse) -> None:
@@ -203,7 +210,8 @@ class Connection:
     async def _deliver(self, content: Content, count: int) -> Sequence[SMTPResponse]:
         """The replies to the end of data: one, or of LMTP one for each recipient taken (RFC 2033 4.2).
 
-        One that comes before the end is as good, and ends the session.
+        A refusal that comes before the end is as good, and ends the session; what is taken before it was
+        sent is not delivered.
         """
         protocol = self._protocol
         protocol.expect(count)
@@ -214,15 +222,18 @@ class Connection:
             self._writer.write(chunk)
             async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
                 await self._writer.drain()
+        early = self.broken
         try:
-            return await protocol.answers(self._settings.data_timeout_s)
+            replies = await protocol.answers(self._settings.data_timeout_s)
         except aiosmtplib.SMTPException as error:
             if not protocol.replies:
                 raise
             # Whoever has his answer has the message or not: only the others are asked for again.
             self.broken = True
             rest = SMTPResponse(451, f"4.4.2 no reply for this recipient ({type(error).__name__})")
-            return [*protocol.replies, *[rest] * (count - len(protocol.replies))]
+            replies = (*protocol.replies, *[rest] * (count - len(protocol.replies)))
+        unsent = SMTPResponse(451, "4.5.0 unexpected reply before the end of the message")
+        return [unsent if early and _positive(reply) else reply for reply in replies]
 
     async def _begin(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
         """The replies to a group that begins with MAIL, of which the first alone may have come.
@@ -230,20 +241,29 @@ class Connection:
         Raises Stale where an earlier transaction's session has ended (RFC 5321 3.8).
         """
         used, self._used = self._used, True
-        try:
-            replies = await self._exchange(commands)
-        except aiosmtplib.SMTPServerDisconnected:
-            self.broken = True
-            replies = self._protocol.replies[:1]
-            if used and not replies:
-                raise Stale from None
-            if not replies or _positive(replies[0]):
-                raise
+        replies = await self._heard(commands, stale=used)
         if replies[0].code == 421:
             self.broken = True
             if used:
                 raise Stale
         return replies
+
+    async def _heard(self, commands: Sequence[bytes], *, stale: bool = False) -> tuple[SMTPResponse, ...]:
+        """The replies; where the connection broke, a temporary one for each that did not come.
+
+        Raises Stale instead where none came of a session that may be `stale`.
+        """
+        if self._missing is not None:  # what comes late belongs to a command before
+            return (self._missing,) * len(commands)
+        try:
+            return await self._exchange(commands)
+        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPReadTimeoutError) as error:
+            self.broken = True
+            said = self._protocol.replies
+            if stale and not said and isinstance(error, aiosmtplib.SMTPServerDisconnected):
+                raise Stale from None
+            self._missing = SMTPResponse(451, f"4.4.2 {_broke(self.hop, error)}")
+            return said + (self._missing,) * (len(commands) - len(said))
 
     async def _exchange(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
         protocol = self._protocol

@@ -26,15 +26,26 @@ class Exchange(SMTPProtocol):
     _expected = 0
     _patience_s = 0.0
     _heard_at = 0.0
+    _timer: asyncio.TimerHandle | None = None
+    _unasked = False
+    _code = b""
+    _kept_bytes = 0
     replies: tuple[SMTPResponse, ...] = ()
     """What came of the replies that were asked for last."""
 
     def expect(self, number: int) -> None:
-        """From now on what comes are replies, and so many are to come. Raises SMTPServerDisconnected."""
+        """From now on what comes are replies, and so many are to come.
+
+        Raises SMTPServerDisconnected where none can come, or where more came than was asked for: such a
+        session is out of step, and what is said next would be taken for the answer to something else.
+        """
+        self.replies, self._expected = (), number
         if self.transport is None or self.transport.is_closing():
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        if self._unasked:
+            raise aiosmtplib.SMTPServerDisconnected("Out of step")
         self._buffer.clear()
-        self.replies, self._expected = (), number
+        self._begin_reply()
         self._answered = self._loop.create_future()
 
     @property
@@ -43,7 +54,7 @@ class Exchange(SMTPProtocol):
         return self._answered is None or self._answered.done()
 
     async def answers(self, timeout_s: float) -> tuple[SMTPResponse, ...]:
-        """The replies, each waited for so long (RFC 5321 4.5.3.2).
+        """The replies, each waited for so long (RFC 5321 4.5.3.2), whole.
 
         Raises SMTPException: the connection ended, nothing came in time, or what came was no reply;
         `replies` has those before it.
@@ -51,12 +62,13 @@ class Exchange(SMTPProtocol):
         answered = self._answered
         assert answered is not None  # by `expect`
         self._patience_s, self._heard_at = timeout_s, self._loop.time()
-        timer = None if answered.done() else self._loop.call_later(timeout_s, self._look_at_clock)
+        if not answered.done():
+            self._timer = self._loop.call_later(timeout_s, self._look_at_clock)
         try:
             await answered
         finally:
-            if timer is not None:
-                timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             self._answered = None
         return self.replies
 
@@ -65,20 +77,20 @@ class Exchange(SMTPProtocol):
         cast(asyncio.WriteTransport, self.transport).write(data)
 
     def data_received(self, data: bytes) -> None:
-        if self._answered is None:
-            super().data_received(data)
+        if self._answered is None or self._answered.done():
+            if self._response_pending:
+                super().data_received(data)
+            else:
+                self._unasked = self._expected > 0
             return
-        if self._answered.done():
-            return  # nobody asked for it
         self._buffer += data
-        self._heard_at = self._loop.time()
         try:
-            while len(self.replies) < self._expected and (reply := self._next_reply()):
-                self.replies += (reply,)
+            self._read_replies()
         except aiosmtplib.SMTPException as error:
             self._fail(error)
             return
         if len(self.replies) == self._expected:
+            self._unasked = bool(self._buffer)
             self._answered.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -89,34 +101,49 @@ class Exchange(SMTPProtocol):
         late_s = self._loop.time() - self._heard_at - self._patience_s
         if late_s >= 0:
             self._fail(aiosmtplib.SMTPReadTimeoutError("Timed out waiting for server response"))
-        elif self._answered is not None:
-            self._loop.call_later(-late_s, self._look_at_clock)
+        else:
+            self._timer = self._loop.call_later(-late_s, self._look_at_clock)
 
     def _fail(self, error: aiosmtplib.SMTPException) -> None:
         if self._answered is not None and not self._answered.done():
             self._answered.set_exception(error)
             self._answered.exception()  # whoever does not come to ask is not to be told of it in the log
 
-    def _next_reply(self) -> SMTPResponse | None:
-        """The next whole reply in the buffer (RFC 5321 4.2.1); lines that differ in their code make none."""
-        buffer, at, code = self._buffer, 0, b""
-        words: list[bytes] = []
-        while line := _LINE.match(buffer, at):
-            if code not in (b"", line[1]):
-                raise aiosmtplib.SMTPResponseException(451, f"contradicts itself: {_text([*words, line[3]])}")
-            if line.end() - at > LINE_LIMIT_BYTES:
-                raise aiosmtplib.SMTPResponseException(451, "a line without end")
-            code, at = line[1], line.end()
-            words.append(line[3])
-            if line[2] != b"-":
-                del buffer[:at]
-                return SMTPResponse(int(code), _text(words))
-        end = buffer.find(b"\n", at)
+    def _begin_reply(self) -> None:
+        self._words: list[bytes] = []
+        self._code, self._kept_bytes = b"", 0
+
+    def _read_replies(self) -> None:
+        """Take whole replies from the buffer, and whole lines of one that is not: each is read once.
+
+        Raises SMTPResponseException: lines of a reply that differ in their code make none (RFC 5321 4.2.1).
+        """
+        at = 0
+        while len(self.replies) < self._expected and (line := _LINE.match(self._buffer, at)):
+            self._take_line(line)
+            at = line.end()
+        del self._buffer[:at]
+        if len(self.replies) == self._expected:
+            return
+        end = self._buffer.find(b"\n")
         if end >= 0:
-            raise aiosmtplib.SMTPResponseException(451, f"no reply: {_text([bytes(buffer[at:end])])}")
-        if len(buffer) > REPLIES_LIMIT_BYTES:
+            raise aiosmtplib.SMTPResponseException(451, f"no reply: {_text([bytes(self._buffer[:end])])}")
+        if self._kept_bytes + len(self._buffer) > REPLIES_LIMIT_BYTES:
             raise aiosmtplib.SMTPResponseException(451, "a reply without end")
-        return None
+
+    def _take_line(self, line: re.Match[bytes]) -> None:
+        code, separator, words = line.groups()
+        if self._code not in (b"", code):
+            raise aiosmtplib.SMTPResponseException(451, f"contradicts itself: {_text([*self._words, words])}")
+        if len(line[0]) > LINE_LIMIT_BYTES:
+            raise aiosmtplib.SMTPResponseException(451, "a line without end")
+        self._code = code
+        self._words.append(words)
+        self._kept_bytes += len(line[0])
+        if separator != b"-":
+            self.replies += (SMTPResponse(int(code), _text(self._words)),)
+            self._heard_at = self._loop.time()
+            self._begin_reply()
 
 
 def _text(words: list[bytes]) -> str:

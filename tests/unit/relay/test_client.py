@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ import pytest
 from aiosmtplib.response import SMTPResponse
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.relay.client import REPLY_LENGTH_LIMIT, Connection, Envelope, first_connection, reply_of
+from mailgov.relay.client import REPLY_LENGTH_LIMIT, Connection, Envelope, Stale, first_connection, reply_of
 from mailgov.relay.content import Content
+from mailgov.relay.exchange import Exchange
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
 from tests.support.certificates import make_certificate
-from tests.support.processes import free_port
+from tests.support.processes import free_port, wait_until
 from tests.support.sink import EXTENSIONS, Act, Phase, Sink
 
 HOST = "mx.example.org"
@@ -212,22 +215,24 @@ async def test_what_is_made_of_a_reply(
 class Scripted:
     """A next hop that says what it is told whenever it hears so much, and writes down each piece it hears."""
 
-    def __init__(self, *answers: tuple[bytes, bytes]) -> None:
+    def __init__(self, *answers: tuple[bytes, bytes], hang_up: bool = False) -> None:
         self.heard: list[bytes] = []
-        self._answers = answers
+        self.answers, self.hang_up = answers, hang_up
         self._ended = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             writer.write(b"220 mx ESMTP\r\n")
-            for until, answer in self._answers:
+            for until, answer in self.answers:
                 self.heard.append(await reader.readuntil(until))
                 await self.answer(writer, answer)
-            await reader.read()
+            while not self.hang_up and await reader.readline() not in (b"", b"QUIT\r\n"):
+                pass
         finally:
-            writer.close()
-            await writer.wait_closed()
             self._ended.set()
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def answer(self, writer: asyncio.StreamWriter, answer: bytes) -> None:
         writer.write(answer)
@@ -239,13 +244,15 @@ class Scripted:
 EHLO = (b"EHLO mail.caobang.gov.vn\r\n", b"250-mx\r\n250 PIPELINING\r\n")
 
 
-async def say_to(script: Scripted, pool: ThreadPoolExecutor, timeout_s: float = 5.0) -> list[str]:
+async def say_to(
+    script: Scripted, pool: ThreadPoolExecutor, timeout_s: float = 5.0, message: Content | None = None
+) -> list[str]:
     server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
     async with server:
         hop = Hop(HOST, *server.sockets[0].getsockname())
         settings = DeliverySettings.model_validate({"command_timeout_s": timeout_s})
         made = await Connection.open(hop, settings, "mail.caobang.gov.vn", pool)
-        said = [reply.line() for reply in await made.send(TWO, content())]
+        said = [reply.line() for reply in await made.send(TWO, message or content())]
         await made.close()
         await script.ended()
     return said
@@ -297,6 +304,155 @@ async def test_replies_may_come_octet_by_octet_and_each_is_waited_for(pool: Thre
         (b"\r\n.\r\n", b"250 2.0.0 kept\r\n"),
     )
     assert await say_to(script, pool, timeout_s=1.0) == ["250 2.0.0 kept"] * 2
+
+
+async def two_messages(script: Scripted, pool: ThreadPoolExecutor) -> list[str]:
+    """What became of two messages in one session, with a moment between them; a Stale one is told as such."""
+    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
+    async with server:
+        hop = Hop(HOST, *server.sockets[0].getsockname())
+        settings = DeliverySettings.model_validate(QUICK | {"command_timeout_s": 5})
+        made = await Connection.open(hop, settings, "mail.caobang.gov.vn", pool)
+        heard = []
+        for _ in range(2):
+            try:
+                heard += [reply.line() for reply in await made.send(ONE, content())]
+            except Stale:
+                heard.append("stale")
+            if script.hang_up:
+                await asyncio.to_thread(wait_until, lambda: not made._client.is_connected)
+        await made.close()
+        await script.ended()
+    return heard
+
+
+ENVELOPE = (b"DATA\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n")
+
+
+@pytest.mark.parametrize("final", ["550 5.7.1 spam", "250 2.0.0 kept"])
+async def test_what_one_message_was_told_is_nothing_to_the_next_when_the_session_ended(
+    pool: ThreadPoolExecutor, final: str
+) -> None:
+    script = Scripted(EHLO, ENVELOPE, (b"\r\n.\r\n", f"{final}\r\n".encode()), hang_up=True)
+    assert await two_messages(script, pool) == [final, "stale"]
+
+
+async def test_a_session_out_of_step_serves_no_other_message(pool: ThreadPoolExecutor) -> None:
+    """A reply too many would be taken for the answer to the next command."""
+    script = Scripted(EHLO, ENVELOPE, (b"\r\n.\r\n", b"250 2.0.0 kept\r\n250 2.0.0 kept\r\n"))
+    assert await two_messages(script, pool) == ["250 2.0.0 kept", "stale"]
+
+
+async def test_taken_before_it_was_sent_is_not_delivered(pool: ThreadPoolExecutor) -> None:
+    script = Scripted(EHLO, (b"DATA\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 2.0.0 kept\r\n"))
+    for line in await say_to(script, pool):
+        assert line.startswith("451 4.")
+    script = Scripted(
+        EHLO,
+        (b"DATA\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+        (b".last\r\n", b"250 2.0.0 kept\r\n"),
+    )
+    slow = Pausing(DATA, size_bytes=len(DATA))
+    for line in await say_to(script, pool, message=slow):
+        assert line.startswith("451 4.5.0 ")
+
+
+class Pausing(Content):
+    """Content after which nothing comes for a moment: what is said in it comes before the end."""
+
+    async def chunks(self, executor: Executor) -> AsyncIterator[bytes]:
+        yield DATA
+        yield b"more\r\n"
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        (b"250 ok\r\n550 5.1.1 a\r\n550 5.1.1 b\r\n554 5.5.1 none\r\n", ["550 5.1.1 a", "550 5.1.1 b"]),
+        (b"250 ok\r\n550 5.1.1 a\r\n550 5.1.1 b\r\n354 go\r\n", ["550 5.1.1 a", "550 5.1.1 b"]),
+        (b"250 ok\r\n550 5.1.1 a\r\n550 5.1.1 b\r\n", ["550 5.1.1 a", "550 5.1.1 b"]),
+        (b"250 ok\r\n550 5.1.1 a\r\n", ["550 5.1.1 a", "451 4.4.2 "]),
+        (b"250 ok\r\n250 ok\r\n550 5.1.1 b\r\n", ["451 4.4.2 ", "550 5.1.1 b"]),
+        (b"550 5.7.1 no\r\n503 5.5.1 no\r\n", ["550 5.7.1 no"] * 2),
+    ],
+)
+async def test_a_refusal_stays_one_when_the_next_hop_hangs_up_on_it(
+    pool: ThreadPoolExecutor, said: bytes, heard: list[str]
+) -> None:
+    """It would be tried for days, and its author told of a broken connection."""
+    script = Scripted(EHLO, (b"DATA\r\n", said), hang_up=True)
+    for line, beginning in zip(await say_to(script, pool), heard, strict=True):
+        assert line.startswith(beginning)
+
+
+async def test_a_refusal_stays_one_when_the_next_hop_falls_silent(pool: ThreadPoolExecutor) -> None:
+    """Without pipelining too, where nothing more is said: a late reply would be taken for another's."""
+    script = Scripted(EHLO, (b"DATA\r\n", b"250 ok\r\n550 5.1.1 a\r\n"))
+    first, second = await say_to(script, pool, timeout_s=0.3)
+    assert first == "550 5.1.1 a"
+    assert second.startswith("451 4.4.2 ")
+    plain = Scripted((EHLO[0], b"250 mx\r\n"), (b"\r\n", b"250 ok\r\n"), (b"\r\n", b"550 5.1.1 a\r\n"))
+    first, second = await say_to(plain, pool, timeout_s=0.3)
+    assert first == "550 5.1.1 a"
+    assert second.startswith("451 4.4.2 ")
+
+
+async def test_a_reply_in_drops_is_waited_for_no_longer_than_any(pool: ThreadPoolExecutor) -> None:
+    class Dripping(Scripted):
+        async def answer(self, writer: asyncio.StreamWriter, answer: bytes) -> None:
+            for octet in answer:
+                writer.write(bytes([octet]))
+                if b"drip" in answer:
+                    await asyncio.sleep(0.05)
+
+    script = Dripping(EHLO, (b"DATA\r\n", b"250-" + b"drip" * 5 + b"\r\n"))
+    for line in await say_to(script, pool, timeout_s=0.3):
+        assert line.startswith("451 4.4.2 ")
+        assert "ReadTimeout" in line
+
+
+async def test_time_that_the_envelope_took_is_none_of_the_message_s(pool: ThreadPoolExecutor) -> None:
+    class Slow(Scripted):
+        async def answer(self, writer: asyncio.StreamWriter, answer: bytes) -> None:
+            for line in answer.splitlines(keepends=True):
+                if b"ok" in answer:
+                    await asyncio.sleep(0.2)
+                writer.write(line)
+
+    class Long(Content):
+        async def chunks(self, executor: Executor) -> AsyncIterator[bytes]:
+            for _ in range(8):
+                yield b"x\r\n"
+                await asyncio.sleep(0.1)
+
+    script = Slow(
+        EHLO,
+        (b"DATA\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+        (b"\r\n.\r\n", b"250 2.0.0 kept\r\n"),
+    )
+    long = Long(b"", size_bytes=24)
+    assert await say_to(script, pool, timeout_s=0.5, message=long) == ["250 2.0.0 kept"] * 2
+
+
+class Open(asyncio.Transport):
+    def is_closing(self) -> bool:
+        return False
+
+
+async def test_short_lines_without_end_cost_no_time() -> None:
+    """Read from the reply's first line on at each octet, five kilobytes kept the loop for half a minute."""
+    protocol = Exchange(asyncio.get_running_loop())
+    protocol.connection_made(Open())
+    protocol.expect(1)
+    began = time.process_time()
+    protocol.data_received(b"250-\n" * 12_000)
+    for octet in b"250-\n" * 1_000:
+        protocol.data_received(bytes([octet]))
+    assert time.process_time() - began < 1
+    protocol.data_received(b"250 end\r\n")
+    (reply,) = await protocol.answers(1)
+    assert (reply.code, reply.message.strip()) == (250, "end")
 
 
 @pytest.mark.parametrize("phase", ["mail", "rcpt"])
