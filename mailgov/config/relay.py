@@ -79,7 +79,10 @@ def spool_numbers(settings: Settings, index: int, count: int) -> list[int]:
 def build_router(settings: Settings, resolver: Resolver) -> Router:
     """Where mail goes. Raises ConfigError for a route that is none, and for a login that is not readable."""
     try:
-        router = Router(settings.delivery, resolver, settings.hostname)
+        mx = settings.smtp.mx
+        router = Router(
+            settings.delivery, resolver, settings.hostname, own_ports=() if mx is None else (mx.port,)
+        )
     except RouteError as error:
         raise ConfigError(f"key delivery.routes: {error}") from None
     for login in settings.delivery.logins:

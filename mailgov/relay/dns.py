@@ -58,6 +58,8 @@ class MxAnswer:
 
     status: MxStatus
     hosts: tuple[str, ...] = ()
+    preferences: tuple[int, ...] = ()
+    """Of each host; the lowest first."""
     detail: str = ""
 
 
@@ -138,7 +140,7 @@ class Resolver:
         except dns.resolver.NXDOMAIN:
             return MxAnswer("nxdomain", detail="no such domain")
         except dns.resolver.NoAnswer:
-            return MxAnswer("implicit", (domain,))
+            return MxAnswer("implicit", (domain,), (0,))
         except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
             return MxAnswer("nxdomain", detail="not a domain name")
         except (dns.exception.DNSException, OSError, TimeoutError) as error:
@@ -146,8 +148,8 @@ class Resolver:
         pairs = sorted((r.preference, r.exchange.to_text(omit_final_dot=True).lower()) for r in answer)
         if len(pairs) == 1 and pairs[0][1] in (".", ""):
             return MxAnswer("null", detail="null MX")
-        hosts = tuple(host for _, host in pairs if host not in (".", ""))[:MX_LIMIT]
-        told = MxAnswer("ok", hosts)
+        pairs = [(preference, host) for preference, host in pairs if host not in (".", "")][:MX_LIMIT]
+        told = MxAnswer("ok", tuple(host for _, host in pairs), tuple(number for number, _ in pairs))
         if len(self._known) >= self._known_limit:
             self._known.popitem(last=False)
         self._known[domain] = told, answer.expiration

@@ -26,9 +26,7 @@ async def connect(
     client: aiosmtplib.SMTP | None = None
     sock = _socket(hop)
     try:
-        async with asyncio.timeout(settings.connect_timeout_s):
-            place = hop.address if hop.unix else (hop.address, hop.port)
-            await asyncio.get_running_loop().sock_connect(sock, place)
+        await _reach(sock, hop, settings.connect_timeout_s)
         client = aiosmtplib.SMTP(
             hostname="localhost" if hop.unix else hop.host,
             sock=sock,
@@ -73,6 +71,19 @@ async def hello(client: aiosmtplib.SMTP, hop: Hop, settings: DeliverySettings, h
         if error.code not in _NO_EHLO:
             raise
         await client.helo(timeout=settings.command_timeout_s)
+
+
+async def _reach(sock: socket.socket, hop: Hop, timeout_s: float) -> None:
+    place = hop.address if hop.unix else (hop.address, hop.port)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await asyncio.get_running_loop().sock_connect(sock, place)
+    except OSError:  # TimeoutError is one
+        if hop.reach is not None:
+            hop.reach.failed(hop.address)
+        raise
+    if hop.reach is not None:
+        hop.reach.reached(hop.address)
 
 
 def _socket(hop: Hop) -> socket.socket:

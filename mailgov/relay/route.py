@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import random
+import socket
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from time import monotonic
 from typing import Literal
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.relay.dns import Resolver
+from mailgov.relay.dns import MxAnswer, Resolver
+from mailgov.relay.reach import Reach, alternating
 from mailgov.settings import DeliveryLogin, DeliverySettings, parse_listen
 
 NULL_MX = Reply(556, "5.1.10", "The domain accepts no mail (null MX)")
 NO_DOMAIN = Reply(550, "5.1.2", "The domain does not exist")
 NO_HOST = Reply(550, "5.4.4", "None of the domain's mail hosts has an address")
 LOOPS_BACK = Reply(554, "5.4.6", "The domain's mail loops back to this host")
+LITERAL = Reply(550, "5.1.2", "Mail goes to domains; to an address literal none is sent")
 DNS_TROUBLE = Reply(451, "4.4.3", "The DNS does not answer for this domain now")
 FORBIDDEN = Reply(554, "5.4.4", "The domain's mail hosts lie at private or reserved addresses")
+
+HOPS_LIMIT = 20
+"""Addresses that one attempt tries; Postfix stops at 5."""
 
 LaneKind = Literal["maildir", "smtp", "smtps", "lmtp", "mx"]
 _SCHEMES: tuple[LaneKind, ...] = ("smtp", "smtps", "lmtp")
@@ -53,6 +62,8 @@ class Hop:
     address: str
     port: int
     manner: Manner = Manner()
+    reach: Reach | None = field(default=None, compare=False, repr=False)
+    """Who wants to know whether it could be reached."""
 
     @property
     def unix(self) -> bool:
@@ -75,8 +86,20 @@ class RouteError(ValueError):
 class Router:
     """Lanes from settings, hops from the DNS. Raises MailError with the reply that a DSN will show."""
 
-    def __init__(self, settings: DeliverySettings, resolver: Resolver, hostname: str) -> None:
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        resolver: Resolver,
+        hostname: str,
+        *,
+        own_ports: Collection[int] = (),
+        reach: Reach | None = None,
+        shuffle: Callable[[list[str]], None] = random.shuffle,
+    ) -> None:
+        """`own_ports`: where we take mail from outside; an address of this machine with one is ourselves."""
         self._resolver, self._hostname = resolver, hostname.lower()
+        self._own_ports, self._shuffle = frozenset(own_ports), shuffle
+        self._reach = reach or Reach(monotonic)
         self._mx_port = settings.mx_port
         self._allowed = [ipaddress.ip_network(network) for network in settings.allow_networks]
         self._routes = {domain.lower(): _lane(domain, route) for domain, route in settings.routes.items()}
@@ -101,7 +124,9 @@ class Router:
     async def hops(self, lane: Lane) -> Hops:
         """Addresses to try for any lane but a mailbox's."""
         if lane.kind != "mx":
-            return Hops(await self._configured(lane))
+            return Hops(self._in_order(await self._configured(lane)))
+        if lane.target.startswith("["):
+            raise MailError(LITERAL)
         answer = await self._resolver.mx(lane.target)
         if answer.status == "temporary":
             raise MailError(DNS_TROUBLE, answer.detail)
@@ -109,13 +134,26 @@ class Router:
             raise MailError(NO_DOMAIN)
         if answer.status == "null":
             raise MailError(NULL_MX)
-        hosts = answer.hosts
-        if self._hostname in hosts:
-            # RFC 5321 5.1: only hosts preferred to ourselves, or the mail would circle.
-            hosts = hosts[: hosts.index(self._hostname)]
-            if not hosts:
-                raise MailError(LOOPS_BACK)
-        return Hops(await self._exchangers(hosts), answer.hosts)
+        hosts = self._preferred(answer)
+        if not hosts:
+            raise MailError(LOOPS_BACK)
+        return Hops(self._in_order(await self._exchangers(hosts)), answer.hosts)
+
+    def _preferred(self, answer: MxAnswer) -> tuple[str, ...]:
+        """Those preferred to ourselves, or mail would circle; equal ones by chance (RFC 5321 5.1)."""
+        found: list[str] = []
+        for _, pairs in groupby(zip(answer.preferences, answer.hosts, strict=True), key=lambda pair: pair[0]):
+            equal = [host for _, host in pairs]
+            if self._hostname in equal:
+                break
+            self._shuffle(equal)
+            found += equal
+        return tuple(found)
+
+    def _in_order(self, hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
+        """What could not be reached lately last; no more than may be tried in one go."""
+        told = (replace(hop, reach=None if hop.unix else self._reach) for hop in hops)
+        return tuple(sorted(told, key=lambda hop: self._reach.penalty(hop.address))[:HOPS_LIMIT])
 
     def _checked_logins(self, logins: Sequence[DeliveryLogin]) -> dict[str, DeliveryLogin]:
         """By next hop; one that no route leads to is a slip of the pen, and so is an unreadable file."""
@@ -142,6 +180,12 @@ class Router:
             try:
                 hops += await self._addresses(host, self._mx_port, configured=False)
             except MailError as error:
+                if (
+                    error.reply is LOOPS_BACK
+                ):  # ourselves by another name: what follows is not preferred to us
+                    if not hops:
+                        raise
+                    break
                 trouble = trouble or error.reply.transient
                 forbidden = forbidden or error.reply is FORBIDDEN
         if hops:
@@ -157,7 +201,9 @@ class Router:
         usable = [a for a in answer.addresses if configured or self._may_reach(a)]
         if not usable:
             raise MailError(FORBIDDEN if answer.addresses else NO_HOST, host)
-        return tuple(Hop(host, address, port) for address in usable)
+        if not configured and port in self._own_ports and any(map(_of_this_machine, usable)):
+            raise MailError(LOOPS_BACK, host)
+        return tuple(Hop(host, address, port) for address in alternating(usable))
 
     def _may_reach(self, text: str) -> bool:
         """A stranger's DNS must not point us at our own network."""
@@ -171,6 +217,17 @@ def _is_literal(host: str) -> bool:
         ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
+
+
+def _of_this_machine(address: str) -> bool:
+    """What can be bound to is ours; nothing is sent for it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
     return True
 
 

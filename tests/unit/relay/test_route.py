@@ -179,6 +179,60 @@ async def test_no_dns_sends_us_into_our_own_network(dns_server: DnsServer, addre
     assert await refusal(router(dns_server), "direct.example") is route.FORBIDDEN
 
 
+async def test_equal_exchangers_are_drawn_by_chance_and_those_equal_to_us_are_left(
+    dns_server: DnsServer,
+) -> None:
+    """RFC 5321 5.1: the load is spread, and mail does not circle among equals."""
+    dns_server.add("example.org", "MX", "10 a.mx.example.", "10 b.mx.example.", "5 first.mx.example.")
+    for host in ("a", "b", "first"):
+        dns_server.a(f"{host}.mx.example", PUBLIC)
+    dns = DnsSettings.model_validate({"nameservers": [dns_server.address]})
+    seen = []
+    for shuffle in (list.sort, list.reverse):
+        made = Router(DeliverySettings(), Resolver(dns), HOSTNAME, shuffle=shuffle)
+        seen.append([hop.host[0] for hop in (await made.hops(Lane("mx", "example.org"))).hops])
+    assert seen == [["f", "a", "b"], ["f", "b", "a"]]
+    made = Router(DeliverySettings(), Resolver(dns), "b.mx.example", shuffle=list.sort)
+    assert [hop.host[0] for hop in (await made.hops(Lane("mx", "example.org"))).hops] == ["f"]
+
+
+async def test_an_exchanger_at_our_own_address_is_ourselves_whatever_its_name(dns_server: DnsServer) -> None:
+    dns_server.mx("example.org", "alias.example.org", "backup.example.org")
+    dns_server.a("alias.example.org", "127.0.0.1")
+    dns_server.a("backup.example.org", PUBLIC)
+    dns = DnsSettings.model_validate({"nameservers": [dns_server.address]})
+    settings = DeliverySettings(allow_networks=["127.0.0.0/8"], mx_port=2525)
+    own = Router(settings, Resolver(dns), HOSTNAME, own_ports=[2525])
+    assert await refusal(own, "example.org") is route.LOOPS_BACK
+    dns_server.mx("other.example", "first.other.example", "alias.example.org", "backup.example.org")
+    dns_server.a("first.other.example", PUBLIC)
+    found = await own.hops(Lane("mx", "other.example"))
+    assert [hop.host for hop in found.hops] == ["first.other.example"]
+    elsewhere = Router(settings, Resolver(dns), HOSTNAME, own_ports=[2526])
+    assert (await elsewhere.hops(Lane("mx", "example.org"))).hops[0].host == "alias.example.org"
+
+
+async def test_an_alias_leads_to_its_host(dns_server: DnsServer) -> None:
+    """RFC 5321 5.1 forbids an MX that is a CNAME; senders follow it all the same."""
+    dns_server.mx("example.org", "alias.example.org")
+    dns_server.add("alias.example.org", "CNAME", "host.example.org.")
+    dns_server.a("host.example.org", PUBLIC)
+    found = await router(dns_server).hops(Lane("mx", "example.org"))
+    assert [(hop.host, hop.address) for hop in found.hops] == [("alias.example.org", PUBLIC)]
+
+
+async def test_both_families_in_turn_and_who_was_away_last(dns_server: DnsServer) -> None:
+    dns_server.mx("example.org", "mx.example.org")
+    dns_server.a("mx.example.org", "1.1.1.1", "1.1.1.2", PUBLIC6, "2606:4700:4700::1001")
+    made = router(dns_server)
+    first = (await made.hops(Lane("mx", "example.org"))).hops
+    assert [":" in hop.address for hop in first] == [False, True, False, True]
+    assert first[0].reach is not None
+    first[0].reach.failed(first[0].address)
+    again = (await made.hops(Lane("mx", "example.org"))).hops
+    assert [hop.address for hop in again] == [hop.address for hop in (*first[1:], first[0])]
+
+
 async def test_allow_networks_opens_what_it_names(dns_server: DnsServer) -> None:
     dns_server.a("mx.example.org", "127.0.0.1", "10.0.0.1", "::1")
     dns_server.mx("example.org", "mx.example.org")
@@ -239,4 +293,5 @@ async def test_a_flood_of_exchangers_is_bounded(dns_server: DnsServer) -> None:
     for number in range(40):
         dns_server.a(f"mx{number}.example.org", *(f"1.1.{number}.{last}" for last in range(1, 20)))
     found = await router(dns_server).hops(Lane("mx", "example.org"))
-    assert len(found.hops) == 20 * 8
+    assert len(found.hops) == route.HOPS_LIMIT
+    assert len({hop.host for hop in found.hops}) > 1
