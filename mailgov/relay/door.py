@@ -131,6 +131,8 @@ class Place:
 
         An office behind one address is many people: what strangers may have of it ends with the sign-in.
         """
+        if self._left:
+            return  # it made way, or the client went, while the password was looked at
         mine = (self._room[0], account)
         if self._door.full_for(mine):
             raise Full(TOO_MANY_OF_CLIENT, "account_sessions")

@@ -12,7 +12,7 @@ from mailgov.relay.listener import inside
 FIELDS_LIMIT = 5
 """Gateways one behind the other that are seen through."""
 FIELD_OCTETS = 2000
-"""Of a Received field, what is read: RFC 5321 4.4 bounds none, servers write some hundred."""
+"""A Received field that is longer is not read: RFC 5321 4.4 bounds none, servers write some hundred."""
 
 _FROM = re.compile(r"\s*from\s+(\S{1,255})\s", re.IGNORECASE)
 _BY = re.compile(r"\sby\s", re.IGNORECASE)
@@ -37,13 +37,14 @@ def origin_of(header: HeaderBlock, gateways: tuple[str, ...]) -> Origin:
     """Who handed the message to the first of the gateways, by the fields on top of its header.
 
     The top one was written by the gateway that is connected; where that names a gateway too, the next
-    one was written by that one. UNKNOWN where such a field is missing or does not tell for certain.
+    one was written by that one. So it is with loopback, where a gateway hands on to itself: nobody else comes
+    from there. UNKNOWN where such a field is missing or does not tell for certain.
     """
     for value in header.all(b"received")[:FIELDS_LIMIT]:
         origin = _told(value)
         if origin is None:
             return UNKNOWN
-        if not inside(origin.address, gateways):
+        if not inside(origin.address, gateways) and not ip_address(origin.address).is_loopback:
             return origin
     return UNKNOWN
 
@@ -54,7 +55,9 @@ def _told(value: bytes) -> Origin | None:
     The name before it is what the client called itself, and may be written so that it looks like more of
     the field. So all up to the last "by" counts, and two different addresses there tell nothing.
     """
-    text = value[:FIELD_OCTETS].decode("ascii", "replace")
+    if len(value) > FIELD_OCTETS:
+        return None  # a long name may have pushed out what the gateway itself wrote
+    text = value.decode("ascii", "replace")
     ends = [found.start() for found in _BY.finditer(text)]
     name = _FROM.match(text)
     if not ends or name is None:

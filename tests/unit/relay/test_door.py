@@ -44,6 +44,16 @@ def test_a_refused_sign_in_keeps_the_place_where_it_was() -> None:
     door.enter("submission", "192.0.2.2")
 
 
+def test_a_sign_in_that_ends_after_its_session_takes_nothing() -> None:
+    door = opened(SmtpSettings(client_session_limit=1))
+    place = door.enter("submission", "192.0.2.1")
+    place.leave()
+    place.sign_in("annv@caobang.gov.vn")
+    place.leave()
+    assert not door._held
+    door.enter("submission", "192.0.2.1").sign_in("annv@caobang.gov.vn")
+
+
 def test_a_gateways_clients_are_many() -> None:
     door = opened(SmtpSettings(client_session_limit=1, unlimited_networks=["10.0.0.0/8", "2001:db8::/32"]))
     for address in ("10.1.2.3", "2001:db8::1"):

@@ -39,6 +39,15 @@ def test_what_servers_write(field: str, address: str, helo: str) -> None:
     assert told(field + BY, "from evil (evil [203.0.113.9]) by co.test; now") == Origin(address, helo)
 
 
+@pytest.mark.parametrize("inner", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_a_gateway_that_hands_on_to_itself_is_seen_through(inner: str) -> None:
+    """As with a filter beside Postfix."""
+    assert told(
+        f"from localhost (localhost [{inner}])" + BY, "from mx.co.test (mail.co.test [198.51.100.7])" + BY
+    ) == Origin("198.51.100.7", "mx.co.test")
+    assert told(f"from localhost (localhost [{inner}])" + BY) == UNKNOWN
+
+
 @pytest.mark.parametrize(
     "field",
     [
@@ -52,6 +61,7 @@ def test_what_servers_write(field: str, address: str, helo: str) -> None:
         "from localhost (localhost [300.1.1.1])" + BY,
         "from x" + " " * 5000 + "(y [198.51.100.7])" + BY,
         "(from nobody@localhost)" + BY,
+        "from x (y [203.0.113.9]) by " + "z" * 2000 + " (unknown [198.51.100.7])" + BY,
     ],
 )
 def test_what_does_not_tell_for_certain(field: str) -> None:
