@@ -2,7 +2,7 @@
 
 All that a report repeats was written by strangers: the remote server's reply, the addresses,
 the returned header. Each value is brought to one line of ASCII before it enters a field, and
-the whole is 7-bit with CRLF and lines under 998 octets.
+the whole has CRLF and lines under 998 octets. It is 7-bit but for a whole message that is not.
 """
 
 from __future__ import annotations
@@ -69,12 +69,14 @@ def build_dsn(
     envelope_id: str | None = None,
     returned: bytes = b"",
     full: bool = False,
+    eight_bit: bool = False,
 ) -> bytes:
     """One report as bytes, to be sent from the null reverse-path.
 
     `author` is our From address, `to` the reverse-path of the original message; `message_id`
     has its angle brackets; `boundary` should be random. `returned` is the original's header
-    (`full`: its header and body, returned whole only when it is 7-bit; else its header alone).
+    (`full`: its header and body, returned whole when it is 7-bit, or 8-bit where that is known to
+    arrive (`eight_bit`) and its header is ASCII; else its header alone).
     Raises ValueError for an empty `to` or no recipients: a report to the null reverse-path must not exist
     (RFC 5321 6.1).
     """
@@ -101,7 +103,9 @@ def build_dsn(
         _status(reporting_mta, queue_id, arrival_date, envelope_id, recipients),
     ]
     if returned:
-        parts.append(_returned(returned, full=full))
+        parts.append(_returned(returned, full=full, eight_bit=eight_bit))
+    if not all(part.isascii() for part in parts):
+        header.append("Content-Transfer-Encoding: 8bit")
     delimiter = f"--{boundary}".encode()
     body = b"".join(delimiter + b"\r\n" + part + b"\r\n" for part in parts)
     return "\r\n".join(header).encode("ascii", "replace") + b"\r\n\r\n" + body + delimiter + b"--\r\n"
@@ -239,10 +243,16 @@ def _diagnostic(reply: str | None) -> str | None:
     return f"smtp; {reply}" if re.match(r"[2-5]\d\d[ \-]", reply) else f"x-mailgov; {reply}"
 
 
-def _returned(original: bytes, *, full: bool) -> bytes:
-    """The original: whole as message/rfc822 when it is 7-bit, else its header as text/rfc822-headers."""
-    if full and _is_plain(original):
-        return b"Content-Type: message/rfc822\r\nContent-Description: Undelivered message\r\n\r\n" + original
+def _returned(original: bytes, *, full: bool, eight_bit: bool) -> bytes:
+    """The original: whole as message/rfc822 where that can be, else its header as text/rfc822-headers.
+
+    A message in a message may be 8-bit but never encoded (RFC 2046 5.2.1), and its header is ASCII.
+    """
+    if full and _is_tidy(original):
+        plain = original.isascii()
+        if plain or (eight_bit and original.partition(b"\r\n\r\n")[0].isascii()):
+            head = b"Content-Type: message/rfc822\r\nContent-Description: Undelivered message\r\n"
+            return head + (b"\r\n" if plain else b"Content-Transfer-Encoding: 8bit\r\n\r\n") + original
     header = _header_of(original)
     head = b"Content-Type: text/rfc822-headers\r\nContent-Description: Header of the message\r\n"
     if _is_plain(header):
@@ -253,9 +263,13 @@ def _returned(original: bytes, *, full: bool) -> bytes:
 
 def _is_plain(data: bytes) -> bool:
     """7-bit data in the sense of RFC 2045 2.7."""
+    return data.isascii() and _is_tidy(data)
+
+
+def _is_tidy(data: bytes) -> bool:
+    """8-bit data at most, in the sense of RFC 2045 2.8."""
     return (
-        data.isascii()
-        and b"\0" not in data
+        b"\0" not in data
         and data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n")
         and max(map(len, data.split(b"\r\n"))) <= _LINE_OCTETS
     )

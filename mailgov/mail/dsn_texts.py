@@ -101,10 +101,12 @@ OTHER = Text(
     "mail administrators.",
 )
 DELAYED = Text(
-    "Thư chưa chuyển được nhưng vẫn được giữ an toàn, và hệ thống tự thử lại. Quý vị không cần làm gì; xin "
-    "đừng gửi lại.",
-    "The message could not be passed on yet. It is kept safe and tried again by itself. You need not do "
-    "anything; please do not send it again.",
+    "Thư chưa chuyển được vì máy chủ nơi nhận hoặc đường mạng tới đó đang có trục trặc; không phải lỗi của "
+    "Quý vị. Thư vẫn được giữ an toàn và hệ thống tự thử lại. Quý vị không cần làm gì; xin đừng gửi lại. Nếu "
+    "việc gấp, hãy báo người nhận bằng cách khác.",
+    "The message could not be passed on yet: the receiving server or the network on the way is in trouble. "
+    "It is not your fault. The message is kept safe and tried again by itself. You need not do anything; "
+    "please do not send it again. If it is urgent, reach the recipient in another way.",
 )
 DELIVERED = Text("Thư đã vào hộp thư của người nhận.", "The message is in the recipient's mailbox.")
 RELAYED = Text(

@@ -8,16 +8,19 @@ from mailgov.mail.correspondent import correspondent
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import render_reply
-from mailgov.relay.bounce import Failure, bounce
+from mailgov.relay.bounce import Fate, bounce
 from mailgov.relay.contents.check import NotChecked
 from mailgov.relay.incoming import Incoming
 from mailgov.relay.intake import Prepared, prepare, reject_message
 from mailgov.relay.legible import NotLegible
 from mailgov.relay.node import Node
+from mailgov.relay.notify import RecipientWishes
 from mailgov.relay.sign import SigningError
 from mailgov.store.spool import BodyWriter, Change, QueuedRecipient, SpoolError, SpoolFull
 
 log = structlog.get_logger()
+
+EXPANDED = Reply(250, "2.0.0", "Sent on to the members of the list")
 
 
 async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: HeaderBlock) -> Reply:
@@ -68,16 +71,16 @@ async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: He
 
 
 async def _change(node: Node, incoming: Incoming, prepared: Prepared) -> Change:
-    """The message, and a bounce to our own author for members of a list that may not be written to.
+    """The message, and what its author is to hear at once: lists reached, and who may not be written to.
 
-    Who wrote from outside is told nothing of our lists: there the record alone tells.
+    Who wrote from outside is told of no members of our lists: there the record alone tells.
     """
     rejected = [(position, r) for position, r in enumerate(incoming.recipients) if r.rejected]
-    if not rejected or prepared.message is None or incoming.account is None:
+    if prepared.message is None:
         return prepared.change
     public_url = node.settings.http.public_url
-    failures = []
-    for position, recipient in rejected:
+    fates = [_expanded(address, wishes) for address, wishes in incoming.expanded if incoming.reverse_path]
+    for position, recipient in rejected if incoming.account is not None else ():
         target, decision = recipient.target, recipient.decision
         if decision is not None:
             waiting = QueuedRecipient(
@@ -86,14 +89,22 @@ async def _change(node: Node, incoming: Incoming, prepared: Prepared) -> Change:
                 target.address.domain,
                 context={"original": target.original, **recipient.wishes.context()},
             )
-            failures.append(Failure(waiting, render_reply(decision, utf8=False, public_url=public_url)))
-    notice = await bounce(node, node.spool, prepared.message, failures, node.clock.now_ms())
+            fates.append(Fate(waiting, render_reply(decision, utf8=False, public_url=public_url)))
+    if not fates:
+        return prepared.change
+    notice = await bounce(node, node.spool, prepared.message, fates, node.clock.now_ms())
     if notice is None:
         return prepared.change
     return Change(
         messages=[*prepared.change.messages, *notice.change.messages],
         events=[*prepared.change.events, *notice.change.events],
     )
+
+
+def _expanded(address: str, wishes: RecipientWishes) -> Fate:
+    """A list has the message (RFC 3461 5.2.7.3)."""
+    listed = QueuedRecipient(-1, address, "", context={"original": address, **wishes.context()})
+    return Fate(listed, EXPANDED, action="expanded")
 
 
 def _note_writers(node: Node, prepared: Prepared) -> None:

@@ -12,7 +12,7 @@ from mailgov.mail.events import DecisionRecord
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.policy import Stage, render_reply
 from mailgov.policy.facts import FactValue, Unknown
-from mailgov.relay import judge, mailbox, sender_reports
+from mailgov.relay import judge, mailbox, notify, sender_reports
 from mailgov.relay.client import Connection, Envelope, Stale, first_connection
 from mailgov.relay.content import Content, content_of
 from mailgov.relay.node import Node
@@ -82,7 +82,12 @@ class Attempt:
             return refused
         content = await content_of(spool, message, message.variants[allowed[0].variant])
         envelope = Envelope(
-            message.reverse_path, tuple(r.address for r in allowed), message.smtputf8, message.eight_bit
+            message.reverse_path,
+            tuple(r.address for r in allowed),
+            message.smtputf8,
+            message.eight_bit,
+            notify.mail_parameters(message),
+            tuple(notify.rcpt_parameters(message, r) for r in allowed),
         )
         connection = await self._connected(session)
         try:
@@ -97,7 +102,7 @@ class Attempt:
             if reply.positive and "@" in recipient.destination:
                 await self._note_reports(spool, message, recipient, content)
         return refused + [
-            Outcome(r, reply, mx_host=host, mx_provider=provider, decision=watched.get(r.position))
+            Outcome(r, reply, host, provider, watched.get(r.position), connection.taken)
             for r, reply in zip(allowed, replies, strict=True)
         ]
 

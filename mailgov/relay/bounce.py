@@ -1,4 +1,4 @@
-"""Telling the author what failed: a DSN (RFC 3464), kept in the transaction that ends the recipient."""
+"""Telling the author what became of a message: a DSN (RFC 3464), kept in the transaction that settles it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import structlog
 
 from mailgov.mail.address import Address, AddressError
-from mailgov.mail.dsn import HEADER_OCTETS, DsnRecipient, build_dsn
+from mailgov.mail.dsn import HEADER_OCTETS, Action, DsnRecipient, build_dsn
 from mailgov.mail.reply import Reply
 from mailgov.relay.edits import mail_date
 from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
-from mailgov.relay.notify import wants_failures
+from mailgov.relay.notify import envelope_id, is_strangers, original_recipient, returned, wants_failures
 from mailgov.relay.own import prepare_own
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
 
@@ -22,81 +22,126 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """One recipient that failed for good, and the words of whoever said so."""
+class Fate:
+    """What became of one recipient, and the words of whoever said so."""
 
     recipient: QueuedRecipient
     reply: Reply
     mx_host: str | None = None
+    action: Action = "failed"
 
 
 async def bounce(
-    node: Node, spool: Spool, message: QueuedMessage, failures: Sequence[Failure], now_ms: int
+    node: Node, spool: Spool, message: QueuedMessage, fates: Sequence[Fate], now_ms: int
 ) -> Prepared | None:
-    """The DSN for these failures, for the caller to store with them.
+    """The DSN for these fates, for the caller to store with them.
 
-    None for mail from the null reverse-path: a bounce is never bounced (RFC 5321 6.1); nor for
-    recipients whose failure the sender does not wish to hear of (RFC 3461 4.1). It goes to the
-    reverse-path from `<>`, with the header of what failed. Raises what `prepare_own` raises.
+    None for mail from the null reverse-path: a bounce is never bounced (RFC 5321 6.1); for recipients
+    whose failure the sender does not wish to hear of (RFC 3461 4.1); and for strangers' mail past the
+    bounds of `relay.backscatter`. That other fates are wished to be told is the caller's to know. It
+    goes to the reverse-path from `<>`, with the header of the message, or with all of a failed one
+    where RET said so. Raises what `prepare_own` raises.
     """
     if not message.reverse_path:
         log.info("no bounce to the null reverse-path", queue_id=message.queue_id)
         return None
-    failures = [failure for failure in failures if wants_failures(failure.recipient)]
-    if not failures:
+    fates = [fate for fate in fates if fate.action != "failed" or wants_failures(fate.recipient)]
+    if not fates:
         log.info("no bounce wished for", queue_id=message.queue_id)
         return None
+    if not _within_bounds(node, message, now_ms):
+        log.warning("report withheld", queue_id=message.queue_id, recipients=len(fates))
+        node.counters.add("reports_withheld")
+        return None
+    domain = _domain_of(message.reverse_path)
+    back, full = await _original(node, spool, message, fates)
     content = build_dsn(
         reporting_mta=node.settings.hostname,
-        author=f"postmaster@{_domain(node, message.reverse_path)}",
+        author=f"postmaster@{_own_domain(node, domain)}",
         to=message.reverse_path,
         date=mail_date(now_ms),
         message_id=f"<{node.clock.queue_id()}@{node.settings.hostname}>",
         boundary=f"=_{node.clock.random_bits(96):024x}",
         queue_id=message.queue_id,
-        recipients=[_recipient(failure, now_ms) for failure in failures],
+        recipients=[_recipient(node, message, fate, now_ms) for fate in fates],
         arrival_date=mail_date(message.received_ms),
-        returned=await _header(spool, message, failures[0].recipient.variant),
+        envelope_id=envelope_id(message),
+        returned=back,
+        full=full,
+        eight_bit=node.directory.snapshot.is_local(domain),
     )
     return await prepare_own(node, spool, content, "", [message.reverse_path])
 
 
-def _domain(node: Node, reverse_path: str) -> str:
+def _within_bounds(node: Node, message: QueuedMessage, now_ms: int) -> bool:
+    if not is_strangers(message):
+        return True
+    return node.reports_sent.take(message.reverse_path, message.context["outside"] == "pass", now_ms)
+
+
+def _domain_of(reverse_path: str) -> str:
+    try:
+        return Address.parse(reverse_path).domain
+    except AddressError:
+        return ""
+
+
+def _own_domain(node: Node, domain: str) -> str:
     """The author's own domain where it is ours, so that the report is signed as theirs."""
     domains = node.directory.snapshot.domains
-    try:
-        domain = Address.parse(reverse_path).domain
-    except AddressError:
-        domain = ""
     return domain if domain in domains else min(domains, default=node.settings.hostname)
 
 
-def _recipient(failure: Failure, now_ms: int) -> DsnRecipient:
-    reply, recipient = failure.reply, failure.recipient
-    # A report of a failure has a status of class 5, whatever class the last reply had (RFC 3464 2.3.4).
-    status = f"5{reply.enhanced[1:]}"
-    original = recipient.context.get("original")
+def _recipient(node: Node, message: QueuedMessage, fate: Fate, now_ms: int) -> DsnRecipient:
+    reply, recipient, action = fate.reply, fate.recipient, fate.action
+    # The status has the class of the action, whatever class the last reply had (RFC 3464 2.3.4).
+    status = f"{_CLASSES.get(action, '2')}{reply.enhanced[1:]}"
+    context = recipient.context
+    original, orcpt = context.get("original"), (context.get("dsn") or {}).get("orcpt")
+    given = f"rfc822;{original}" if original and original != recipient.address else None
+    last = action in {"failed", "delayed"} or fate.mx_host is not None
+    until_ms = message.received_ms + int(node.settings.delivery.expire_s * 1000)
     return DsnRecipient(
-        final=recipient.address,
-        action="failed",
+        final=_final(message, recipient),
+        action=action,
         status=status,
-        original=f"rfc822;{original}" if original and original != recipient.address else None,
-        diagnostic=reply.line(),
-        remote_mta=failure.mx_host,
-        last_attempt=mail_date(now_ms),
+        original=original_recipient(orcpt) if orcpt else given,
+        diagnostic=reply.line() if last else None,
+        remote_mta=fate.mx_host,
+        last_attempt=mail_date(now_ms) if last else None,
+        retry_until=mail_date(until_ms) if action == "delayed" else None,
     )
 
 
-async def _header(spool: Spool, message: QueuedMessage, variant: int) -> bytes:
-    """The header of what failed, as it left; empty where it cannot be read any more."""
+_CLASSES = {"failed": "5", "delayed": "4"}
+
+
+def _final(message: QueuedMessage, recipient: QueuedRecipient) -> str:
+    """A stranger learns no more than the address that he wrote to (RFC 3464 2.3.2: confidential forwards)."""
+    original = recipient.context.get("original")
+    return str(original) if original and is_strangers(message) else recipient.address
+
+
+async def _original(
+    node: Node, spool: Spool, message: QueuedMessage, fates: Sequence[Fate]
+) -> tuple[bytes, bool]:
+    """What comes back, and whether it is the whole: RET is about failures alone (RFC 3461 4.3)."""
+    failed = [fate for fate in fates if fate.action == "failed"]
+    wished = bool(failed) and returned(message) == "FULL"
+    full = wished and message.body.size_bytes <= node.settings.delivery.return_limit_bytes
+    variant = message.variants[(failed or list(fates))[0].recipient.variant]
+    octets = message.body.size_bytes if full else HEADER_OCTETS + variant.reach
     file = spool.body_file(message)
     try:
         if file is None:
             start = await spool.body_bytes(message)
         else:
             with file.open("rb") as source:
-                start = await asyncio.to_thread(source.read, HEADER_OCTETS + message.variants[variant].reach)
+                start = await asyncio.to_thread(source.read, octets)
     except (OSError, SpoolError) as error:
-        log.warning("bounced header not readable", queue_id=message.queue_id, cause=str(error))
-        return b""
-    return message.variants[variant].head(start).partition(b"\r\n\r\n")[0][:HEADER_OCTETS] + b"\r\n"
+        log.warning("bounced message not readable", queue_id=message.queue_id, cause=str(error))
+        return b"", False
+    data = variant.head(start)
+    if full:
+        return data, True
+    return data.partition(b"\r\n\r\n")[0][:HEADER_OCTETS] + b"\r\n", False

@@ -12,6 +12,8 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Literal
 
 import aiosmtplib
 import structlog
@@ -48,6 +50,10 @@ class Envelope:
     recipients: tuple[str, ...]
     smtputf8: bool
     eight_bit: bool
+    mail_parameters: str = ""
+    """Wishes for MAIL (RFC 3461), said where the next hop knows DSN."""
+    rcpt_parameters: tuple[str, ...] = ()
+    """The same for each RCPT, in the order of `recipients`; () for none at all."""
 
 
 def reply_of(response: SMTPResponse) -> Reply:
@@ -274,7 +280,11 @@ class Connection:
     def _commands(self, envelope: Envelope, content: Content) -> list[bytes]:
         """MAIL and a RCPT for each recipient."""
         said = [f"MAIL {self._mail_argument(envelope, content)}"]
-        said += [f"RCPT TO:<{recipient}>" for recipient in envelope.recipients]
+        wishes = envelope.rcpt_parameters if self.knows_dsn else ()
+        said += [
+            f"RCPT TO:<{recipient}> {wish}".rstrip()
+            for recipient, wish in zip_longest(envelope.recipients, wishes, fillvalue="")
+        ]
         if any(_CONTROL.search(command) for command in said):
             raise MailError(Reply(553, "5.1.3", "The address cannot be written in SMTP"))
         return [f"{command}\r\n".encode() for command in said]
@@ -288,7 +298,21 @@ class Connection:
             words.append("BODY=8BITMIME")
         if envelope.smtputf8:
             words.append("SMTPUTF8")
+        if envelope.mail_parameters and self.knows_dsn:
+            words.append(envelope.mail_parameters)
         return " ".join(words)
+
+    @property
+    def knows_dsn(self) -> bool:
+        """Whether the next hop takes over what the sender wishes to be told (RFC 3461)."""
+        return self._client.supports_extension("dsn")
+
+    @property
+    def taken(self) -> Literal["delivered", "relayed", "passed"]:
+        """What a positive reply means: see `Outcome.taken`. LMTP delivers for good (RFC 2033)."""
+        if self.knows_dsn:
+            return "passed"
+        return "delivered" if self.hop.manner.lmtp else "relayed"
 
     async def close(self) -> None:
         """QUIT where the session still works; never raises."""

@@ -60,6 +60,8 @@ class Incoming:
     wishes: MessageWishes = NO_WISHES
     recipients: list[Recipient] = field(default_factory=list)
     decisions: list[DecisionRecord] = field(default_factory=list)
+    expanded: list[tuple[str, RecipientWishes]] = field(default_factory=list)
+    """Addresses that stand for several, whose sender asked to hear that the message arrived there."""
     spf: asyncio.Task[SpfResult] | None = None
     """The check that was begun at RCPT: see `senders.early`."""
     origin: Origin | None = None

@@ -327,6 +327,7 @@ def _queued(
             "document_class": event.document_class,
             "automatic": event.automatic,
             "message_id": event.message_id,
+            **({"outside": incoming.sender.spf or "none"} if incoming.source == "mx" else {}),
             "facts": _plain(facts) if outside else None,
             **incoming.wishes.context(),
         },

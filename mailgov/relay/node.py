@@ -13,6 +13,7 @@ from mailgov.identity.gate import SignInGate
 from mailgov.identity.passwords import PasswordChecker
 from mailgov.identity.protection import SignInProtection
 from mailgov.policy import Policy
+from mailgov.relay.backscatter import ReportsSent
 from mailgov.relay.clock import Clock
 from mailgov.relay.contents.scanners import Scanners
 from mailgov.relay.dns import Resolver
@@ -170,6 +171,8 @@ class Node:
     """What was counted ahead of how much is sent."""
     scanners: Scanners = field(init=False)
     """The services that look into messages."""
+    reports_sent: ReportsSent = field(init=False)
+    """What strangers' mail was reported on: bounded, since it may be a victim who is told."""
     connections: set[Any] = field(default_factory=set)
     """The open sessions themselves, to be told when the worker drains."""
     draining: bool = False
@@ -190,6 +193,7 @@ class Node:
         self.gate = SignInGate(protection, self.executor, self.clock.now_ms)
         self.ahead = Ahead(self.guard, self.executor, self.clock.now_ms)
         self.scanners = Scanners(self.settings, self.clock.monotonic)
+        self.reports_sent = ReportsSent(self.settings.delivery)
 
     @property
     def sessions(self) -> int:

@@ -1,22 +1,25 @@
-"""What a sender wishes to be told of a delivery: RET, ENVID, NOTIFY, ORCPT (RFC 3461 4)."""
+"""What a sender wishes to be told (RFC 3461 4): RET, ENVID, NOTIFY, ORCPT; kept, granted and passed on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.store.spool import QueuedRecipient
+from mailgov.store.spool import QueuedMessage, QueuedRecipient
 
-DSN_ADVERTISED = False
-"""EHLO says DSN once every wish is granted: delay and success reports, RET, ENVID, the next hop's own DSN.
-Until then the parameters are taken, checked and kept, since clients send them to whoever took them once."""
 ENVID_OCTETS = 100  # RFC 3461 4.4
 ORCPT_OCTETS = 500  # RFC 3461 4.2
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")  # RFC 3461 4
 _UTF8_XTEXT = re.compile(r"(?:[!-*,-<>-~]|[^\x00-\x7f]|\+[0-9A-F]{2})*\Z")  # RFC 6533 3
 _ATOM = re.compile(r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+\Z")
+_CODE = re.compile(r"\+([0-9A-F]{2})")
+_NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")  # RFC 6533 3
+_LAST_CHARACTER = 0x10FFFF
 _EVENTS = ("SUCCESS", "FAILURE", "DELAY")
 
 
@@ -80,6 +83,15 @@ class RecipientWishes:
             return {}
         return {"dsn": {"notify": list(self.notify) if self.notify else None, "orcpt": self.orcpt}}
 
+    def for_member(self) -> RecipientWishes:
+        """What holds for each member of a list: one report of success, that of the list, is enough.
+
+        RFC 3461 5.2.7.3; failures and delays of the members are still told.
+        """
+        if self.notify is None or "SUCCESS" not in self.notify:
+            return self
+        return replace(self, notify=tuple(one for one in self.notify if one != "SUCCESS") or ("NEVER",))
+
 
 NO_WISHES = MessageWishes()
 NOTHING = RecipientWishes()
@@ -87,8 +99,101 @@ NOTHING = RecipientWishes()
 
 def wants_failures(recipient: QueuedRecipient) -> bool:
     """Whether its sender wishes to hear that this recipient failed: yes, unless he said otherwise."""
-    notify: Sequence[str] | None = (recipient.context.get("dsn") or {}).get("notify")
+    notify = _notify(recipient)
     return not notify or "FAILURE" in notify
+
+
+def wants_success(recipient: QueuedRecipient) -> bool:
+    """Whether its sender asked to hear that the message arrived."""
+    return "SUCCESS" in _notify(recipient)
+
+
+def wants_delays(message: QueuedMessage, recipient: QueuedRecipient) -> bool:
+    """Whether its sender is to hear that this recipient waits.
+
+    Where he said nothing RFC 3461 4.1 leaves it to us: our own people are told of what they wrote
+    themselves. Machines and strangers hear of delays when they ask.
+    """
+    if notify := _notify(recipient):
+        return "DELAY" in notify
+    return not message.context.get("automatic") and not is_strangers(message)
+
+
+def is_strangers(message: QueuedMessage) -> bool:
+    """True for mail from outside, whose reverse-path may be anybody's."""
+    return message.context.get("outside") is not None
+
+
+def mail_parameters(message: QueuedMessage) -> str:
+    """For MAIL at a next hop that knows DSN: RET and ENVID as they came (RFC 3461 5.2.1)."""
+    wishes: dict[str, str | None] = message.context.get("dsn") or {}
+    return " ".join(f"{name.upper()}={value}" for name, value in wishes.items() if value)
+
+
+def rcpt_parameters(message: QueuedMessage, recipient: QueuedRecipient) -> str:
+    """For RCPT at a next hop that knows DSN: NOTIFY as it came, and ORCPT.
+
+    An address of ours that led elsewhere is named as the original one where the sender named none
+    (RFC 3461 5.2.1 c). A bounce asks for no reports: nobody could be told.
+    """
+    words: list[str] = []
+    if notify := _notify(recipient):
+        words.append(f"NOTIFY={','.join(notify)}")
+    orcpt = _wishes(recipient).get("orcpt")
+    original = recipient.context.get("original")
+    if orcpt is None and message.reverse_path and original and original != recipient.address:
+        orcpt = f"{'rfc822' if original.isascii() else 'utf-8'};{_NOT_XTEXT.sub(_as_xtext, original)}"
+    if orcpt and not message.smtputf8:
+        orcpt = _NOT_ASCII.sub(_as_embedded, orcpt)
+    if orcpt and len(orcpt.encode("utf-8", "surrogateescape")) <= ORCPT_OCTETS:
+        words.append(f"ORCPT={orcpt}")
+    return " ".join(words)
+
+
+def envelope_id(message: QueuedMessage) -> str | None:
+    """The sender's own name for the message, readable."""
+    envid = (message.context.get("dsn") or {}).get("envid")
+    return decoded(envid) if envid else None
+
+
+def returned(message: QueuedMessage) -> Literal["FULL", "HDRS"]:
+    """How much of the message a report of a failure brings back; where nothing was said, its header."""
+    return "FULL" if (message.context.get("dsn") or {}).get("ret") == "FULL" else "HDRS"
+
+
+def original_recipient(orcpt: str) -> str:
+    """ORCPT with its xtext undone, and RFC 6533 3's embedded characters too: `type;address`."""
+    kind, _, address = orcpt.partition(";")
+    address = decoded(address)
+    if kind.lower() == "utf-8":
+        address = _EMBEDDED.sub(_embedded, address)
+    return f"{kind};{address}"
+
+
+def decoded(xtext: str) -> str:
+    """What xtext stands for (RFC 3461 4)."""
+    return _CODE.sub(lambda match: chr(int(match[1], 16)), xtext)
+
+
+def _wishes(recipient: QueuedRecipient) -> dict[str, Any]:
+    return recipient.context.get("dsn") or {}
+
+
+def _notify(recipient: QueuedRecipient) -> Sequence[str]:
+    return _wishes(recipient).get("notify") or ()
+
+
+def _as_xtext(match: re.Match[str]) -> str:
+    return f"+{ord(match[0]):02X}" if match[0].isascii() else match[0]
+
+
+def _as_embedded(match: re.Match[str]) -> str:
+    return f"\\x{{{ord(match[0]):X}}}"
+
+
+def _embedded(match: re.Match[str]) -> str:
+    number = int(match[1], 16)
+    return chr(number) if number <= _LAST_CHARACTER and not 0xD800 <= number <= 0xDFFF else match[0]
 
 
 def _printable(xtext: str) -> bool:

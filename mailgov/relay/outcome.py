@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import structlog
 
+from mailgov.mail.dsn import Action
 from mailgov.mail.events import DecisionRecord, Event, OutcomeEvent, RecipientState
 from mailgov.mail.reply import Reply
-from mailgov.relay.bounce import Failure, bounce
+from mailgov.relay.bounce import Fate, bounce
 from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
+from mailgov.relay.notify import wants_delays, wants_success
 from mailgov.settings import DeliverySettings
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool
 
 log = structlog.get_logger()
 
 EXPIRED = Reply(554, "5.4.7", "Delivery time expired")
+DELAY_TOLD = "delay_told"
+"""In a recipient's context: its sender has heard that it waits."""
 JITTER = 0.1
 """Waits vary by this share, so that a thousand deferred messages do not come back at once."""
 
@@ -31,6 +36,9 @@ class Outcome:
     mx_host: str | None = None
     mx_provider: str | None = None
     decision: DecisionRecord | None = None
+    taken: Literal["delivered", "relayed", "passed"] = "delivered"
+    """What a positive reply means for a report of success (RFC 3461 5.2): it is in the mailbox; a next
+    hop has it that reports nothing; or one that reports itself, since it was told what the sender wishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,12 @@ class _Step:
 
 
 async def settle(node: Node, spool: Spool, message: QueuedMessage, outcomes: Sequence[Outcome]) -> None:
-    """Write the outcomes of one attempt, and the bounce for those that failed, in one transaction.
+    """Write the outcomes of one attempt, and what the author is to hear of them, in one transaction.
 
     Raises SpoolError when it could not be written: then nothing of it was.
     """
     now_ms = node.clock.now_ms()
-    steps, notice = await _with_bounce(
+    steps, notice = await _with_report(
         node, spool, message, [_judge(node, message, outcome, now_ms) for outcome in outcomes], now_ms
     )
     for step in steps:
@@ -60,7 +68,7 @@ async def settle(node: Node, spool: Spool, message: QueuedMessage, outcomes: Seq
         )  # fmt: skip
     progress = [step.progress for step in steps]
     events: list[Event] = [_event(message, step, now_ms) for step in steps]
-    if all(step.state == "delivered" for step in steps):
+    if notice is None and all(step.state == "delivered" for step in steps):
         # Losing this costs a repeated delivery after a crash, no more: it need not be waited for.
         spool.apply_later(Change(progress=progress, events=events))
         return
@@ -70,27 +78,57 @@ async def settle(node: Node, spool: Spool, message: QueuedMessage, outcomes: Seq
     node.offer(None, 0)
 
 
-async def _with_bounce(
+async def _with_report(
     node: Node, spool: Spool, message: QueuedMessage, steps: list[_Step], now_ms: int
 ) -> tuple[list[_Step], Prepared | None]:
-    """The steps and the bounce for those that failed.
+    """The steps, and one report of all that the author is to hear.
 
-    Where no bounce can be made now, they wait instead: nobody would be told, and the others of the
-    attempt must be settled, or they would get the message again.
+    Where it cannot be made now, those that failed wait instead: nobody would be told, and the others
+    of the attempt must be settled, or they would get the message again. Delays are told at the next
+    attempt then; that a message arrived is not, for it must not arrive twice.
     """
-    failures = [
-        Failure(step.outcome.recipient, step.reply, step.outcome.mx_host)
-        for step in steps
-        if step.state == "bounced"
-    ]
-    if not failures:
+    fates: list[Fate] = []
+    told = list(steps)
+    for number, step in enumerate(steps):
+        action = _action(node, message, step, now_ms)
+        if action is None:
+            continue
+        fates.append(Fate(step.outcome.recipient, step.reply, step.outcome.mx_host, action))
+        if action == "delayed":
+            context = {**step.outcome.recipient.context, DELAY_TOLD: True}
+            told[number] = replace(step, progress=replace(step.progress, context=context))
+    if not fates:
         return steps, None
     try:
-        return steps, await bounce(node, spool, message, failures, now_ms)
+        return told, await bounce(node, spool, message, fates, now_ms)
     except Exception as error:
-        log.error("no bounce could be made", queue_id=message.queue_id, exc_info=error)
+        log.error("no report could be made", queue_id=message.queue_id, exc_info=error)
         node.counters.add("internal_errors")
-    return [_deferred(node, step, now_ms) if step.state == "bounced" else step for step in steps], None
+    return [
+        _deferred(node, message, step, now_ms) if step.state == "bounced" else step for step in steps
+    ], None
+
+
+def _action(node: Node, message: QueuedMessage, step: _Step, now_ms: int) -> Action | None:
+    """What is to be told of a step; None for nothing."""
+    recipient = step.outcome.recipient
+    if step.state == "bounced":
+        return "failed"
+    if not message.reverse_path:
+        return None
+    if step.state == "delivered":
+        taken = step.outcome.taken
+        return taken if taken != "passed" and wants_success(recipient) else None
+    at_ms = _delay_report_ms(node, message, recipient)
+    return "delayed" if at_ms is not None and now_ms >= at_ms else None
+
+
+def _delay_report_ms(node: Node, message: QueuedMessage, recipient: QueuedRecipient) -> int | None:
+    """When the author is to hear that this recipient waits; None: never, or he was told."""
+    after_s = node.settings.delivery.delay_report_s
+    if not after_s or not message.reverse_path or recipient.context.get(DELAY_TOLD):
+        return None
+    return message.received_ms + int(after_s * 1000) if wants_delays(message, recipient) else None
 
 
 def _judge(node: Node, message: QueuedMessage, outcome: Outcome, now_ms: int) -> _Step:
@@ -100,15 +138,18 @@ def _judge(node: Node, message: QueuedMessage, outcome: Outcome, now_ms: int) ->
         return _Step(outcome, final, "delivered", reply)
     if reply.transient:
         if now_ms - message.received_ms < node.settings.delivery.expire_s * 1000:
-            return _deferred(node, _Step(outcome, final, "deferred", reply), now_ms)
+            return _deferred(node, message, _Step(outcome, final, "deferred", reply), now_ms)
         reply = Reply(EXPIRED.code, EXPIRED.enhanced, f"{EXPIRED.text}; last reply: {reply.line()}")
     return _Step(outcome, final, "bounced", reply)
 
 
-def _deferred(node: Node, step: _Step, now_ms: int) -> _Step:
-    """The recipient waits for another attempt, by the schedule."""
+def _deferred(node: Node, message: QueuedMessage, step: _Step, now_ms: int) -> _Step:
+    """The recipient waits for another attempt, by the schedule; one more comes before a delay is told."""
     attempts = step.progress.attempts
     due_ms = now_ms + _wait_ms(node, attempts)
+    report_ms = _delay_report_ms(node, message, step.outcome.recipient)
+    if report_ms is not None and now_ms < report_ms < due_ms:
+        due_ms = report_ms
     progress = replace(step.progress, state="ready", due_ms=due_ms, last_reply=step.reply.line())
     return replace(step, progress=progress, state="deferred")
 

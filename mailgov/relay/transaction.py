@@ -142,7 +142,7 @@ class Transaction:
             return self._refuse(TOO_MANY, "too_many_recipients", address)
         if not new:
             return RCPT_OK
-        judged = await self._all_judged(new, wishes)
+        judged = await self._all_judged(new, wishes if len(targets) == 1 else wishes.for_member())
         rejected = [r for r in judged if r.rejected]
         if len(rejected) == len(judged) and rejected[0].decision is not None:
             return await self._reject(judged, rejected[0].decision)
@@ -158,8 +158,14 @@ class Transaction:
             if r.decision is not None:
                 self._note(r.decision, position)
         self.incoming.recipients += judged
+        self._note_expanded(address, targets, wishes)
         begin_spf(self._node, self.incoming)
         return RCPT_OK
+
+    def _note_expanded(self, address: Address, targets: Sequence[Target], wishes: RecipientWishes) -> None:
+        """Where an address stands for several, its own arrival is what is reported (RFC 3461 5.2.7.3)."""
+        if len(targets) > 1 and wishes.notify is not None and "SUCCESS" in wishes.notify:
+            self.incoming.expanded.append((str(address), wishes))
 
     def _closed_to(self, address: Address) -> Reply | None:
         """What is said of an address before anybody looks who it is."""

@@ -57,6 +57,14 @@ class DeliverySettings(Room):
     """Waits between attempts; the last one repeats. RFC 5321 4.5.4.1 asks for 30 minutes in the mean."""
     expire_s: float = Field(432_000.0, gt=0)
     """When mail goes back to its sender; RFC 5321 4.5.4.1: give up after 4 to 5 days."""
+    delay_report_s: float = Field(14_400.0, ge=0)
+    """How old mail is when its sender hears, once, that it still waits; 0: never."""
+    return_limit_bytes: int = Field(262_144, ge=0)
+    """A report brings a larger message's header back, although its sender asked for the whole (RET=FULL)."""
+    stranger_report_limit: int = Field(20, ge=0)
+    """Reports an hour to one reverse-path about mail that came over MX, in one worker."""
+    stranger_report_total: int = Field(500, ge=0)
+    """The same to all reverse-paths for which SPF did not pass: they may be victims of a forger."""
     connect_timeout_s: float = Field(30.0, gt=0)
     """For a connection to an address of the next hop."""
     command_timeout_s: float = Field(300.0, gt=0)

@@ -1,4 +1,4 @@
-"""RET, ENVID, NOTIFY, ORCPT (RFC 3461): taken, checked, kept in their case, not advertised yet."""
+"""RET, ENVID, NOTIFY, ORCPT (RFC 3461): taken, checked, kept in their case."""
 
 from __future__ import annotations
 
@@ -102,7 +102,3 @@ async def test_each_recipient_has_its_own(world: World) -> None:
         (AN, ["NEVER"]),
     ]
     assert world.offered[0].recipients[1].context["dsn"]["orcpt"] == "utf-8;lãnh-đạo@example.vn"
-
-
-async def test_dsn_is_not_advertised(world: World) -> None:
-    assert "DSN" not in await (await world.outside()).ehlo()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mailgov.relay import auth
-from mailgov.relay.notify import DSN_ADVERTISED
 from mailgov.relay.session.connection import Connection
 
 
@@ -25,9 +24,8 @@ class Greeting(Connection):
             "8BITMIME",
             "SMTPUTF8",
             "CHUNKING",
+            "DSN",
         ]
-        if DSN_ADVERTISED:
-            lines.append("DSN")
         if self.tls_context and self._tls is None:
             lines.append("STARTTLS")
         if self._listener.authenticates and self._tls is not None:

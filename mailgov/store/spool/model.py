@@ -107,6 +107,8 @@ class Progress:
     attempts: int
     due_ms: int = 0
     last_reply: str | None = None
+    context: dict[str, Any] | None = None
+    """The recipient's context where it is another one from now on."""
 
 
 @dataclass(frozen=True, slots=True)

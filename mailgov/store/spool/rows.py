@@ -98,6 +98,11 @@ def move(connection: sqlite3.Connection, progress: Sequence[Progress]) -> list[s
         " WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?",
         [(p.state, p.attempts, p.due_ms, p.last_reply, p.queue_id, p.position) for p in waiting],
     )
+    connection.executemany(
+        "UPDATE recipient SET context=?"
+        " WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?",
+        [(_json(p.context), p.queue_id, p.position) for p in waiting if p.context is not None],
+    )
     messages: set[int] = set()
     for final in (p for p in progress if p.state is None):
         row = connection.execute(

@@ -11,7 +11,7 @@ import pytest
 
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import Reply
-from mailgov.relay.bounce import Failure, bounce
+from mailgov.relay.bounce import Fate, bounce
 from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import settle
@@ -27,7 +27,7 @@ async def report(
     node: Node, message: QueuedMessage, *replies: Reply, host: str | None = None
 ) -> Prepared | None:
     await stored(node, message)
-    failures = [Failure(r, reply, host) for r, reply in zip(message.recipients, replies, strict=True)]
+    failures = [Fate(r, reply, host) for r, reply in zip(message.recipients, replies, strict=True)]
     return await bounce(node, node.spool, message, failures, START_MS)
 
 

@@ -74,6 +74,7 @@ async def test_time_runs_out_between_one_attempt_and_the_next(node: Node, time: 
     time.ms = START_MS + expire_ms - 1
     await settle(node, node.spool, message, outcomes(message, LATER))
     assert await waiting(node) is not None
+    assert len(await notices(node)) == 1, "that it waits"
     time.ms += 1
     await settle(node, node.spool, message, outcomes(message, LATER))
     assert await waiting(node) is None
@@ -83,6 +84,7 @@ async def test_time_runs_out_between_one_attempt_and_the_next(node: Node, time: 
     (notice,) = await notices(node)
     assert (notice.reverse_path, notice.recipients[0].address) == ("", AN)
     told = b" ".join((await node.spool.body_bytes(notice)).split())
+    assert b"Action: failed" in told
     assert b"Diagnostic-Code: smtp; 554 5.4.7 Delivery time expired; last reply: 451 4.4.1 not now" in told
 
 
