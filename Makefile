@@ -22,7 +22,7 @@ export PIP_NO_INPUT := 1
 # Hundreds of processes import the package in a test run: they need not compile it each time, nor the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-full fuzz check bench bench-import bench-memory clean lock system-packages
+.PHONY: help run test test-full fuzz check bench bench-import bench-keep bench-memory clean lock system-packages
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
@@ -52,6 +52,9 @@ bench: .venv/.installed-dev system-packages ## messages a second and CPU beside 
 
 bench-import: .venv/.installed-dev ## seconds for ten thousand accounts to come in from a file
 	@$(BIN)/python -m tests.bench.directory $(BENCH_ARGS) </dev/null
+
+bench-keep: .venv/.installed-dev ## microseconds of CPU that spool and ledger cost a message
+	@$(BIN)/python -m tests.bench.keep $(BENCH_ARGS) </dev/null
 
 bench-memory: .venv/.installed-dev ## memory under a hundred messages of 50 MB at once; needs 12 GB of disk for a while
 	@$(BIN)/python -m tests.bench.memory $(BENCH_ARGS) </dev/null

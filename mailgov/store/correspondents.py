@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, case, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
 
 from mailgov.store.engine import Database
-from mailgov.store.sql import chunks, columns, replace, upsert
+from mailgov.store.sql import chunks, columns
 from mailgov.store.tables import Correspondent
-
-
-async def remember(session: AsyncSession, seen: Mapping[str, int], now_ms: int) -> None:
-    """Note that these addresses wrote at these times (ms); an earlier time never replaces a later one."""
-    rows = [{"address": address, "last_ms": ms, "updated_ms": now_ms} for address, ms in seen.items()]
-    await upsert(session, Correspondent, rows, {"last_ms": _later, "updated_ms": replace})
 
 
 async def last_written(db: Database, addresses: Iterable[str]) -> dict[str, int]:
@@ -47,7 +40,3 @@ async def changed_since(
     )
     async with db.read() as session:
         return [(row.address, row.last_ms, row.updated_ms) for row in await session.execute(query)]
-
-
-def _later(stands: ColumnElement[int], comes: ColumnElement[int]) -> ColumnElement[int]:
-    return case((stands > comes, stands), else_=comes)

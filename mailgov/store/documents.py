@@ -6,18 +6,18 @@ are half-open local dates.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select
 from sqlmodel import SQLModel
 
 from mailgov.mail.document_key import UNNUMBERED
 from mailgov.store.directory import Session
 from mailgov.store.increments import OUTSIDE, RECEIVED, SENT, DocumentKey
-from mailgov.store.sql import chunks, columns, table, upsert
+from mailgov.store.sql import chunks, columns, table
 from mailgov.store.tables import Message, MessageRecipient, RollupDocument
 
 YEAR_DIGITS = 4
@@ -94,22 +94,6 @@ async def carriers(session: Session, queue_ids: Collection[str]) -> dict[str, Ca
         query = select(m.queue_id, m.issuer, m.document_key, m.local_date).where(m.queue_id.in_(some))
         found |= {row.queue_id: Carrier(*row) for row in await session.execute(query)}
     return found
-
-
-async def add(session: Session, documents: Mapping[DocumentKey, tuple[date, bool]]) -> None:
-    """Take in documents with their first day and whether they are sample traffic; the earlier day stays."""
-    rows = [
-        {**key._asdict(), "first_date": day, "sample": sample} for key, (day, sample) in documents.items()
-    ]
-    await upsert(session, RollupDocument, rows, {"first_date": _earlier, "sample": _either})
-
-
-def _earlier(stands: ColumnElement[Any], comes: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((comes < stands, comes), else_=stands)
-
-
-def _either(stands: ColumnElement[Any], comes: ColumnElement[Any]) -> ColumnElement[Any]:
-    return or_(stands, comes)
 
 
 async def remake(session: Session, issuer: str, keys: Collection[str]) -> None:

@@ -180,12 +180,22 @@ class translated:  # noqa: N801 - a context manager used as a verb
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, sqlite3.Error):
+            _tell_sqlite(error)
         if isinstance(error, exc.IntegrityError):
             raise Conflict(str(error.orig)) from error
         if isinstance(error, exc.TimeoutError):
             raise LedgerUnavailable("no free connection to the ledger") from error
         if isinstance(error, exc.DBAPIError) and not _fault_of_ours(error):
             raise LedgerUnavailable(f"the ledger cannot be used: {error.orig}") from error
+
+
+def _tell_sqlite(error: sqlite3.Error) -> None:
+    """What the driver says of statements by hand (`store.hand`), which SQLAlchemy does not see."""
+    if isinstance(error, sqlite3.IntegrityError):
+        raise Conflict(str(error)) from error
+    if not isinstance(error, (sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.NotSupportedError)):
+        raise LedgerUnavailable(f"the ledger cannot be used: {error}") from error
 
 
 def _fault_of_ours(error: exc.DBAPIError) -> bool:

@@ -7,35 +7,34 @@ be applied is set aside and the stream goes on.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, exc, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import exc, func, select
 
 from mailgov.mail.events import Event, decode, encode
-from mailgov.store import audit_rows, documents, sender_reports
+from mailgov.store import audit_rows, sender_reports
 from mailgov.store.calendar import TIMEZONE
-from mailgov.store.correspondents import remember
 from mailgov.store.engine import Conflict, Database, LedgerUnavailable
-from mailgov.store.fold import EventProblem, Fold, Row, text
-from mailgov.store.increments import Counts
-from mailgov.store.sql import add, chunks, columns, table, upsert
-from mailgov.store.tables import (
-    DecisionRow,
-    Message,
-    MessageRecipient,
-    RollupDaily,
-    RollupOutbound,
-    SpoolPosition,
-    UnappliedEvent,
-)
+from mailgov.store.fold import EventProblem, Fold, text
+from mailgov.store.fold_rows import standing, write
+from mailgov.store.hand import Statements, by_hand, upsert
+from mailgov.store.sql import columns, table
+from mailgov.store.tables import SpoolPosition, UnappliedEvent
 
 Told = tuple[int, Event | bytes]
 """A sequence from 1 and the event, decoded or as `mail.events.encode` wrote it."""
 
 PROBLEM_LIMIT = 500
 """Characters of an error's text that are kept beside an event set aside."""
+
+_FIRST_POSITION = upsert(SpoolPosition, ("spool_id", "applied_sequence", "node", "updated_ms"), {})
+_MOVE_POSITION = (
+    "UPDATE spool_position SET applied_sequence = ?, updated_ms = ?"
+    " WHERE spool_id = ? AND applied_sequence = ?"
+)
+_UPSERT_ASIDE = upsert(UnappliedEvent, ("spool_id", "sequence", "payload", "problem", "at_ms"), {})
 
 
 async def apply_events(
@@ -79,52 +78,55 @@ async def _apply(
     db: Database, spool_id: str, node: str, batch: Sequence[Told], now_ms: int, timezone: str
 ) -> int:
     async with db.write() as session:
-        applied = await _hold_position(session, spool_id, node, now_ms)
-        fresh = [told for told in batch if told[0] > applied]
-        if not fresh:
-            return applied
-        aside = _Aside(spool_id, now_ms)
-        aside.gap(applied, fresh[0][0])
-        known: list[tuple[int, Event]] = []
-        last = applied
-        for sequence, event in fresh:
-            if sequence == last:
-                continue  # the list names it twice
-            aside.gap(last, sequence)
-            last = sequence
-            decoded = aside.decoded(sequence, event)
-            if decoded is not None:
-                known.append((sequence, decoded))
-        fold = Fold(spool_id, timezone, *await _standing(session, {event.queue_id for _, event in known}))
-        for sequence, event in known:
-            try:
-                fold.apply(event)
-            except EventProblem as problem:
-                aside.put(sequence, _payload(event), str(problem))
-        await _write(session, fold, now_ms)
-        await upsert(session, UnappliedEvent, aside.rows)
-        await _move(session, spool_id, applied, last, now_ms)
+        last, fold = await by_hand(
+            session, lambda statements: _fold(statements, spool_id, node, batch, now_ms, timezone)
+        )
+        if fold is not None:
+            await sender_reports.keep(session, fold.reports, timezone=timezone)
+            await audit_rows.keep(session, fold.alarms)
         return last
+
+
+def _fold(
+    statements: Statements, spool_id: str, node: str, batch: Sequence[Told], now_ms: int, timezone: str
+) -> tuple[int, Fold | None]:
+    """Write what is new of the batch, but for reports and alarms; the sequence applied, and the fold."""
+    applied = _hold_position(statements, spool_id, node, now_ms)
+    aside = _Aside(spool_id, now_ms)
+    last = applied
+    known: list[tuple[int, Event]] = []
+    for sequence, event in batch:
+        if sequence <= last:
+            continue  # applied before, or named twice
+        aside.gap(last, sequence)
+        last = sequence
+        decoded = aside.decoded(sequence, event)
+        if decoded is not None:
+            known.append((sequence, decoded))
+    if last == applied:
+        return applied, None
+    fold = Fold(spool_id, timezone, *standing(statements, {event.queue_id for _, event in known}))
+    for sequence, event in known:
+        try:
+            fold.apply(event)
+        except EventProblem as problem:
+            aside.put(sequence, _payload(event), str(problem))
+    write(statements, fold, now_ms)
+    statements.many(_UPSERT_ASIDE, aside.rows)
+    _move(statements, spool_id, applied, last, now_ms)
+    return last, fold
 
 
 class _Aside:
     """The rows of `unapplied_event` that one batch leaves."""
 
     def __init__(self, spool_id: str, now_ms: int) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[tuple[Any, ...]] = []
         self._spool_id = spool_id
         self._now_ms = now_ms
 
     def put(self, sequence: int, payload: bytes, problem: str) -> None:
-        self.rows.append(
-            {
-                "spool_id": self._spool_id,
-                "sequence": sequence,
-                "payload": payload,
-                "problem": text(problem, PROBLEM_LIMIT),
-                "at_ms": self._now_ms,
-            }
-        )
+        self.rows.append((self._spool_id, sequence, payload, text(problem, PROBLEM_LIMIT), self._now_ms))
 
     def gap(self, last: int, sequence: int) -> None:
         """Say so when events between these two never came: the figures lack them."""
@@ -141,88 +143,18 @@ class _Aside:
             return None
 
 
-async def _hold_position(session: AsyncSession, spool_id: str, node: str, now_ms: int) -> int:
+def _hold_position(statements: Statements, spool_id: str, node: str, now_ms: int) -> int:
     """The applied sequence; whoever else forwards this spool waits until the transaction ends."""
-    c = columns(SpoolPosition)
-    row = {"spool_id": spool_id, "applied_sequence": 0, "node": node, "updated_ms": now_ms}
-    await upsert(session, SpoolPosition, [row])
-    query = select(c.applied_sequence).where(c.spool_id == spool_id).with_for_update()
-    return int((await session.execute(query)).scalar_one())
+    lock = " FOR UPDATE" if statements.postgresql else ""  # SQLite's writer is alone already
+    query = f"SELECT applied_sequence FROM spool_position WHERE spool_id = ?{lock}"  # noqa: S608 - constants
+    while not (found := statements.rows(query, (spool_id,))):
+        statements.change(_FIRST_POSITION, (spool_id, 0, node, now_ms))
+    return int(found[0][0])
 
 
-async def _move(session: AsyncSession, spool_id: str, expected: int, sequence: int, now_ms: int) -> None:
-    c = columns(SpoolPosition)
-    moved = await session.execute(
-        update(SpoolPosition)
-        .where(c.spool_id == spool_id, c.applied_sequence == expected)
-        .values(applied_sequence=sequence, updated_ms=now_ms)
-        .returning(c.spool_id)
-    )
-    if moved.first() is None:
+def _move(statements: Statements, spool_id: str, expected: int, sequence: int, now_ms: int) -> None:
+    if statements.change(_MOVE_POSITION, (sequence, now_ms, spool_id, expected)) != 1:
         raise Conflict("the spool's position moved meanwhile")
-
-
-async def _standing(
-    session: AsyncSession, queue_ids: set[str]
-) -> tuple[dict[str, Row], dict[tuple[str, int], Row]]:
-    """The rows of these messages and their recipients that the ledger has already."""
-    m, r = columns(Message), columns(MessageRecipient)
-    wanted = (
-        m.id, m.queue_id, m.at_ms, m.verdict, m.document_class, m.automatic, m.size_bytes, m.sample,
-        m.document_key, m.issuer,
-    )  # fmt: skip
-    messages: dict[str, Row] = {}
-    recipients: dict[tuple[str, int], Row] = {}
-    for some in chunks(queue_ids):
-        for row in await session.execute(select(*wanted).where(m.queue_id.in_(some))):
-            messages[row.queue_id] = dict(row._mapping)
-    names = {row["id"]: queue_id for queue_id, row in messages.items()}
-    for some in chunks(names):
-        for row in await session.execute(select(*r).where(r.message_row.in_(some))):
-            recipients[names[row.message_row], row.position] = dict(row._mapping)
-    return messages, recipients
-
-
-async def _write(session: AsyncSession, fold: Fold, now_ms: int) -> None:
-    await _insert_messages(session, fold)
-    r = columns(MessageRecipient)
-    fixed = {"message_row", "position", "address", "original", "via", "direction", "accepted_provider"}
-    changed = [
-        {f"b_{name}": value for name, value in fold.recipients[key].items()} for key in sorted(fold.changed)
-    ]
-    if changed:
-        values: dict[str, Any] = {c.name: bindparam(f"b_{c.name}") for c in r if c.name not in fixed | {"id"}}
-        await session.execute(
-            update(table(MessageRecipient)).where(r.id == bindparam("b_id")).values(**values), changed
-        )
-    await upsert(session, DecisionRow, list(fold.decisions.values()))
-    counts = [{**key._asdict(), **counts._asdict()} for key, counts in fold.rollup.items()]
-    await upsert(session, RollupDaily, counts, dict.fromkeys(Counts._fields, add))
-    outbound = [{**key._asdict(), "recipients": count} for key, count in fold.outbound.items()]
-    await upsert(session, RollupOutbound, outbound, {"recipients": add})
-    await documents.add(session, fold.documents)
-    await remember(session, fold.correspondents, now_ms)
-    await sender_reports.keep(session, fold.reports, timezone=fold.timezone)
-    await audit_rows.keep(session, fold.alarms)
-
-
-async def _insert_messages(session: AsyncSession, fold: Fold) -> None:
-    new = {queue_id: row for queue_id, row in fold.messages.items() if "id" not in row}
-    if not new:
-        return
-    await session.execute(insert(table(Message)), list(new.values()))
-    m = columns(Message)
-    ids: dict[str, Any] = {}
-    for some in chunks(new):
-        for row in await session.execute(select(m.id, m.queue_id).where(m.queue_id.in_(some))):
-            ids[row.queue_id] = row.id
-    recipients = [
-        {**row, "message_row": ids[queue_id]}
-        for (queue_id, _), row in fold.recipients.items()
-        if "id" not in row
-    ]
-    if recipients:
-        await session.execute(insert(table(MessageRecipient)), recipients)
 
 
 async def _set_one_aside(
@@ -230,18 +162,22 @@ async def _set_one_aside(
 ) -> int:
     sequence, event = told
     payload = event if isinstance(event, bytes) else _payload(event)
+
+    def aside(statements: Statements) -> int:
+        applied = _hold_position(statements, spool_id, node, now_ms)
+        if sequence <= applied:
+            return applied
+        kept = _Aside(spool_id, now_ms)
+        kept.gap(applied, sequence)
+        kept.put(sequence, payload, f"{type(error).__name__}: {error}")
+        statements.many(_UPSERT_ASIDE, kept.rows)
+        _move(statements, spool_id, applied, sequence, now_ms)
+        return sequence
+
     try:
         async with db.write() as session:
-            applied = await _hold_position(session, spool_id, node, now_ms)
-            if sequence <= applied:
-                return applied
-            aside = _Aside(spool_id, now_ms)
-            aside.gap(applied, sequence)
-            aside.put(sequence, payload, f"{type(error).__name__}: {error}")
-            await upsert(session, UnappliedEvent, aside.rows)
-            await _move(session, spool_id, applied, sequence, now_ms)
-            return sequence
-    except (Conflict, exc.SQLAlchemyError, ValueError, TypeError) as other:
+            return await by_hand(session, aside)
+    except (Conflict, exc.SQLAlchemyError, sqlite3.Error, ValueError, TypeError) as other:
         raise LedgerUnavailable("an event can neither be applied nor set aside") from other
 
 
