@@ -1,7 +1,7 @@
 """DKIM signatures (RFC 6376, RFC 8463) over what leaves.
 
-dkimpy canonicalises and folds; the RSA step is `cryptography`'s, which is 25 times faster
-than the pure Python one. Keys are parsed once.
+dkimpy folds; the RSA step is `cryptography`'s, which is 25 times faster than the pure Python one. The
+canonical form is the one that signatures are verified by, made once for all keys. Keys are parsed once.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from typing import Protocol
 import dkim
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
-from dkim.canonicalization import Relaxed
 
-from mailgov.relay.senders.canonical import Bodies
+from mailgov.relay.senders.canonical import Bodies, relaxed_field, without_signature
 from mailgov.store.snapshot import SigningKey
 
 SIGNED_FIELDS = (
@@ -65,16 +64,6 @@ class _Ed25519Key:
         return self._key.sign(hashlib.sha256(data).digest())
 
 
-class _Collector:
-    """Stands where dkimpy expects a hash: the signers want the canonical bytes themselves."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def update(self, data: bytes) -> None:
-        self.parts.append(data)
-
-
 def body_hash(data: bytes | mmap.mmap, start: int) -> bytes:
     """SHA-256 of the body from `start` under `simple` canonicalisation (RFC 6376 3.4.3).
 
@@ -97,22 +86,10 @@ class Signer:
         `header` is the header as it leaves, without the empty line. relaxed/simple. Raises
         SigningError when a key cannot be read.
         """
-        fields = _fields(header)
-        # A blank before the colon is obsolete syntax that readers accept (RFC 5322 4.5.2): it hides nothing.
-        present = [name.rstrip(b" \t").lower() for name, _ in fields]
-        names: list[bytes] = []
-        for name in SIGNED_FIELDS:
-            names += [name] * (present.count(name) + (name in OVERSIGNED_FIELDS))
-        return b"".join(self._signature(key, fields, names, digest, now_s) for key in keys)
+        signed, names = _signed(header)
+        return b"".join(self._signature(key, signed, names, digest, now_s) for key in keys)
 
-    def _signature(
-        self,
-        key: SigningKey,
-        fields: list[tuple[bytes, bytes]],
-        names: list[bytes],
-        digest: bytes,
-        now_s: int,
-    ) -> bytes:
+    def _signature(self, key: SigningKey, signed: bytes, names: bytes, digest: bytes, now_s: int) -> bytes:
         private = self.load(key)
         tags = [
             (b"v", b"1"),
@@ -122,16 +99,13 @@ class Signer:
             (b"q", b"dns/txt"),
             (b"s", key.selector.encode()),
             (b"t", str(now_s).encode()),
-            (b"h", b" : ".join(names)),
+            (b"h", names),
             (b"bh", base64.b64encode(digest)),
             # Sixty zeros put b= on a line of its own, so that folding again moves nothing before it.
             (b"b", b"0" * 60),
         ]
-        unsigned = dkim.RE_BTAG.sub(b"\\1", folded(tags))
-        collector = _Collector()
-        canonical = Relaxed.canonicalize_headers(fields)
-        dkim.hash_headers(collector, Relaxed, canonical, names, (b"DKIM-Signature", b" " + unsigned), None)
-        signature = private.sign(b"".join(collector.parts))
+        itself = relaxed_field(b"DKIM-Signature", without_signature(b" " + folded(tags)))
+        signature = private.sign(signed + itself.removesuffix(b"\r\n"))
         tags[-1] = (b"b", base64.b64encode(signature))
         return b"DKIM-Signature: " + folded(tags) + b"\r\n"
 
@@ -157,15 +131,26 @@ def folded(tags: Sequence[tuple[bytes, bytes]], name: bytes = b"DKIM-Signature")
     return text
 
 
+def _signed(header: bytes) -> tuple[bytes, bytes]:
+    """The fields that are signed in their relaxed form, from the bottom up (RFC 6376 5.4.2), and h=."""
+    found: dict[bytes, list[bytes]] = {name: [] for name in SIGNED_FIELDS}
+    for name, value in _fields(header):
+        # A blank before the colon is obsolete syntax that readers accept (RFC 5322 4.5.2): it hides nothing.
+        if (small := name.rstrip(b" \t").lower()) in found:
+            found[small].append(relaxed_field(small, value))
+    names = [name for name, values in found.items() for _ in range(len(values) + (name in OVERSIGNED_FIELDS))]
+    return b"".join(value for values in found.values() for value in reversed(values)), b" : ".join(names)
+
+
 def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
+    """Names and values, folded lines joined; what is no field is left out."""
     fields: list[tuple[bytes, bytes]] = []
     for line in header.split(b"\r\n"):
         if line[:1] in (b" ", b"\t") and fields:
-            name, value = fields[-1]
-            fields[-1] = (name, value[:-2] + b"\r\n" + line + b"\r\n")
+            fields[-1] = (fields[-1][0], fields[-1][1] + line)
         elif b":" in line:
             name, _, value = line.partition(b":")
-            fields.append((name, value + b"\r\n"))
+            fields.append((name, value))
     return fields
 
 
