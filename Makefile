@@ -47,7 +47,7 @@ check: .venv/.installed-dev ## lint, format, types, import contracts; no network
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: .venv/.installed-dev system-packages ## messages a second and CPU beside Postfix + OpenDKIM + a policy service
+bench: .venv/.installed-dev system-packages ## messages a second and CPU beside Postfix with OpenDKIM or rspamd, and Exim; 45 minutes
 	@$(BIN)/python -m tests.bench.relay $(BENCH_ARGS) </dev/null
 
 bench-import: .venv/.installed-dev ## seconds for ten thousand accounts to come in from a file

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from tests.support.processes import running, wait_until
 
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+_HIGHEST = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 # The shell enters the group, then becomes the program: children are counted from their first instant.
 _ENTER = ("/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"')
 
@@ -50,14 +52,17 @@ class Group:
 
     def memory_mb(self) -> float | None:
         """Memory of the living processes; what several share is counted once (PSS)."""
-        if self._folder is None:
-            return None
-        total = 0
+        return None if self._folder is None else sum(self._each("smaps_rollup", _PSS))
+
+    def largest_mb(self) -> float | None:
+        """The most that any one of the living processes ever held resident, shared pages included."""
+        return None if self._folder is None else max(self._each("status", _HIGHEST), default=0.0)
+
+    def _each(self, name: str, figure: re.Pattern[str]) -> Iterator[float]:
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
-                total += int(found[1]) if found else 0
-        return total / 1024
+                if found := figure.search(Path(f"/proc/{pid}/{name}").read_text()):
+                    yield int(found[1]) / 1024
 
     def end(self) -> None:
         """Kill what still runs in the group and remove it."""
@@ -98,3 +103,16 @@ def group(name: str) -> Iterator[Group]:
         yield found
     finally:
         found.end()
+
+
+def machine_s() -> float:
+    """CPU seconds that everything on this machine has used since it started (proc(5), /proc/stat)."""
+    user, nice, system, _idle, _wait, irq, softirq, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def own_s() -> float:
+    """CPU seconds of this process, its children not counted."""
+    return time.process_time()

@@ -1,36 +1,24 @@
-"""The load: Postfix's smtp-source at the entrance, its smtp-sink behind, and the clock between them."""
+"""The load: Postfix's smtp-source or `submit` at the entrance, smtp-sink behind, the clock between them."""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.cpu import Group
+from tests.bench.shapes import Shape
+from tests.bench.site import Site
 from tests.support.processes import wait_port
 from tests.support.programs import program
 
 _COUNT = re.compile(rb"mesg=(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One kind of load. `size_bytes` is a message's; `kept` sends all of a session on one connection."""
-
-    messages: int
-    sessions: int
-    size_bytes: int
-    kept: bool = False
-
-    def __str__(self) -> str:
-        manner = "all of a session on one connection" if self.kept else "one message a connection"
-        return f"{self.messages} messages of {self.size_bytes} bytes, {self.sessions} sessions, {manner}"
 
 
 class CountingSink:
@@ -92,26 +80,15 @@ def counting_sink(port: int, cpu: Group) -> Iterator[CountingSink]:
         sink.close()
 
 
-def send(
-    shape: Shape, port: int, reverse_path: str, to: str, cpu: Group, log: Path, timeout_s: float
-) -> bool:
+def send(shape: Shape, port: int, site: Site, cpu: Group, log: Path, timeout_s: float) -> bool:
     """Send the whole load to `port`; True when every message was accepted."""
-    argv = [
-        program("smtp-source"),
-        "-s",
-        str(shape.sessions),
-        "-m",
-        str(shape.messages),
-        "-l",
-        str(shape.size_bytes),
-    ]
-    argv += ["-f", reverse_path, "-t", to] + (["-d"] if shape.kept else []) + [f"127.0.0.1:{port}"]
+    argv = _submit(shape, port, site) if shape.submission else _smtp_source(shape, port, site)
     with log.open("ab") as output:
         try:
             done = subprocess.run(
                 cpu.command(argv),
                 check=False,
-                stdin=subprocess.DEVNULL,
+                input=f"{site.password}\n".encode() if shape.submission else b"",
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 timeout=timeout_s,
@@ -119,3 +96,21 @@ def send(
         except subprocess.TimeoutExpired:
             return False
     return done.returncode == 0
+
+
+def _smtp_source(shape: Shape, port: int, site: Site) -> list[str]:
+    counts = ["-s", str(shape.sessions), "-m", str(shape.messages), "-l", str(shape.size_bytes)]
+    kept = ["-d"] if shape.kept else []
+    return [
+        program("smtp-source"),
+        *counts,
+        *("-f", site.account, "-t", site.recipient),
+        *kept,
+        f"127.0.0.1:{port}",
+    ]
+
+
+def _submit(shape: Shape, port: int, site: Site) -> list[str]:
+    numbers = (port, shape.sessions, shape.messages, shape.size_bytes, int(shape.kept))
+    words = [*map(str, numbers), site.account, site.recipient]
+    return [sys.executable, "-m", "tests.bench.submit", *words]

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.bench.cpu import Group
+from tests.bench.site import Site
 from tests.support.dns_server import DnsServer
 from tests.support.mailgov_service import Service
+from tests.support.toml_text import merged
 
 
 @dataclass(frozen=True, slots=True)
 class Mailgov:
-    """The entrance is a trusted listener, whose account is the load's reverse-path and author."""
+    """The entrance is a trusted listener, whose account is the load's author, or submission by the same."""
 
-    domain: str
-    account: str
-    recipient_domain: str
+    site: Site
     workers: int = os.cpu_count() or 1
+    env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -32,24 +34,36 @@ class Mailgov:
         return None
 
     @contextmanager
-    def running(self, folder: Path, sink_port: int, cpu: Group) -> Iterator[int]:
+    def running(self, folder: Path, sink_port: int, cpu: Group, submission: bool) -> Iterator[int]:
         """Run it in a fresh `folder`; yields the entrance's port."""
-        shutil.rmtree(folder, ignore_errors=True)
-        with DnsServer() as dns:
-            # Every message's provider is looked up in the DNS, though the route below delivers it.
-            dns.mx(self.recipient_domain, f"mx.{self.recipient_domain}")
-            dns.a(f"mx.{self.recipient_domain}", "192.0.2.25")
-            service = Service(folder, domain=self.domain, workers=self.workers, prefix=cpu.command([]))
-            service.settings = {
-                "smtp": {"trusted": [service.trusted_listener(self.account)]},
-                "dns": {"nameservers": [dns.address]},
-                "delivery": {"routes": {"*": f"smtp:127.0.0.1:{sink_port}"}},
-            }
-            service.init()
-            service.add_account(self.account, kind="functional")
+        with self.prepared(folder, sink_port, cpu) as service:
             try:
                 service.start()
-                yield service.trusted
+                yield service.submission if submission else service.trusted
                 service.stop()
             finally:
                 service.kill()
+
+    @contextmanager
+    def prepared(
+        self, folder: Path, sink_port: int, cpu: Group, settings: Mapping[str, Any] | None = None
+    ) -> Iterator[Service]:
+        """A service that is set up in a fresh `folder` and not started; `settings` lie over the bench's."""
+        shutil.rmtree(folder, ignore_errors=True)
+        site = self.site
+        with DnsServer() as dns:
+            # Every message's provider is looked up in the DNS, though the route below delivers it.
+            dns.mx(site.recipient_domain, f"mx.{site.recipient_domain}")
+            dns.a(f"mx.{site.recipient_domain}", "192.0.2.25")
+            prefix = cpu.command([])
+            service = Service(folder, domain=site.domain, workers=self.workers, prefix=prefix, env=self.env)
+            own = {
+                # All sessions of the load come from one client, with one account.
+                "smtp": {"trusted": [service.trusted_listener(site.account)], "client_session_limit": 500},
+                "dns": {"nameservers": [dns.address]},
+                "delivery": {"routes": {"*": f"smtp:127.0.0.1:{sink_port}"}},
+            }
+            service.settings = merged(own, settings or {})
+            service.init()
+            service.add_account(site.account, site.password, kind="functional")
+            yield service

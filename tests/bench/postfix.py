@@ -1,7 +1,4 @@
-"""The peers: Postfix alone, and Postfix with OpenDKIM and a policy service, on unix sockets throughout.
-
-A milter on a TCP socket would slow Postfix down many times over and make the comparison unfair.
-"""
+"""Postfix as a peer: alone, or with a milter that signs and a policy service, on unix sockets throughout."""
 
 from __future__ import annotations
 
@@ -14,11 +11,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import sasl, signers
 from tests.bench.cpu import Group
+from tests.bench.signers import Signer
+from tests.bench.site import CONCURRENCY, Site
 from tests.support.processes import Program, free_port, wait_port, wait_until
 from tests.support.programs import find_program, program
-
-CONCURRENCY = 100  # Postfix's default of 20 deliveries at once to a destination is slower here
 
 # service type wakeup maxproc command; nothing runs in a chroot
 SERVICES = """
@@ -44,42 +42,47 @@ tlsmgr unix 1000? 1 tlsmgr
 postlog unix-dgram - 1 postlogd
 """
 PUBLIC = {"pickup", "cleanup", "qmgr", "flush", "showq", "postlog"}
+SIGNER_NAMES: dict[Signer, str] = {"opendkim": "OpenDKIM", "rspamd": "rspamd"}
 
 
 @dataclass(frozen=True, slots=True)
 class Postfix:
-    """A peer; `full` adds DKIM with OpenDKIM and a policy service."""
+    """A peer; a `signer` brings the policy service with it."""
 
-    full: bool
-    domain: str
-    key: Path
-    """The RSA-2048 key that OpenDKIM signs with."""
+    site: Site
+    signer: Signer | None = None
 
     @property
     def name(self) -> str:
-        return "Postfix + OpenDKIM + policy service" if self.full else "Postfix alone"
+        if self.signer is None:
+            return "Postfix alone"
+        return f"Postfix + {SIGNER_NAMES[self.signer]} + policy service"
 
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
-        wanted = ["postfix", "opendkim"] if self.full else ["postfix"]
+        wanted = ["postfix", "dovecot", *([] if self.signer is None else [self.signer])]
         absent = [name for name in wanted if not find_program(name)]
         if absent:
             return f"not installed: {', '.join(absent)}"
         return None if os.geteuid() == 0 else "Postfix starts as root only"
 
     @contextmanager
-    def running(self, folder: Path, sink_port: int, cpu: Group) -> Iterator[int]:
+    def running(self, folder: Path, sink_port: int, cpu: Group, submission: bool) -> Iterator[int]:
         """Run it in a fresh `folder` that the account `postfix` may reach; yields the entrance's port."""
         port = free_port()
         shutil.rmtree(folder, ignore_errors=True)
         for part in ("etc", "spool", "data"):
             (folder / part).mkdir(parents=True)
         shutil.chown(folder / "data", "postfix")
-        extra: dict[str, str] = {}
+        allowed = "permit_sasl_authenticated" if submission else "permit_mynetworks"
+        extra = {"smtpd_relay_restrictions": f"{allowed}, reject"}
         with ExitStack() as stack:
-            if self.full:
-                extra |= self._start_opendkim(folder, cpu, stack)
-                extra |= self._start_policy_service(folder, cpu, stack)
+            if submission:
+                extra |= _sign_in(self.site, sasl.start(self.site, folder, cpu, stack))
+            if self.signer is not None:
+                extra |= signers.start(self.signer, self.site, folder, cpu, stack)
+                policy = _start_policy_service(self.site, folder, cpu, stack)
+                extra["smtpd_recipient_restrictions"] = f"{policy}, {allowed}, reject"
             (folder / "etc/main.cf").write_text(_main_cf(folder, sink_port, extra))
             (folder / "etc/master.cf").write_text(_master_cf(port))
             postfix = [program("postfix"), "-c", str(folder / "etc")]
@@ -90,40 +93,28 @@ class Postfix:
             yield port
             subprocess.run([*postfix, "stop"], check=False, capture_output=True, timeout=30)
 
-    def _start_opendkim(self, folder: Path, cpu: Group, stack: ExitStack) -> dict[str, str]:
-        socket = folder / "opendkim.sock"
-        settings = {
-            "Mode": "s",
-            "Canonicalization": "relaxed/simple",
-            "Domain": self.domain,
-            "Selector": "bench",
-            "KeyFile": str(self.key),
-            "Socket": f"local:{socket}",
-            "UMask": "000",
-            "UserID": "root",
-            "InternalHosts": "127.0.0.1",
-            "RequireSafeKeys": "no",
-            "Background": "no",
-            "Syslog": "no",
-        }
-        configuration = folder / "opendkim.conf"
-        configuration.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-        argv = cpu.command([program("opendkim"), "-f", "-x", str(configuration)])
-        running = stack.enter_context(Program(argv, log=folder / "opendkim.out"))
-        wait_until(socket.exists, what="OpenDKIM's socket", program=running)
-        return {
-            "smtpd_milters": f"unix:{socket}",
-            "milter_default_action": "tempfail",
-            "milter_protocol": "6",
-        }
 
-    def _start_policy_service(self, folder: Path, cpu: Group, stack: ExitStack) -> dict[str, str]:
-        socket = folder / "policy.sock"
-        argv = cpu.command([sys.executable, "-m", "tests.bench.policy_service", str(socket), self.domain])
-        running = stack.enter_context(Program(argv, log=folder / "policy.out"))
-        wait_until(socket.exists, what="the policy service's socket", program=running)
-        restrictions = f"check_policy_service unix:{socket}, permit_mynetworks, reject"
-        return {"smtpd_recipient_restrictions": restrictions}
+def _start_policy_service(site: Site, folder: Path, cpu: Group, stack: ExitStack) -> str:
+    """The restriction that asks it."""
+    socket = folder / "policy.sock"
+    argv = cpu.command([sys.executable, "-m", "tests.bench.policy_service", str(socket), site.domain])
+    running = stack.enter_context(Program(argv, log=folder / "policy.out"))
+    wait_until(socket.exists, what="the policy service's socket", program=running)
+    return f"check_policy_service unix:{socket}"
+
+
+def _sign_in(site: Site, socket: Path) -> dict[str, str]:
+    """As mailgov's submission: AUTH inside TLS alone, and each account as itself alone."""
+    return {
+        "smtpd_tls_security_level": "encrypt",
+        "smtpd_tls_cert_file": str(site.certificate),
+        "smtpd_tls_key_file": str(site.certificate_key),
+        "smtpd_sasl_auth_enable": "yes",
+        "smtpd_sasl_type": "dovecot",
+        "smtpd_sasl_path": str(socket),
+        "smtpd_sender_login_maps": f"inline:{{ {{ {site.account} = {site.account} }} }}",
+        "smtpd_sender_restrictions": "reject_sender_login_mismatch",
+    }
 
 
 def _main_cf(folder: Path, sink_port: int, extra: dict[str, str]) -> str:
@@ -140,7 +131,6 @@ def _main_cf(folder: Path, sink_port: int, extra: dict[str, str]) -> str:
         "alias_maps": "",
         "local_recipient_maps": "",
         "mynetworks": "127.0.0.0/8",
-        "smtpd_relay_restrictions": "permit_mynetworks, reject",
         "relayhost": f"[127.0.0.1]:{sink_port}",
         "smtp_host_lookup": "native",
         "disable_dns_lookups": "yes",

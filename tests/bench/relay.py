@@ -1,8 +1,12 @@
-"""mailgov side by side with Postfix, alone and with OpenDKIM and a policy service.
+"""mailgov side by side with the relays that one would assemble today.
 
-`python -m tests.bench.relay [--messages N] [--sessions N] [--size BYTES] [--rounds N] [--kept]
-[--peers postfix,full,mailgov]`. Every run has a fresh peer and a fresh sink. Needs Debian's
-postfix and opendkim, and root for Postfix; a peer that cannot run is named and left out.
+    make bench [BENCH_ARGS="--rounds 1 --scale 0.2 --shapes 20,kept --peers postfix-rspamd,mailgov-2"]
+
+Every run has a fresh peer and a fresh sink; the peers run in turn, each round in the other order. Needs
+Debian's postfix, opendkim, rspamd and dovecot-core, and root; a peer that cannot run is named and left out.
+`--sessions`, `--size`, `--messages`, `--kept` and `--submission` make a shape of one's own. `--write` puts
+the report into docs/performance.md, if nothing disturbed it; without --write it goes to bench-work/ alone.
+Exits 1 when a message was lost or came twice, or when a disturbed report was to be written.
 """
 
 from __future__ import annotations
@@ -11,88 +15,26 @@ import argparse
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
-from tests.bench import cpu
-from tests.bench.load import Shape, counting_sink, send
+from tests.bench import cpu, deferred, document
+from tests.bench.exim import Exim
+from tests.bench.figures import Run
+from tests.bench.measure import run
 from tests.bench.own import Mailgov
 from tests.bench.postfix import Postfix
-from tests.bench.report import Run, summary
-from tests.support.processes import free_port, wait_until
-from tests.support.programs import find_program, program
+from tests.bench.report import noise, report
+from tests.bench.shapes import SHAPES, Shape
+from tests.bench.site import Peer, Site
+from tests.support.processes import free_port
+from tests.support.programs import find_program
 
-DOMAIN = "bench.gov.vn"
-ACCOUNT = f"scanner@{DOMAIN}"
-RECIPIENT_DOMAIN = "destination.test"
-RECIPIENT = f"citizen@{RECIPIENT_DOMAIN}"
-TIMEOUT_S = 120.0
-
-
-class Peer(Protocol):
-    """A service under load."""
-
-    @property
-    def name(self) -> str: ...
-
-    def missing(self) -> str | None: ...
-
-    def running(self, folder: Path, sink_port: int, cpu: cpu.Group) -> AbstractContextManager[int]: ...
-
-
-def run(peer: Peer, number: int, shape: Shape, work: Path) -> Run:
-    """One peer, once."""
-    sink_port = free_port()
-    folder = work / "peer"
-    with (
-        cpu.group("peer") as used,
-        cpu.group("load") as aside,
-        counting_sink(sink_port, aside) as sink,
-        peer.running(folder, sink_port, used) as port,
-    ):
-        _settle(used)
-        sink.expect(shape.messages)
-        cpu_before = used.cpu_s()
-        start = time.perf_counter()
-        sent = send(shape, port, ACCOUNT, RECIPIENT, aside, work / "load.log", TIMEOUT_S)
-        accepted_at = time.perf_counter()
-        reached_at = sink.reached_at(TIMEOUT_S if sent else 1.0)
-        end = reached_at or time.perf_counter()
-        cpu_after = used.cpu_s()
-        memory_mb = used.memory_mb()
-        delivered = sink.count
-    cpu_s = None if cpu_before is None or cpu_after is None else cpu_after - cpu_before
-    return Run(
-        peer=peer.name,
-        round=number,
-        delivered=delivered,
-        complete=sent and reached_at is not None,
-        accepted_rate=shape.messages / (accepted_at - start) if sent else 0.0,
-        delivered_rate=delivered / (end - start),
-        cpu_s_per_1000=None if cpu_s is None or not delivered else cpu_s / delivered * 1000,
-        memory_mb=memory_mb,
-    )
-
-
-def _settle(used: cpu.Group) -> None:
-    """Wait until the peer has done starting: less than a tenth of a core over half a second."""
-    before: list[tuple[float, float]] = []
-
-    def quiet() -> bool:
-        now, spent = time.perf_counter(), used.cpu_s()
-        if spent is None:
-            return True
-        before.append((now, spent))
-        then = next(((at, s) for at, s in reversed(before) if now - at >= 0.5), None)
-        return then is not None and (spent - then[1]) / (now - then[0]) < 0.1
-
-    wait_until(quiet, timeout_s=20, what="a quiet peer")
+OWN_WORKERS = os.cpu_count() or 1
 
 
 @contextmanager
@@ -109,62 +51,98 @@ def work_folder() -> Iterator[Path]:
         yield Path(elsewhere)
 
 
-def signing_key(work: Path) -> Path:
-    """An RSA-2048 key for OpenDKIM."""
-    key = work / "dkim.pem"
-    if not key.exists():
-        argv = [program("openssl"), "genrsa", "-traditional", "-out", str(key), "2048"]
-        subprocess.run(argv, check=True, capture_output=True)
-    return key
+def all_peers(site: Site, work: Path) -> dict[str, Peer]:
+    """By the names that `--peers` knows, in the order of the first round."""
+    found: dict[str, Peer] = {
+        "postfix": Postfix(site),
+        "postfix-opendkim": Postfix(site, "opendkim"),
+        "postfix-rspamd": Postfix(site, "rspamd"),
+        "exim": Exim(site, work / "exim"),
+    }
+    return found | {f"mailgov-{n}": Mailgov(site, n) for n in sorted({1, 2, OWN_WORKERS})}
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tests.bench.relay", description="mailgov beside Postfix")
-    parser.add_argument("--messages", type=int, default=3000)
-    parser.add_argument("--sessions", type=int, default=20)
-    parser.add_argument("--size", type=int, default=4096, help="bytes of a message")
+    parser = argparse.ArgumentParser(prog="tests.bench.relay", description="mailgov beside its peers")
+    parser.add_argument("--shapes", help=f"of {', '.join(SHAPES)}; all")
+    parser.add_argument("--peers", help="such as postfix,postfix-opendkim,postfix-rspamd,exim,mailgov-2; all")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--kept", action="store_true", help="all messages of a session on one connection")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="mailgov's workers")
-    parser.add_argument("--peers", default="postfix,full,mailgov")
+    parser.add_argument("--scale", type=float, default=1.0, help="of each shape's messages")
+    parser.add_argument(
+        "--queued", type=int, default=100_000, help="deferred messages beside none; 0: not run"
+    )
+    parser.add_argument("--write", action="store_true", help="put the report into docs/performance.md")
+    own = parser.add_argument_group("a shape of one's own")
+    own.add_argument("--messages", type=int)
+    own.add_argument("--sessions", type=int)
+    own.add_argument("--size", type=int, help="bytes of a message")
+    own.add_argument("--kept", action="store_true", help="all messages of a session on one connection")
+    own.add_argument("--submission", action="store_true", help="STARTTLS and AUTH first")
     return parser.parse_args(argv)
+
+
+def shapes_of(options: argparse.Namespace) -> dict[str, Shape]:
+    """The shapes that were asked for, by name. Raises KeyError for one that there is not."""
+    if options.messages or options.sessions or options.size or options.kept or options.submission:
+        own = Shape(
+            options.messages or 3000,
+            options.sessions or 20,
+            options.size or 4096,
+            options.kept,
+            options.submission,
+        )
+        return {"own": own}
+    names = options.shapes.split(",") if options.shapes else SHAPES
+    return {name: SHAPES[name].scaled(options.scale) for name in names}
+
+
+def take_turns(
+    peers: Sequence[Peer], site: Site, shapes: Mapping[str, Shape], rounds: int, work: Path
+) -> Iterator[Run]:
+    """All rounds of one shape, then of the next; every other round the other way round."""
+    sink_port = free_port()
+    for name, shape in shapes.items():
+        for number in range(1, rounds + 1):
+            for peer in peers if number % 2 else reversed(peers):
+                one = run(peer, site, name, shape, number, work / "peer", sink_port)
+                print(f"{shape}: round {number}: {one.peer}: {one.delivered_rate:.0f} messages/s", flush=True)
+                yield one
 
 
 def main() -> int:
     options = arguments()
     if not find_program("smtp-source"):
-        print(
-            "bench: Postfix's smtp-source and smtp-sink are not installed (apt-get install postfix)",
-            file=sys.stderr,
-        )
+        print("bench: smtp-source and smtp-sink are missing (apt-get install postfix)", file=sys.stderr)
         return 1
-    shape = Shape(options.messages, options.sessions, options.size, options.kept)
-    own = Mailgov(DOMAIN, ACCOUNT, RECIPIENT_DOMAIN, options.workers)
+    shapes = shapes_of(options)
     with work_folder() as work:
-        key = signing_key(work)
-        known: dict[str, Peer] = {"postfix": Postfix(False, DOMAIN, key), "full": Postfix(True, DOMAIN, key)}
-        known["mailgov"] = own
-        peers = []
-        for peer in (known[name] for name in options.peers.split(",")):
-            if reason := peer.missing():
-                print(f"left out: {peer.name}: {reason}")
-            else:
-                peers.append(peer)
+        site = Site.make(work)
+        known = all_peers(site, work)
+        asked = options.peers.split(",") if options.peers else known
+        reasons = {known[name].name: known[name].missing() for name in asked}
+        left_out = {name: reason for name, reason in reasons.items() if reason}
+        peers = [known[name] for name in asked if known[name].name not in left_out]
         with cpu.group("probe") as probe:
             if not probe.measured:
-                print("CPU and memory are not measured: no control group may be made here")
-        runs = []
-        for number in range(1, options.rounds + 1):
-            for peer in peers if number % 2 else reversed(peers):
-                runs.append(run(peer, number, shape, work))
-                print(f"round {number}: {peer.name}: {runs[-1].delivered_rate:.0f} messages/s", flush=True)
-        text = summary(runs, shape, own.name, work)
+                left_out["CPU and memory"] = "no control group may be made here"
+        runs = list(take_turns(peers, site, shapes, options.rounds, work))
+        own = Mailgov(site, OWN_WORKERS)
+        text = report(runs, shapes, own.name, left_out, work)
+        if options.queued and not options.shapes and "own" not in shapes:
+            queued, more = deferred.compare(own, options.queued, options.rounds, shapes["20"], work)
+            text, runs = text + "\n" + queued, runs + more
     print("\n" + text)
+    _keep(text, runs)
+    if not all(each.exact for each in runs):
+        return 1
+    return document.write("bench", text, noise(runs)) if options.write else 0
+
+
+def _keep(text: str, runs: Sequence[Run]) -> None:
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    Path("bench-work", f"relay-{stamp}.txt").write_text(text, encoding="utf-8")
+    Path("bench-work", f"relay-{stamp}.md").write_text(text, encoding="utf-8")
     rows = [json.dumps(dataclasses.asdict(each)) for each in runs]
     Path("bench-work", f"relay-{stamp}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return 0 if all(each.complete for each in runs) else 1
 
 
 if __name__ == "__main__":

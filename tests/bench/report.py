@@ -1,126 +1,126 @@
-"""What the rounds gave, as text: medians, spreads, and ratios of peers that ran next to each other."""
+"""The report as Markdown: a table for each shape, the ratios, and all that speaks against a figure."""
 
 from __future__ import annotations
 
 import platform
-import statistics
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.bench.load import Shape
+from tests.bench.figures import Run, Spread, ratio
+from tests.bench.shapes import Shape
 from tests.support.programs import find_program
 
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One peer in one round; rates are messages a second, None stands for "not measured"."""
-
-    peer: str
-    round: int
-    delivered: int
-    """Messages that the sink had when the clock stopped."""
-    complete: bool
-    accepted_rate: float
-    """Until the load generator had its last 250."""
-    delivered_rate: float
-    """Until the sink had the last message."""
-    cpu_s_per_1000: float | None
-    memory_mb: float | None
+QUIET = 0.05
+"""With more than this share of the cores gone to others, a run is noise."""
+_COLUMNS = (
+    "delivered/s",
+    "accepted/s",
+    "CPU s per 1,000",
+    "load's CPU s per 1,000",
+    "memory MB",
+    "largest MB",
+)
 
 
-def summary(runs: Sequence[Run], shape: Shape, own: str, work: Path) -> str:
-    """The whole report. `own` names the peer that the others are compared with."""
-    peers = list(dict.fromkeys(run.peer for run in runs))
-    lines = [
-        str(shape),
-        *_made_how(work),
-        "",
-        _row("", "delivered/s", "accepted/s", "CPU s per 1,000", "memory MB"),
-    ]
-    for peer in peers:
-        mine = [run for run in runs if run.peer == peer]
-        lines.append(
-            _row(
-                peer,
-                _spread([run.delivered_rate for run in mine]),
-                _spread([run.accepted_rate for run in mine]),
-                _spread([run.cpu_s_per_1000 for run in mine]),
-                _spread([run.memory_mb for run in mine]),
-            )
-        )
-    lines.append("")
-    lines += [_ratio(runs, own, peer) for peer in peers if peer != own and own in peers]
-    lines += [
-        f"INCOMPLETE: {run.peer}, round {run.round}: the sink had {run.delivered} of {shape.messages}"
-        for run in runs
-        if not run.complete
-    ]
-    return "\n".join(lines) + "\n"
+def report(
+    runs: Sequence[Run], shapes: Mapping[str, Shape], own: str, left_out: Mapping[str, str], work: Path
+) -> str:
+    """All shapes. `own` is whom the others are compared with, `left_out` says why a peer is not there."""
+    parts = [made_how(work)]
+    for name, shape in shapes.items():
+        mine = [run for run in runs if run.shape == name]
+        if mine:
+            parts.append("\n".join(_shape(mine, shape, own)))
+    parts += [f"Left out: {peer}: {reason}." for peer, reason in left_out.items()]
+    parts += _faults(runs)
+    return "\n\n".join(parts) + "\n"
 
 
-def _made_how(work: Path) -> list[str]:
+def made_how(work: Path) -> str:
+    """One paragraph: when, and on what machine."""
     versions = [f"Linux {platform.release()}", f"Python {platform.python_version()}"]
     if postconf := find_program("postconf"):
-        said = subprocess.run(
-            [postconf, "-h", "-d", "mail_version"], check=False, capture_output=True, text=True
-        )
-        versions.append(f"Postfix {said.stdout.strip()}")
+        versions.append(f"Postfix {_said([postconf, '-h', '-d', 'mail_version'])}")
+    file_system = _said(["stat", "-f", "-c", "%T", str(work)]) or "unknown"
+    return (
+        f"Made {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}: {_processor()}, {cores()} cores"
+        f" shared by load, peer and sink; {', '.join(versions)}; queues on {file_system}."
+    )
+
+
+def noise(runs: Sequence[Run]) -> list[str]:
+    """The runs that others disturbed."""
     return [
-        f"{platform.machine()}, {_cores()} cores shared by load, peer and sink; {', '.join(versions)}",
-        f"queues under {work} ({_file_system(work)}); every peer keeps a message durably before its 250;",
-        "OpenDKIM and mailgov sign with RSA-2048; peers ran in turn, each round in the other order;",
-        "the clock stops when smtp-sink has the last message; median (lowest–highest).",
-        "Below 30% a difference between runs minutes apart means nothing: read the ratios.",
+        f"NOISE: {run.peer}, {run.shape}, round {run.round}: others used {run.others:.0%} of the cores"
+        for run in runs
+        if run.others is not None and run.others > QUIET
     ]
 
 
-def _cores() -> int:
+def cores() -> int:
     return sum(line.startswith("processor") for line in Path("/proc/cpuinfo").read_text().splitlines()) or 1
 
 
-def _file_system(folder: Path) -> str:
-    said = subprocess.run(
-        ["stat", "-f", "-c", "%T", str(folder)], check=False, capture_output=True, text=True
-    )
-    return said.stdout.strip() or "file system unknown"
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; all columns but the first are figures."""
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+def shown(spread: Spread | None) -> str:
+    return "not measured" if spread is None else str(spread)
 
 
-def _spread(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return "not measured"
-    if len(known) == 1:
-        return _number(known[0])
-    return f"{_number(statistics.median(known))} ({_number(min(known))}–{_number(max(known))})"
-
-
-def _row(*cells: str) -> str:
-    first, *rest = cells
-    return f"{first:<37}" + "".join(f"{cell:>22}" for cell in rest)
-
-
-def _ratio(runs: Sequence[Run], own: str, peer: str) -> str:
-    """Round by round, so that a machine that slows down between rounds does not count."""
-    by_round = {(run.peer, run.round): run for run in runs if run.complete}
-    pairs = [
-        (mine, other)
-        for (name, number), mine in by_round.items()
-        if name == own and (other := by_round.get((peer, number))) is not None
-    ]
-    if not pairs:
-        return f"{own} against {peer}: no complete round of both"
-    speed = _spread([mine.delivered_rate / other.delivered_rate for mine, other in pairs])
-    cpu = _spread(
-        [
-            mine.cpu_s_per_1000 / other.cpu_s_per_1000
-            for mine, other in pairs
-            if mine.cpu_s_per_1000 is not None and other.cpu_s_per_1000
+def _shape(runs: Sequence[Run], shape: Shape, own: str) -> list[str]:
+    peers = list(dict.fromkeys(run.peer for run in runs))
+    rows = []
+    for peer in peers:
+        mine = [run for run in runs if run.peer == peer and run.exact]
+        figures = (
+            Spread.of(run.delivered_rate for run in mine),
+            Spread.of(run.accepted_rate for run in mine),
+            Spread.of(run.cpu_s_per_1000 for run in mine),
+            Spread.of(run.load_cpu_s_per_1000 for run in mine),
+            Spread.of(run.memory_mb for run in mine),
+            Spread.of(run.largest_mb for run in mine),
+        )
+        rows.append([peer, *map(shown, figures)])
+    rounds = len({run.round for run in runs})
+    head = f"**{shape}**: {shape.messages:,} messages, {rounds} rounds"
+    lines = [head, "", *table([" ", *_COLUMNS], rows)]
+    others = [peer for peer in peers if peer != own]
+    if own in peers and others:
+        lines += [
+            "",
+            *table([f"{own} against", "messages/s", "CPU"], [_against(runs, own, p) for p in others]),
         ]
-    )
-    return f"{own} against {peer}: messages a second × {speed}, CPU × {cpu}"
+    return lines
+
+
+def _against(runs: Sequence[Run], own: str, peer: str) -> list[str]:
+    speed = ratio(runs, own, peer, lambda run: run.delivered_rate)
+    cpu = ratio(runs, own, peer, lambda run: run.cpu_s_per_1000)
+    return [peer, *("no round of both" if each is None else f"× {each}" for each in (speed, cpu))]
+
+
+def _faults(runs: Sequence[Run]) -> list[str]:
+    inexact = [
+        f"INEXACT: {run.peer}, {run.shape}, round {run.round}: {run.sent} were sent,"
+        f" {'not all were accepted, ' if not run.accepted_rate else ''}the sink had {run.delivered}"
+        for run in runs
+        if not run.exact
+    ]
+    return [*inexact, *noise(runs)]
+
+
+def _said(argv: Sequence[str]) -> str:
+    return subprocess.run(argv, check=False, capture_output=True, text=True).stdout.strip()
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
