@@ -18,6 +18,7 @@ from mailgov.relay.content import Content, content_of
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import Outcome, settle
 from mailgov.relay.route import Hops, Lane, Router
+from mailgov.relay.throttle import Verdict, verdict
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
@@ -30,6 +31,8 @@ class LaneSession:
         self.lane = lane
         self.hops: Hops | None = None
         self.connection: Connection | None = None
+        self.heard: tuple[Verdict, Reply] | None = None
+        """What the last attempt says of the next hop."""
 
     async def close(self) -> None:
         if self.connection is not None:
@@ -52,14 +55,26 @@ class Attempt:
         session: LaneSession,
     ) -> None:
         """Attempt all `recipients`, which share the session's lane, and write the outcomes."""
+        met = True
         try:
             outcomes = await self._outcomes(spool, message, recipients, session)
         except MailError as error:
+            met = False
             outcomes = [Outcome(r, error.reply) for r in recipients]
         except Exception as error:  # whatever it is, it must not stop the lane, nor lose the mail
             log.error("attempt failed", queue_id=message.queue_id, exc_info=error)
             self.node.counters.add("internal_errors")
             outcomes = [Outcome(r, INTERNAL_ERROR) for r in recipients]
+        session.heard = verdict([o.reply for o in outcomes], session=met), outcomes[-1].reply
+        await self._settle(spool, message, outcomes)
+
+    async def put_off(
+        self, spool: Spool, message: QueuedMessage, recipients: Sequence[QueuedRecipient], reply: Reply
+    ) -> None:
+        """The next hop is known to be away: these wait as if they had been told so themselves."""
+        await self._settle(spool, message, [Outcome(r, reply) for r in recipients])
+
+    async def _settle(self, spool: Spool, message: QueuedMessage, outcomes: Sequence[Outcome]) -> None:
         try:
             await settle(self.node, spool, message, outcomes)
         except SpoolError as error:

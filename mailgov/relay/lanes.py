@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mailgov.relay.route import Lane
+from mailgov.relay.throttle import Throttle
 from mailgov.settings import DeliverySettings
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool
 
@@ -44,6 +45,7 @@ class Line:
     """The jobs of one lane and how many runners serve them."""
 
     lane: Lane
+    throttle: Throttle
     jobs: deque[Job] = field(default_factory=deque)
     runners: int = 0
     waiters: list[asyncio.Future[Job | None]] = field(default_factory=list)
@@ -93,7 +95,7 @@ class Shares:
 
     def may_run(self, line: Line) -> bool:
         """True when the lane may have another runner now."""
-        if line.runners >= self.limits.destination_concurrency:
+        if line.runners >= line.throttle.places:
             return False
         if line.local:
             return True

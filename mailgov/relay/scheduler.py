@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import structlog
 
+from mailgov.mail.reply import Reply
 from mailgov.relay.attempt import Attempt, LaneSession
 from mailgov.relay.lanes import STALL_S, Job, Line, Shares, dismiss
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import longest_wait_ms
 from mailgov.relay.route import Lane
+from mailgov.relay.throttle import Throttles
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
@@ -35,6 +37,7 @@ class Scheduler:
         self._node, self._spools, self._attempt = node, spools, attempt
         self._limits = node.settings.delivery
         self._shares = Shares(self._limits)
+        self._throttles = Throttles(self._limits.destination_concurrency, min(self._limits.retry_schedule_s))
         self._lines: dict[Lane, Line] = {}
         self._waiting: dict[Lane, Line] = {}
         self._runners: set[asyncio.Task[None]] = set()
@@ -154,7 +157,7 @@ class Scheduler:
             self._submit(Job(spool, message, tuple(recipients), lane, held))
 
     def _submit(self, job: Job) -> None:
-        line = self._lines.get(job.lane) or Line(job.lane)
+        line = self._lines.get(job.lane) or Line(job.lane, self._throttles.of(job.lane))
         if self._shares.full(line):
             line.refused = True
             self._give_back(line, job)
@@ -166,7 +169,7 @@ class Scheduler:
         if line.hand_over(job):
             return
         line.jobs.append(job)
-        if line.runners < self._limits.destination_concurrency:
+        if line.runners < line.throttle.places:
             self._start(line)
 
     def _give_back(self, line: Line, job: Job) -> None:
@@ -215,7 +218,7 @@ class Scheduler:
     async def _serve(self, line: Line) -> None:
         session = LaneSession(line.lane)
         try:
-            while not self._stopping:
+            while not self._stopping and line.runners <= line.throttle.places:
                 job = await self._next(line)
                 if job is None:
                     break
@@ -223,7 +226,7 @@ class Scheduler:
         finally:
             line.runners -= 1
             self._shares.runners -= not line.local
-            if line.jobs and not self._stopping:
+            if line.jobs and not self._stopping and line.runners < line.throttle.places:
                 self._start(line)
             elif not line.runners and not line.jobs:
                 self._lines.pop(line.lane, None)
@@ -231,6 +234,10 @@ class Scheduler:
 
     async def _run(self, line: Line, job: Job, session: LaneSession) -> None:
         """One attempt; when it lasts, it waits for a peer and its place is free."""
+        reply = line.throttle.away(asyncio.get_running_loop().time())
+        if reply is not None:
+            await self._put_off(line, job, reply)
+            return
         stalled = False
 
         def stall() -> None:
@@ -242,10 +249,33 @@ class Scheduler:
         timer = asyncio.get_running_loop().call_later(STALL_S, stall)
         try:
             await self._attempt.run(job.spool, job.message, job.recipients, session)
+            self._learn(line, session)
         finally:
             timer.cancel()
             self._shares.stalled -= stalled and not line.local
             self._finished(line, job)
+
+    async def _put_off(self, line: Line, job: Job, reply: Reply) -> None:
+        """The next hop is away: all that waits for it in memory is deferred in one go, unattempted."""
+        jobs = [job, *line.jobs]
+        line.jobs.clear()
+        try:
+            await asyncio.gather(
+                *(self._attempt.put_off(one.spool, one.message, one.recipients, reply) for one in jobs)
+            )
+        finally:
+            for one in jobs:
+                self._finished(line, one)
+
+    def _learn(self, line: Line, session: LaneSession) -> None:
+        """What the attempt says of the next hop: fewer runners end by themselves, more are started here."""
+        if line.local or session.heard is None:
+            return
+        heard, reply = session.heard
+        line.throttle.tell(heard, reply, asyncio.get_running_loop().time())
+        self._throttles.keep(line.lane, line.throttle)
+        if line.jobs and line.runners < line.throttle.places:
+            self._start(line)
 
     async def _next(self, line: Line) -> Job | None:
         """The lane's next job; waits a little for one where an open connection may serve it."""

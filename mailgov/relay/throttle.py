@@ -1,0 +1,98 @@
+"""How much a next hop takes at once: less after a failure, more after successes, nothing while it is away."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mailgov.mail.reply import INTERNAL_ERROR, Reply
+from mailgov.relay.route import Lane
+
+AWAY_AFTER = 3
+"""So many attempts in a row without a session: the next hop is away, and nobody else need find out."""
+AWAY_S = 60.0
+"""For so long, or the schedule's first wait if that is shorter, nothing is tried there; then one attempt."""
+LANES_LIMIT = 5000
+"""Lanes remembered that are not at their best."""
+
+Verdict = Literal["well", "busy", "away", "own"]
+
+
+def verdict(replies: Sequence[Reply], *, session: bool) -> Verdict:
+    """What an attempt says of the next hop; `session` is whether there was one.
+
+    busy: 4xx for everybody, 421 above all (RFC 5321 3.8). A refusal for good is an answer like any
+    other, and a fault of ours (own) tells nothing.
+    """
+    if any(reply is INTERNAL_ERROR for reply in replies):
+        return "own"
+    if not all(reply.transient for reply in replies):
+        return "well"
+    return "busy" if session else "away"
+
+
+@dataclass(slots=True)
+class Throttle:
+    """One lane's. A failure takes a place, as many successes as there are places give one (as in Postfix)."""
+
+    ceiling: int
+    away_s: float = AWAY_S
+    limit: float = 0.0
+    failures: int = 0
+    away_until_s: float = 0.0
+    reply: Reply | None = None
+    """What the last attempt heard that found no session."""
+
+    def __post_init__(self) -> None:
+        self.limit = float(self.ceiling)
+
+    @property
+    def places(self) -> int:
+        """Attempts at once."""
+        return max(1, int(self.limit))
+
+    @property
+    def at_best(self) -> bool:
+        """True when there is nothing to remember."""
+        return self.limit >= self.ceiling and not self.failures
+
+    def away(self, now_s: float) -> Reply | None:
+        """While the next hop is away: what was heard, in the place of an attempt."""
+        return self.reply if now_s < self.away_until_s else None
+
+    def tell(self, heard: Verdict, reply: Reply, now_s: float) -> None:
+        """What an attempt came to."""
+        if heard == "own":
+            return
+        if heard == "well":
+            self.failures, self.reply = 0, None
+            self.away_until_s = 0.0
+            self.limit = min(float(self.ceiling), self.limit + 1 / max(1.0, self.limit))
+            return
+        self.limit = max(1.0, self.limit - 1)
+        self.failures = self.failures + 1 if heard == "away" else 0
+        if self.failures >= AWAY_AFTER:
+            self.reply, self.away_until_s, self.limit = reply, now_s + self.away_s, 1.0
+
+
+class Throttles:
+    """Each lane's, those that are at their best forgotten: bounded."""
+
+    def __init__(self, ceiling: int, first_wait_s: float) -> None:
+        self._ceiling, self._away_s = ceiling, min(AWAY_S, first_wait_s)
+        self._known: OrderedDict[Lane, Throttle] = OrderedDict()
+
+    def of(self, lane: Lane) -> Throttle:
+        """The lane's; a mailbox of ours has one that nobody tells anything."""
+        return self._known.get(lane) or Throttle(self._ceiling, self._away_s)
+
+    def keep(self, lane: Lane, throttle: Throttle) -> None:
+        """Remember it, or forget it where it is at its best."""
+        self._known.pop(lane, None)
+        if throttle.at_best:
+            return
+        self._known[lane] = throttle
+        if len(self._known) > LANES_LIMIT:
+            self._known.popitem(last=False)
