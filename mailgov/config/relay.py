@@ -25,6 +25,7 @@ from mailgov.relay.route import RouteError, Router
 from mailgov.relay.scheduler import Scheduler
 from mailgov.relay.sign import Signer
 from mailgov.relay.tls import CertificateError, server_context
+from mailgov.relay.tls_out.handshake import authorities
 from mailgov.relay.worker import RelayWorker
 from mailgov.settings import Settings
 from mailgov.store.engine import Database
@@ -105,7 +106,20 @@ def check_relay(settings: Settings) -> tuple[str, ...]:
         password_of(settings.rspamd)
     except (OSError, ValueError) as error:
         raise ConfigError(f"key rspamd.password_file: {error}") from None
+    check_authorities(settings)
     return build_policy(settings).warnings
+
+
+def check_authorities(settings: Settings) -> None:
+    """Whom certificates of other servers are believed from must be readable. Raises ConfigError."""
+    files = {"tls_out.ca_file": settings.tls_out.ca_file}
+    files |= {f"tls_out.minimum.{name}": one.ca_file for name, one in settings.tls_out.minimum.items()}
+    for key, file in files.items():
+        try:
+            if file is not None:
+                authorities(file)
+        except OSError as error:
+            raise ConfigError(f"key {key}: {file}: {error.strerror or error}") from None
 
 
 def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:

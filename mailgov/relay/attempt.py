@@ -19,6 +19,9 @@ from mailgov.relay.node import Node
 from mailgov.relay.outcome import Outcome, settle
 from mailgov.relay.route import Hops, Lane, Router
 from mailgov.relay.throttle import Verdict, verdict
+from mailgov.relay.tls_out.demand import Wish
+from mailgov.relay.tls_out.policies import Minimum
+from mailgov.relay.tls_out.wish import wish_of
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
@@ -33,6 +36,8 @@ class LaneSession:
         self.connection: Connection | None = None
         self.heard: tuple[Verdict, Reply] | None = None
         """What the last attempt says of the next hop."""
+        self.minimum: Minimum | None = None
+        """What the settings asked for when it was opened."""
 
     async def close(self) -> None:
         if self.connection is not None:
@@ -103,13 +108,15 @@ class Attempt:
             message.eight_bit,
             notify.mail_parameters(message),
             tuple(notify.rcpt_parameters(message, r) for r in allowed),
+            requiretls=wish_of(message) == "required",
         )
-        connection = await self._connected(session)
+        wish = wish_of(message)
+        connection = await self._connected(session, allowed, wish)
         try:
             replies = await connection.send(envelope, content)
         except Stale:
             await session.close()
-            connection = await self._connected(session)
+            connection = await self._connected(session, allowed, wish)
             replies = await connection.send(envelope, content)
         host = connection.hop.host
         provider = self._provider(session)
@@ -128,13 +135,22 @@ class Attempt:
         if session.hops is None or session.connection is None:
             session.hops = await self.router.hops(session.lane)
 
-    async def _connected(self, session: LaneSession) -> Connection:
-        """The session's connection, opened if need be. Raises MailError when no hop greets us."""
+    async def _connected(
+        self, session: LaneSession, recipients: Sequence[QueuedRecipient], wish: Wish
+    ) -> Connection:
+        """The session's connection, opened if need be. Raises MailError when no hop greets us as it must."""
+        node = self.node
+        minimum = node.tls.minimum(session.lane, (r.destination for r in recipients))
+        kept = session.connection
+        if kept is not None and not (kept.serves(wish) and (minimum is None or minimum == session.minimum)):
+            await session.close()
         if session.connection is None:
-            node, hops = self.node, session.hops.hops if session.hops else ()
+            way = await node.tls.way(session.lane, minimum, wish)
+            hops = session.hops.hops if session.hops else ()
             session.connection = await first_connection(
-                hops, node.settings.delivery, node.settings.hostname, node.executor
+                hops, node.settings.delivery, node.settings.hostname, node.executor, way
             )
+            session.minimum = minimum
         return session.connection
 
     async def _to_maildir(self, spool: Spool, message: QueuedMessage, recipient: QueuedRecipient) -> Outcome:

@@ -16,6 +16,7 @@ from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
 from mailgov.relay.notify import envelope_id, is_strangers, original_recipient, returned, wants_failures
 from mailgov.relay.own import prepare_own
+from mailgov.relay.tls_out.wish import wish_of
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
@@ -70,7 +71,8 @@ async def bounce(
         full=full,
         eight_bit=node.directory.snapshot.is_local(domain),
     )
-    return await prepare_own(node, spool, content, "", [message.reverse_path])
+    required = wish_of(message) == "required"  # what it returns is to be kept as the message was (RFC 8689 5)
+    return await prepare_own(node, spool, content, "", [message.reverse_path], requiretls=required)
 
 
 def _within_bounds(node: Node, message: QueuedMessage, now_ms: int) -> bool:

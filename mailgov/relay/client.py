@@ -1,14 +1,14 @@
 """Mail out over SMTP: aiosmtplib's connection, our transactions on it.
 
-TLS is opportunistic (RFC 7435): used where offered, whatever the certificate; a handshake
-that fails is followed by a connection in the clear.
+TLS is as the way to the host demands (`tls_out`). Where nobody demands anything it is opportunistic
+(RFC 7435): used where offered, whatever the certificate; a handshake that fails is followed by a
+connection in the clear.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ from aiosmtplib.response import SMTPResponse
 from mailgov.mail.reply import MailError, Reply
 from mailgov.mail.text import one_line
 from mailgov.relay.content import Content
+from mailgov.relay.encrypted import encrypted
 from mailgov.relay.exchange import Exchange
-from mailgov.relay.login import signed_in
-from mailgov.relay.opening import connect, hello
 from mailgov.relay.route import Hop
+from mailgov.relay.tls_out.demand import OPEN, OPPORTUNISTIC, Demand, Gate, Opened, TlsRefused, Wish
 from mailgov.settings import DeliverySettings
 
 log = structlog.get_logger()
@@ -54,6 +54,7 @@ class Envelope:
     """Wishes for MAIL (RFC 3461), said where the next hop knows DSN."""
     rcpt_parameters: tuple[str, ...] = ()
     """The same for each RCPT, in the order of `recipients`; () for none at all."""
+    requiretls: bool = False
 
 
 def reply_of(response: SMTPResponse) -> Reply:
@@ -80,9 +81,14 @@ class Connection:
     """One session with a next hop, ready for transactions one after another."""
 
     def __init__(
-        self, hop: Hop, client: aiosmtplib.SMTP, settings: DeliverySettings, executor: Executor
+        self,
+        hop: Hop,
+        client: aiosmtplib.SMTP,
+        settings: DeliverySettings,
+        executor: Executor,
+        opened: Opened,
     ) -> None:
-        self.hop = hop
+        self.hop, self.opened = hop, opened
         self._client, self._settings, self._executor = client, settings, executor
         assert isinstance(client.protocol, Exchange)  # it is connected
         self._protocol = client.protocol
@@ -99,28 +105,27 @@ class Connection:
 
     @classmethod
     async def open(
-        cls, hop: Hop, settings: DeliverySettings, hostname: str, executor: Executor
+        cls,
+        hop: Hop,
+        settings: DeliverySettings,
+        hostname: str,
+        executor: Executor,
+        demand: Demand = OPPORTUNISTIC,
     ) -> Connection:
-        """Connect, greet, encrypt where offered, and sign in where we have a login. Raises MailError 4xx."""
-        if hop.manner.login is not None:
-            return cls(hop, await signed_in(hop, settings, hostname, executor), settings, executor)
-        if hop.manner.tls_first:
-            return cls(hop, await connect(hop, settings, hostname, tls=_OPPORTUNISTIC), settings, executor)
-        for tls in (True, False):
-            client = await connect(hop, settings, hostname)
-            if not tls or not client.supports_extension("starttls"):
-                return cls(hop, client, settings, executor)
-            try:
-                await client.starttls(
-                    server_hostname=hop.host, tls_context=_OPPORTUNISTIC, timeout=settings.connect_timeout_s
-                )
-                await hello(client, hop, settings, hostname)
-            except (aiosmtplib.SMTPException, ssl.SSLError, OSError, TimeoutError) as error:
-                log.info("TLS failed, going on in the clear", host=hop.host, error=str(error))
-                client.close()
-            else:
-                return cls(hop, client, settings, executor)
-        raise AssertionError("unreachable")
+        """As `encrypted`, ready for transactions."""
+        client, opened = await encrypted(hop, settings, hostname, executor, demand)
+        return cls(hop, client, settings, executor, opened)
+
+    @property
+    def takes_requiretls(self) -> bool:
+        """Whether the host says that it hands mail on as REQUIRETLS asks (RFC 8689 2)."""
+        return self._client.supports_extension("requiretls")
+
+    def serves(self, wish: Wish) -> bool:
+        """Whether what it was opened for is enough for mail with this wish."""
+        if wish == "required":
+            return self.opened.demand.requiretls
+        return wish == "waived" or not self.opened.demand.waived
 
     async def send(self, envelope: Envelope, content: Content) -> list[Reply]:
         """One transaction; a reply for each recipient, in order.
@@ -300,6 +305,8 @@ class Connection:
             words.append("SMTPUTF8")
         if envelope.mail_parameters and self.knows_dsn:
             words.append(envelope.mail_parameters)
+        if envelope.requiretls:
+            words.append("REQUIRETLS")
         return " ".join(words)
 
     @property
@@ -326,27 +333,40 @@ class Connection:
 
 
 async def first_connection(
-    hops: Sequence[Hop], settings: DeliverySettings, hostname: str, executor: Executor
+    hops: Sequence[Hop],
+    settings: DeliverySettings,
+    hostname: str,
+    executor: Executor,
+    gate: Gate = OPEN,
 ) -> Connection:
-    """The first hop that greets us; raises the last MailError when none does."""
+    """The first hop that greets us with what the gate asks of it; raises a MailError when none does.
+
+    The last one, but one of later (4xx) before one for good: another host may still come back.
+    """
     last = MailError(Reply(451, "4.4.1", "No mail host to try"))
-    for hop in hops:
+    for number, hop in enumerate(hops):
         try:
-            return await Connection.open(hop, settings, hostname, executor)
+            return await _through(gate, hop, settings, hostname, executor)
         except MailError as error:
-            last = error
+            if number == 0 or error.reply.transient or not last.reply.transient:
+                last = error
     raise last
 
 
-def _permissive() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-_OPPORTUNISTIC = _permissive()
+async def _through(
+    gate: Gate, hop: Hop, settings: DeliverySettings, hostname: str, executor: Executor
+) -> Connection:
+    demand = await gate.demand(hop)
+    try:
+        made = await Connection.open(hop, settings, hostname, executor, demand)
+    except TlsRefused as refused:
+        gate.told(hop, demand, refused.result)
+        raise
+    gate.told(hop, demand, made.opened.trouble)
+    if demand.requiretls and not made.takes_requiretls:
+        await made.close()
+        raise MailError(Reply(550, "5.7.30", f"{hop.host} does not support REQUIRETLS, which is needed"))
+    return made
 
 
 async def _has_eight_bits(content: Content, executor: Executor) -> bool:

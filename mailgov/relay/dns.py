@@ -14,6 +14,8 @@ from weakref import WeakValueDictionary
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
+import dns.message
 import dns.name
 import dns.rdatatype
 import dns.resolver
@@ -21,6 +23,7 @@ import structlog
 from dns.rdata import Rdata
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.PTR import PTR
+from dns.rdtypes.ANY.TLSA import TLSA
 from dns.rdtypes.ANY.TXT import TXT
 
 from mailgov.mail.domains import ascii_domain, normal_domain
@@ -53,7 +56,7 @@ class MxAnswer:
     """A domain's exchangers, best first.
 
     `implicit`: no MX, the domain itself (RFC 5321 5.1); `null`: it takes no mail (RFC 7505);
-    `temporary`: the answer is not known now.
+    `temporary`: the answer is not known now. `secure`: a validating resolver vouches for it (DNSSEC).
     """
 
     status: MxStatus
@@ -61,6 +64,7 @@ class MxAnswer:
     preferences: tuple[int, ...] = ()
     """Of each host; the lowest first."""
     detail: str = ""
+    secure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,21 @@ class AddressAnswer:
     """A host's IP addresses; `temporary` when a look-up failed and none was found."""
 
     addresses: tuple[str, ...]
+    temporary: bool = False
+    secure: bool = False
+    """All that was said of it is vouched for by a validating resolver (DNSSEC)."""
+    alias_of: str = ""
+    """The name behind the aliases, where there are some."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsaAnswer:
+    """TLSA records (RFC 6698) that a validating resolver vouches for: usage, selector, matching type, data.
+
+    `temporary`: it is not known whether there are some, or somebody forges them.
+    """
+
+    records: tuple[tuple[int, int, int, bytes], ...] = ()
     temporary: bool = False
 
 
@@ -119,6 +138,9 @@ class Resolver:
         resolver.lifetime = settings.timeout_s
         resolver.timeout = min(settings.timeout_s, 2.0)
         resolver.cache = dns.resolver.LRUCache(settings.cache_size)
+        self.validating = settings.validating
+        if settings.validating:  # RFC 6840 5.7: who wants to know says so
+            resolver.set_flags(dns.flags.RD | dns.flags.AD)
         self._resolver = resolver
         self._known: OrderedDict[str, tuple[MxAnswer, float]] = OrderedDict()
         """Answers and when they end (Unix time): dnspython takes 0.1 ms to say one that it has."""
@@ -139,8 +161,8 @@ class Resolver:
             answer = await self._ask(_name(domain), "MX", self._strangers if stranger else self._own)
         except dns.resolver.NXDOMAIN:
             return MxAnswer("nxdomain", detail="no such domain")
-        except dns.resolver.NoAnswer:
-            return MxAnswer("implicit", (domain,), (0,))
+        except dns.resolver.NoAnswer as none:
+            return MxAnswer("implicit", (domain,), (0,), secure=self._vouched(none.kwargs["response"]))
         except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
             return MxAnswer("nxdomain", detail="not a domain name")
         except (dns.exception.DNSException, OSError, TimeoutError) as error:
@@ -149,7 +171,8 @@ class Resolver:
         if len(pairs) == 1 and pairs[0][1] in (".", ""):
             return MxAnswer("null", detail="null MX")
         pairs = [(preference, host) for preference, host in pairs if host not in (".", "")][:MX_LIMIT]
-        told = MxAnswer("ok", tuple(host for _, host in pairs), tuple(number for number, _ in pairs))
+        hosts, preferences = tuple(host for _, host in pairs), tuple(number for number, _ in pairs)
+        told = MxAnswer("ok", hosts, preferences, secure=self._vouched(answer.response))
         if len(self._known) >= self._known_limit:
             self._known.popitem(last=False)
         self._known[domain] = told, answer.expiration
@@ -158,11 +181,14 @@ class Resolver:
     async def addresses(self, host: str) -> AddressAnswer:
         """IPv4 before IPv6, at most `ADDRESS_LIMIT`."""
         found: list[str] = []
-        temporary = False
+        temporary, secure, alias_of = False, True, ""
         for kind in ("A", "AAAA"):
             try:
                 answer = await self._ask(_name(host), kind, self._own)
-            except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            except dns.resolver.NoAnswer as none:
+                secure = secure and self._vouched(none.kwargs["response"])
+                continue
+            except dns.resolver.NXDOMAIN:
                 continue
             except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong, UnicodeError):
                 continue
@@ -170,20 +196,48 @@ class Resolver:
                 temporary = True
                 continue
             found += [record.to_text() for record in answer]
-        return AddressAnswer(tuple(found[:ADDRESS_LIMIT]), temporary and not found)
+            secure = secure and self._vouched(answer.response)
+            alias_of = answer.canonical_name.to_text(omit_final_dot=True).lower()
+        alias_of = "" if alias_of == host.lower() else alias_of
+        return AddressAnswer(
+            tuple(found[:ADDRESS_LIMIT]), temporary and not found, secure and bool(found), alias_of
+        )
+
+    async def tlsa(self, name: str) -> TlsaAnswer:
+        """The records of `_port._tcp.host`; without a voucher they are none (RFC 7672 2.1)."""
+        try:
+            answer = await self._ask(_labels(name), "TLSA", self._own)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return TlsaAnswer()
+        except (dns.exception.DNSException, OSError, TimeoutError):
+            return TlsaAnswer(temporary=True)
+        if not self._vouched(answer.response):
+            return TlsaAnswer()
+        records = [record for record in answer if isinstance(record, TLSA)]
+        return TlsaAnswer(tuple((r.usage, r.selector, r.mtype, r.cert) for r in records[:VALUES_LIMIT]))
+
+    async def texts(self, name: str) -> Records:
+        """The TXT records of `name`, for a delivery of ours."""
+        return await self._records(name, "TXT", self._own)
+
+    def _vouched(self, response: dns.message.Message) -> bool:
+        return self.validating and bool(response.flags & dns.flags.AD)
 
     async def records(self, name: str, kind: RecordKind, asker: str = "") -> Records:
         """What the DNS says of `name`, for the checks of who writes in; a name that is none is `nxdomain`.
 
         `asker` is who has the question asked, for his share of the places.
         """
+        share = self._shares.setdefault(asker, asyncio.Semaphore(SHARE_AT_ONCE))
+        return await self._records(name, kind, share, self._strangers)
+
+    async def _records(self, name: str, kind: RecordKind, *places: asyncio.Semaphore) -> Records:
         try:
             question = _labels(name)
         except (dns.exception.DNSException, UnicodeError):
             return Records("nxdomain")
-        share = self._shares.setdefault(asker, asyncio.Semaphore(SHARE_AT_ONCE))
         try:
-            answer = await self._ask(question, kind, share, self._strangers)
+            answer = await self._ask(question, kind, *places)
         except dns.resolver.NXDOMAIN:
             return Records("nxdomain")
         except dns.resolver.NoAnswer:

@@ -58,6 +58,8 @@ class Incoming:
     smtputf8: bool = False
     eight_bit: bool = False
     wishes: MessageWishes = NO_WISHES
+    requiretls: bool = False
+    """It may be handed on over proven TLS alone (RFC 8689)."""
     recipients: list[Recipient] = field(default_factory=list)
     decisions: list[DecisionRecord] = field(default_factory=list)
     expanded: list[tuple[str, RecipientWishes]] = field(default_factory=list)

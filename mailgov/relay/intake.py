@@ -32,6 +32,7 @@ from mailgov.relay.records import message_event, recipient_record, rejection
 from mailgov.relay.senders.check import check_sender
 from mailgov.relay.senders.seal import Seal, arc_set, key_for
 from mailgov.relay.sign import SigningError, body_hash
+from mailgov.relay.tls_out.wish import wish_context
 from mailgov.store.calendar import local_date
 from mailgov.store.snapshot import SigningKey
 from mailgov.store.spool import (
@@ -330,6 +331,7 @@ def _queued(
             **({"outside": incoming.sender.spf or "none"} if incoming.source == "mx" else {}),
             "facts": _plain(facts) if outside else None,
             **incoming.wishes.context(),
+            **wish_context(required=incoming.requiretls, header=seen.header),
         },
     )
 

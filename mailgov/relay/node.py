@@ -22,6 +22,7 @@ from mailgov.relay.harvest import Harvest
 from mailgov.relay.refusal_log import RefusalLog
 from mailgov.relay.sending_ahead import Ahead
 from mailgov.relay.sign import Signer
+from mailgov.relay.tls_out.policies import TlsPolicies
 from mailgov.settings import Settings
 from mailgov.store.guard import Guard
 from mailgov.store.sign_ins import SignInTally
@@ -173,6 +174,8 @@ class Node:
     """The services that look into messages."""
     reports_sent: ReportsSent = field(init=False)
     """What strangers' mail was reported on: bounded, since it may be a victim who is told."""
+    tls: TlsPolicies = field(init=False)
+    """What of TLS other servers must have."""
     connections: set[Any] = field(default_factory=set)
     """The open sessions themselves, to be told when the worker drains."""
     draining: bool = False
@@ -194,6 +197,7 @@ class Node:
         self.ahead = Ahead(self.guard, self.executor, self.clock.now_ms)
         self.scanners = Scanners(self.settings, self.clock.monotonic)
         self.reports_sent = ReportsSent(self.settings.delivery)
+        self.tls = TlsPolicies(self.settings, self.resolver, self.guard, self.executor, self.clock)
 
     @property
     def sessions(self) -> int:

@@ -20,7 +20,13 @@ log = structlog.get_logger()
 
 
 async def prepare_own(
-    node: Node, spool: Spool, content: bytes, reverse_path: str, recipients: Sequence[str]
+    node: Node,
+    spool: Spool,
+    content: bytes,
+    reverse_path: str,
+    recipients: Sequence[str],
+    *,
+    requiretls: bool = False,
 ) -> intake.Prepared | None:
     """A message of ours, decided on and signed, for the caller to store in `spool`, where its body lies.
 
@@ -28,6 +34,7 @@ async def prepare_own(
     or MailError when it cannot be made now: nothing is left of it, and it is to be tried again.
     """
     incoming = _incoming(node, reverse_path, eight_bit=not content.isascii())
+    incoming.requiretls = requiretls
     for text in recipients:
         for target in _targets(node, text):
             facts = judge.recipient_facts(node, target)

@@ -43,12 +43,13 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class MailParameters:
-    """What MAIL announced (RFC 1870, 3461, 6152, 6531)."""
+    """What MAIL announced (RFC 1870, 3461, 6152, 6531, 8689)."""
 
     smtputf8: bool = False
     eight_bit: bool = False
     size_bytes: int = 0
     wishes: MessageWishes = NO_WISHES
+    requiretls: bool = False
 
     @classmethod
     def read(cls, given: Mapping[str, str | None]) -> MailParameters:
@@ -58,15 +59,16 @@ class MailParameters:
         """
         body = (given.get("BODY") or "7BIT").upper()
         size = given.get("SIZE") or "0"
-        known = given.keys() <= {"SMTPUTF8", "BODY", "SIZE", "AUTH", "RET", "ENVID"}
-        if not known or given.get("SMTPUTF8") is not None or body not in ("7BIT", "8BITMIME"):
+        known = given.keys() <= {"SMTPUTF8", "BODY", "SIZE", "AUTH", "RET", "ENVID", "REQUIRETLS"}
+        flags = given.get("SMTPUTF8") is None and given.get("REQUIRETLS") is None
+        if not known or not flags or body not in ("7BIT", "8BITMIME"):
             raise MailError(Reply(555, "5.5.4", "MAIL parameter not recognized or not implemented"))
         if not (size.isascii() and size.isdigit()) or len(size) > 20:
             raise MailError(Reply(501, "5.5.4", "SIZE takes a number of octets"))
         if "AUTH" in given and not given["AUTH"]:
             raise MailError(Reply(501, "5.5.4", "AUTH takes an address or <>"))
         wishes = MessageWishes.read(given)
-        return cls("SMTPUTF8" in given, body == "8BITMIME", int(size), wishes)
+        return cls("SMTPUTF8" in given, body == "8BITMIME", int(size), wishes, "REQUIRETLS" in given)
 
 
 class Transaction:
@@ -95,6 +97,7 @@ class Transaction:
             smtputf8=parameters.smtputf8,
             eight_bit=parameters.eight_bit,
             wishes=parameters.wishes,
+            requiretls=parameters.requiretls,
         )
         self._keys: set[str] = set()
         self._alarm: asyncio.Task[None] | None = None

@@ -7,6 +7,7 @@ from mailgov.settings.province import DatabaseSettings, DemoSettings, PolicySett
 from mailgov.settings.scanners import ClamdSettings, Failure, RspamdSettings
 from mailgov.settings.smtp import SmtpSettings, TlsSettings, TrustedListener
 from mailgov.settings.strangers import DnsblSettings, GreylistingSettings, ReportsSettings
+from mailgov.settings.tls_out import TlsMinimum, TlsOutSettings
 from mailgov.settings.values import Listen, parse_listen
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "SignInSettings",
     "SmtpSettings",
     "SpoolSettings",
+    "TlsMinimum",
+    "TlsOutSettings",
     "TlsSettings",
     "TrustedListener",
     "parse_listen",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mailgov.settings.values import HostPort, Network, Room
 
@@ -12,10 +13,19 @@ from mailgov.settings.values import HostPort, Network, Room
 class DnsSettings(Room):
     nameservers: list[HostPort] = []
     """Whom to ask; none: the system's."""
+    validating: bool = False
+    """The `nameservers` check DNSSEC and the way to them is safe (the same machine): what they call
+    authenticated (AD) is believed, which DANE rests on."""
     timeout_s: float = Field(5.0, gt=0)
     """One question's whole time, retries included."""
     cache_size: int = Field(10_000, ge=100)
     """Answers kept, each for its TTL; about 1 KB each."""
+
+    @model_validator(mode="after")
+    def _validating_are_named(self) -> Self:
+        if self.validating and not self.nameservers:
+            raise ValueError("validating needs nameservers: the system's may be anybody's")
+        return self
 
 
 class DeliveryLogin(Room):

@@ -10,6 +10,7 @@ from mailgov.settings.province import DatabaseSettings, DemoSettings, PolicySett
 from mailgov.settings.scanners import ClamdSettings, RspamdSettings
 from mailgov.settings.smtp import SmtpSettings, TlsSettings
 from mailgov.settings.strangers import DnsblSettings, GreylistingSettings, ReportsSettings
+from mailgov.settings.tls_out import TlsOutSettings
 from mailgov.settings.values import HostName, Room
 
 
@@ -23,6 +24,7 @@ class Settings(Room):
     database: DatabaseSettings = DatabaseSettings()
     smtp: SmtpSettings = SmtpSettings()
     tls: TlsSettings = TlsSettings()
+    tls_out: TlsOutSettings = TlsOutSettings()
     http: HttpSettings = HttpSettings()
     dns: DnsSettings = DnsSettings()
     delivery: DeliverySettings = DeliverySettings()

@@ -1,5 +1,5 @@
 """Losable state of a node: who wrote to us lately, failed sign-ins and where people sign in from,
-and what its other tables (`guard_tables`) hold for `sending` and `greylist`.
+and what its other tables (`guard_tables`) hold for `sending`, `greylist` and `sts_policies`.
 
 A SQLite file beside the spools (WAL, synchronous=OFF) that all workers of the node share. No
 decision that may not be lost rests on it alone: correspondents come back from the ledger, and

@@ -15,6 +15,9 @@ WRITTEN_LIMIT = 1_000_000
 GREY_LIMIT = 500_000
 """Pairs of sender and recipient that were seen from a network (about 50 MB); a flood of strangers
 pushes out those that were silent for the longest."""
+STS_LIMIT = 10_000
+"""Domains whose MTA-STS policy is kept, of at most 50 KB each, seldom over 200 octets; those that were not
+read for the longest go first."""
 
 
 class Bound(NamedTuple):
@@ -31,6 +34,7 @@ BOUNDS = {
     "sent": Bound("key", SENT_LIMIT),
     "written": Bound("key", WRITTEN_LIMIT),
     "grey": Bound("key", GREY_LIMIT),
+    "sts_policy": Bound("domain", STS_LIMIT),
 }
 
 SCHEMA = """
@@ -51,4 +55,7 @@ CREATE TABLE IF NOT EXISTS grey (
   key BLOB PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, passed INTEGER NOT NULL
   ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS grey_last ON grey (last_ms);
+CREATE TABLE IF NOT EXISTS sts_policy (
+  domain TEXT PRIMARY KEY, id TEXT NOT NULL, body TEXT NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sts_policy_last ON sts_policy (last_ms);
 """

@@ -48,6 +48,7 @@ class DnsServer:
         self._silent: set[str] = set()
         self._truncated: set[str] = set()
         self._raw: dict[str, Raw] = {}
+        self._vouched: tuple[str, ...] = ()
         self._thread: LoopThread | None = None
         self._open: list[asyncio.DatagramTransport | asyncio.Server] = []
 
@@ -119,6 +120,10 @@ class DnsServer:
         self._truncated.discard(folded)
         self._raw.pop(folded, None)
 
+    def vouch(self, *zones: str) -> None:
+        """Say AD, as a validating resolver does, of what lies in these zones, to who asks for it."""
+        self._vouched = tuple(_fold(zone) for zone in zones)
+
     def asked(self, name: str, rdtype: str) -> int:
         """How often this was asked."""
         return self.questions[_fold(name), rdtype]
@@ -143,6 +148,8 @@ class DnsServer:
         question = query.question[0]
         name, rdtype = _fold(question.name.to_text()), dns.rdatatype.to_text(question.rdtype)
         self.questions[name, rdtype] += 1
+        if query.flags & dns.flags.AD and any(f".{name}".endswith(f".{zone}") for zone in self._vouched):
+            response.flags |= dns.flags.AD
         if name in self._silent:
             return None
         if name in self._raw:

@@ -113,7 +113,7 @@ def _type(node: ast.expr) -> str:
     if outer == "Literal":
         return " or ".join(_shown(ast.literal_eval(one)) for one in of)
     if outer == "dict":
-        return "table of text"
+        return "table of tables" if ast.unparse(of[1]).startswith("Tls") else "table of text"
     return f"list of {_type(of[0])}"
 
 

@@ -53,5 +53,6 @@ def test_every_extension_is_in_it() -> None:
         "STARTTLS",
         "AUTH",
         "LIMITS",
+        "REQUIRETLS",
     ):
         assert f"| {word}" in TEXT

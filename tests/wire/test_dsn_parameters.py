@@ -30,7 +30,8 @@ MAIL_PARAMETERS = [
     ("ENVID=á", "501 5.5.4"),
     ("AUTH", "501 5.5.4"),
     ("NOTIFY=NEVER", "555 5.5.4"),
-    ("REQUIRETLS", "555 5.5.4"),
+    ("REQUIRETLS", "530 5.7.10"),
+    ("REQUIRETLS=1", "555 5.5.4"),
     ("XYZZY=1", "555 5.5.4"),
 ]
 RCPT_PARAMETERS = [

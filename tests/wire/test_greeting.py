@@ -17,7 +17,7 @@ AUTH = "AUTH PLAIN LOGIN"
     [
         ("mx", BASIC | {"STARTTLS"}),
         ("submission", BASIC | {"STARTTLS"}),
-        ("submissions", BASIC | {AUTH}),
+        ("submissions", BASIC | {AUTH, "REQUIRETLS"}),
         ("trusted", BASIC),
     ],
 )
@@ -43,7 +43,7 @@ async def test_inside_tls_starttls_is_gone_and_auth_comes_on_submission_alone(
     await wire.ehlo()
     await wire.starttls(world.client_tls)
     assert (await wire.say("MAIL FROM:<x@example.org>")).short == "503 5.5.1", "EHLO again (RFC 3207 4.2)"
-    assert await wire.ehlo() == BASIC | added
+    assert await wire.ehlo() == BASIC | {"REQUIRETLS"} | added
 
 
 async def test_helo_gets_one_line_and_no_extension(world: World) -> None:

@@ -38,6 +38,8 @@ class Envelope(SignIn):
         if parameters.size_bytes > self._node.settings.smtp.size_limit_bytes:
             self._refused("size")
             raise MailError(Reply(552, "5.3.4", "Message too big"))
+        if parameters.requiretls and self._tls is None:
+            raise MailError(Reply(530, "5.7.10", "REQUIRETLS is for sessions inside TLS (RFC 8689)"))
         if not parameters.smtputf8 and not reverse_path.isascii():
             raise MailError(Reply(550, "5.6.7", "Address needs SMTPUTF8"))
         peer = self._peer()

@@ -28,6 +28,8 @@ class Greeting(Connection):
         ]
         if self.tls_context and self._tls is None:
             lines.append("STARTTLS")
+        if self._tls is not None:  # RFC 8689 2: inside TLS alone
+            lines.append("REQUIRETLS")
         if self._listener.authenticates and self._tls is not None:
             lines.append(f"AUTH {' '.join(auth.MECHANISMS)}")
         smtp = self._node.settings.smtp
