@@ -22,7 +22,7 @@ export PIP_NO_INPUT := 1
 # Hundreds of processes import the package in a test run: they need not compile it each time, nor the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-full fuzz check bench bench-import bench-keep bench-memory clean lock system-packages
+.PHONY: help run test test-full fuzz check bench bench-import bench-keep bench-memory profile clean lock system-packages
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
@@ -58,6 +58,9 @@ bench-keep: .venv/.installed-dev ## microseconds of CPU that spool and ledger co
 
 bench-memory: .venv/.installed-dev ## memory under a hundred messages of 50 MB at once; needs 12 GB of disk for a while
 	@$(BIN)/python -m tests.bench.memory $(BENCH_ARGS) </dev/null
+
+profile: .venv/.installed-dev system-packages ## where the microseconds of a message go: by process, thread, stage and function
+	@$(BIN)/python -m tests.bench.profile $(BENCH_ARGS) </dev/null
 
 clean: ## remove what was built; var/ and mailgov.toml, the data, stay
 	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz bench-work

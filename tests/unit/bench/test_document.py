@@ -30,4 +30,5 @@ def test_disturbed_figures_are_not_written(capsys: pytest.CaptureFixture[str]) -
 
 def test_the_document_has_a_place_for_each_table() -> None:
     text = document.DOCUMENT.read_text(encoding="utf-8")
-    assert document.replaced(text, "bench", "figures") != text
+    for section in ("bench", "profile"):
+        assert document.replaced(text, section, "figures") != text
