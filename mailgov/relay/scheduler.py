@@ -87,18 +87,21 @@ class Scheduler:
             if loop.time() >= check_s:
                 check_s = loop.time() + CLOCK_CHECK_S
                 await self._heed_clock()
-            await self._claim()
+            if await self._claim():
+                continue
             try:
                 await asyncio.wait_for(self._poke.wait(), POLL_S)
             except TimeoutError:
                 continue
 
-    async def _claim(self) -> None:
+    async def _claim(self) -> bool:
+        """Lease what is due; True when there is more, and room for it."""
+        more = False
         for spool in self._spools:
             await spool.look_for_room()
             shares = self._shares
             if shares.local_full and shares.remote_full:
-                return
+                return False
             try:
                 claimed = await spool.claim(
                     self._node.clock.now_ms(),
@@ -112,6 +115,8 @@ class Scheduler:
                 continue
             for message in claimed:
                 self._enqueue(spool, message, reserved=0)
+            more = more or sum(len(message.recipients) for message in claimed) == CLAIM_LIMIT
+        return more and self._shares.room
 
     async def _heed_clock(self) -> None:
         """Mail that was queued by a clock which ran ahead must not wait until that time comes again."""

@@ -128,37 +128,40 @@ def _remove_finished(connection: sqlite3.Connection, message_id: int) -> list[st
     return [row[0]] if row is not None and row[0] else []
 
 
-def claim(connection: sqlite3.Connection, due: Due, lease_until_ms: int, limit: int) -> list[QueuedMessage]:
-    """Lease due recipients until `lease_until_ms`, oldest due first; bodies come without their bytes."""
-    rows = connection.execute(
-        f"SELECT {_RECIPIENT} FROM recipient r WHERE {due.where} ORDER BY r.due_ms LIMIT ?",  # noqa: S608 - constants
-        (*due.values, limit),
-    ).fetchall()
-    connection.executemany(
-        "UPDATE recipient SET leased=1, due_ms=? WHERE id=?", [(lease_until_ms, row[0]) for row in rows]
-    )
-    return _messages(connection, rows)
+def lease(connection: sqlite3.Connection, ids: Sequence[int], now_ms: int, lease_until_ms: int) -> list[int]:
+    """Lease those of the recipients that are due still until `lease_until_ms`; returns them."""
+    query = "UPDATE recipient SET leased=1, due_ms=? WHERE id=? AND state='ready' AND due_ms<=?"
+    return [one for one in ids if connection.execute(query, (lease_until_ms, one, now_ms)).rowcount]
+
+
+def claimed(connection: sqlite3.Connection, ids: Sequence[int]) -> list[QueuedMessage]:
+    """Leased recipients by message, in this order; bodies come without their bytes."""
+    query = f"SELECT {_RECIPIENT} FROM recipient r WHERE r.id=? AND r.leased=1"  # noqa: S608 - constants
+    rows = (connection.execute(query, (one,)).fetchone() for one in ids)
+    return _messages(connection, [row for row in rows if row is not None])
 
 
 class Due:
     """The condition for what is due at `now_ms` and may be claimed.
 
     `skip` names destinations that are left; without `local` or `remote` mailboxes of ours (their
-    destination is an address) or everything else is left.
+    destination is an address) or everything else is left. Nothing due before `from_ms` is looked at.
     """
 
-    def __init__(self, now_ms: int, skip: Collection[str], *, local: bool, remote: bool) -> None:
-        self.values: tuple[object, ...] = (now_ms, *skip)
-        self.where = "r.state='ready' AND r.due_ms<=?"
+    def __init__(
+        self, now_ms: int, skip: Collection[str], *, local: bool, remote: bool, from_ms: int = 0
+    ) -> None:
+        self.values: tuple[object, ...] = (now_ms, from_ms, *skip)
+        self.where = "r.state='ready' AND r.due_ms<=? AND r.due_ms>=?"
         if skip:
             self.where += f" AND r.destination NOT IN ({','.join('?' * len(skip))})"
         if not local or not remote:
-            self.where += f" AND r.destination {'' if local else 'NOT '}LIKE '%@%'"
+            self.where += f" AND instr(r.destination,'@'){'>' if local else '='}0"
 
-    def any(self, connection: sqlite3.Connection) -> bool:
-        """True when something is due."""
-        query = f"SELECT 1 FROM recipient r WHERE {self.where} LIMIT 1"  # noqa: S608 - constants
-        return connection.execute(query, self.values).fetchone() is not None
+    def ids(self, connection: sqlite3.Connection, limit: int) -> list[tuple[int, int]]:
+        """So many recipients, oldest due first: id and when it was due. Reads the index alone."""
+        query = f"SELECT r.id, r.due_ms FROM recipient r WHERE {self.where} ORDER BY r.due_ms LIMIT ?"  # noqa: S608 - constants
+        return connection.execute(query, (*self.values, limit)).fetchall()
 
 
 def ahead(connection: sqlite3.Connection, latest_ms: int) -> bool:
@@ -179,7 +182,8 @@ def heed_clock(connection: sqlite3.Connection, now_ms: int, latest_ms: int, leas
 
 def unlease(connection: sqlite3.Connection, now_ms: int) -> int:
     """What was in flight when the spool was last open becomes ready."""
-    return connection.execute("UPDATE recipient SET leased=0, due_ms=? WHERE leased=1", (now_ms,)).rowcount
+    query = "UPDATE recipient SET leased=0, due_ms=? WHERE state='ready' AND leased=1"  # read off the index
+    return connection.execute(query, (now_ms,)).rowcount
 
 
 def find(connection: sqlite3.Connection, queue_id: str) -> QueuedMessage | None:
