@@ -11,7 +11,7 @@ from mailgov.admin.declaring import NewDeclaration
 from mailgov.admin.setup import INIT
 from mailgov.ops.demo import declared
 from mailgov.ops.demo.people import DemoAgency, Person
-from mailgov.store import traffic
+from mailgov.store import search, traffic
 from mailgov.store.declarations import Filter, RegisterLine
 from mailgov.store.traffic import MessageView
 from mailgov.usage.declared import DOCUMENTS, HEADCOUNT, REGISTER
@@ -114,8 +114,8 @@ def _number(line: RegisterLine) -> int:
 async def _sent(ctx: AdminContext, agency: str, days: Span) -> list[MessageView]:
     """The agency's own messages of these days, the newest first, that may carry a document of its own."""
     found: list[MessageView] = []
-    after: traffic.Place | None = None
-    wanted = traffic.Filter(agency=agency, verdict="accepted")
+    after: search.Place | None = None
+    wanted = search.Filter(agency=agency, verdict="accepted")
     while page := await traffic.list_messages(ctx.db, wanted, limit=PAGE, after=after):
         found += page
         after = page[-1].place

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from mailgov.admin import rules
-from mailgov.admin.context import Actor, AdminContext, require
+from mailgov.admin.context import Actor, AdminContext, agency_filter, require
 from mailgov.admin.errors import not_found
-from mailgov.identity.roles import Act, covers
+from mailgov.admin.sight import matches, seen_by
+from mailgov.identity.roles import Act
+from mailgov.mail.address import key_of
 from mailgov.store import traffic
+from mailgov.store.search import Filter, Place
 from mailgov.store.traffic import MessageView
 
 ID_CHARACTERS = 64
@@ -25,11 +30,52 @@ async def trace(ctx: AdminContext, actor: Actor, any_id: str) -> MessageView:
     if message is None:
         decision = await traffic.decision(ctx.db, any_id.lower())
         message = await traffic.get(ctx.db, decision.queue_id) if decision is not None else None
-    if message is None or not _visible(actor, message):
+    seen = None if message is None else await seen_by(ctx.db, message, seat(actor))
+    if seen is None:
         raise not_found("message", shown)
-    return message
+    return seen
 
 
-def _visible(actor: Actor, message: MessageView) -> bool:
-    agencies = {message.agency_code, *(one.agency_code for one in message.recipients)}
-    return any(covers(actor.role, Act.MESSAGE_READ, actor.agency, agency) for agency in agencies)
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records as the actor may see them; `next` is the place to go on after, None at the end."""
+
+    items: list[MessageView]
+    next: Place | None
+
+
+async def list_messages(
+    ctx: AdminContext, actor: Actor, wanted: Filter, *, limit: int = 50, after: Place | None = None
+) -> Page:
+    """Traffic records that answer a filter, newest first.
+
+    An agency's seat may get fewer than `limit` though there are more. Raises AdminError for an
+    agency that is not the seat's.
+    """
+    agency = agency_filter(actor, Act.MESSAGE_READ, wanted.agency)
+    own = seat(actor)
+    wanted = _normal(replace(wanted, agency=agency, seat=own is not None))
+    found = await traffic.list_messages(ctx.db, wanted, limit=limit + 1, after=after)
+    page = found[:limit]
+    items = []
+    for one in page:
+        seen = await seen_by(ctx.db, one, own)
+        if seen is not None and (own is None or matches(seen, wanted)):
+            items.append(seen)
+    return Page(items, page[-1].place if len(found) > len(page) else None)
+
+
+def seat(actor: Actor) -> str | None:
+    """The agency that the actor is confined to, or None for the whole province."""
+    return agency_filter(actor, Act.MESSAGE_READ, None)
+
+
+def _normal(wanted: Filter) -> Filter:
+    """With addresses in the form that records have."""
+    account = None if wanted.account is None else key_of(wanted.account)
+    recipient = None if wanted.recipient is None else key_of(_bare(wanted.recipient))
+    return replace(wanted, account=account, recipient=recipient)
+
+
+def _bare(address: str) -> str:
+    return address.strip().removeprefix("<").removesuffix(">")

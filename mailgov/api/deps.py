@@ -195,13 +195,13 @@ async def _note_seen(services: ApiServices, session_id: int, now_ms: int) -> Non
         _log.info("use of a session not noted", session=session_id, reason=str(error))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     if not text.isprintable():
         raise ValueError("control characters are not allowed")
     return text
 
 
-Text = Annotated[str, Field(min_length=1, max_length=TEXT_CHARACTERS), AfterValidator(_one_line)]
+Text = Annotated[str, Field(min_length=1, max_length=TEXT_CHARACTERS), AfterValidator(one_line)]
 """A filter's value: one line, no longer than an address."""
 
 

@@ -29,6 +29,7 @@ class DecisionBody(Answer):
     mode: str | None
     position: int | None
     policy_hash: str
+    watched: list[str] = Field(description="Rules in monitor mode that would have rejected.")
     why: str = Field(description="A page without sign-in that explains rule and article.")
 
 
@@ -242,6 +243,7 @@ def _decision(one: DecisionView, settings: Settings) -> DecisionBody:
         mode=one.mode,
         position=one.position,
         policy_hash=one.policy_hash,
+        watched=one.would_reject,
         why=f"{settings.http.public_url.rstrip('/')}/why/{one.id}",
     )
 

@@ -29,6 +29,7 @@ from mailgov.cli import (
     reports,
     seats,
     service,
+    trace,
     transfer,
 )
 
@@ -59,6 +60,7 @@ _ROOMS = (
     keys,
     policy,
     queue,
+    trace,
     figures,
     reports,
     declare,

@@ -1,4 +1,4 @@
-"""`mailgov queue …` and `mailgov trace`."""
+"""`mailgov queue …`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import typer
 
 from mailgov.cli import common
 from mailgov.cli.common import ConfigOption, JsonOption
+from mailgov.cli.trace import print_message
 
 if TYPE_CHECKING:
     from mailgov.admin.context import Actor, AdminContext
     from mailgov.store.commands import CommandView
-    from mailgov.store.traffic import DecisionView, MessageView, QueueEntry
+    from mailgov.store.traffic import QueueEntry
 
 queue = typer.Typer(help="Messages on their way.", rich_markup_mode=None)
 
@@ -30,7 +31,6 @@ ReasonOption = Annotated[str | None, typer.Option(help="Goes into the record.")]
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.add_typer(queue, name="queue")
-    app.command("trace")(trace)
 
 
 @queue.command("list")
@@ -83,7 +83,7 @@ def queue_show(queue_id: QueueId, config: ConfigOption = None, as_json: JsonOpti
 
     settings = common.read_settings(config)
     message = common.act_with(settings, lambda ctx, actor: acts.show_queued(ctx, actor, queue_id))
-    _print_message(message, settings.province.timezone, as_json)
+    print_message(message, settings.province.timezone, as_json)
 
 
 @queue.command("hold")
@@ -161,78 +161,3 @@ def _act(
         common.print_json(done)
     else:
         common.say(f"{done.act} {done.queue_id}: {done.result_text or done.result}")
-
-
-def trace(
-    any_id: Annotated[str, typer.Argument(metavar="ID", help="A queue id or a decision id.")],
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show a message's record: who, to whom, decided by what, and what became of it."""
-    from mailgov.admin import messages
-
-    settings = common.read_settings(config)
-    message = common.act_with(settings, lambda ctx, actor: messages.trace(ctx, actor, any_id))
-    _print_message(message, settings.province.timezone, as_json)
-
-
-def _print_message(message: MessageView, zone: str, as_json: bool) -> None:
-    if as_json:
-        common.print_json(message)
-        return
-    fields: dict[str, object] = {
-        "queue id": message.queue_id,
-        "time": common.local_time(message.at_ms, zone),
-        "verdict": message.verdict,
-        "source": message.source,
-        "account": message.account,
-        "agency": message.agency_code,
-        "reverse-path": message.reverse_path,
-        "author": message.author,
-        "subject": message.subject,
-        "document": message.document_class,
-        "symbol": message.symbol,
-        "urgency": message.urgency,
-        "secrecy": message.secrecy,
-        "size": None if message.size_bytes is None else f"{message.size_bytes} bytes",
-        "client": message.client,
-        "HELO": message.helo,
-        "TLS": message.tls,
-        "SPF": message.spf,
-        "DKIM": message.dkim,
-        "DMARC": message.dmarc,
-        "ARC": message.arc,
-        "malware": message.malware,
-        "spam": None if message.spam is None else _scored(message.spam, message.spam_score),
-        "risks": ", ".join(message.risks) or None,
-        "sample": message.sample or None,
-    }
-    common.print_fields({name: value for name, value in fields.items() if value is not None})
-    if message.recipients:
-        common.say("")
-        rows = [
-            (
-                one.position,
-                one.address,
-                one.direction,
-                one.state,
-                one.attempts,
-                one.last_reply,
-                common.local_time(one.updated_ms, zone),
-            )
-            for one in message.recipients
-        ]
-        common.print_table(("no.", "recipient", "direction", "state", "tries", "last reply", "when"), rows)
-    for one in message.decisions:
-        why = f"{one.rule} ({one.document} {one.article}, {one.mode})" if one.rule else "no rule"
-        outcome = "would have rejected (monitor)" if _watched(one) else one.outcome
-        common.say(f"\n{outcome} at {one.stage} by {why}; decision {one.id}")
-
-
-def _scored(spam: str, score: float | None) -> str:
-    return spam if score is None else f"{spam} ({score:g})"
-
-
-def _watched(one: DecisionView) -> bool:
-    """True for the record of a rule that is only being watched and would have rejected."""
-    return one.outcome == "accept" and one.mode == "monitor"

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mailgov.mail.sender_reports.found import ReportRow, SenderReport
 
@@ -19,12 +19,19 @@ Direction = Literal["inbound", "outbound", "internal"]
 RecipientState = Literal["queued", "deferred", "delivered", "bounced", "dropped", "held", "rejected"]
 Source = Literal["submission", "mx", "trusted", "own"]
 
-RESULT_WORDS = ("pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror")
+ResultWord = Literal["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"]
 """Of SPF, DKIM, DMARC and ARC (RFC 8601 2.7)."""
-MALWARE_WORDS = ("clean", "found", "unchecked")
-SPAM_WORDS = ("ham", "likely", "spam", "unchecked")
-ATTACHMENT_RISKS = ("executable", "script", "macro", "double-extension", "encrypted", "nested", "disguised")
+MalwareWord = Literal["clean", "found", "unchecked"]
+SpamWord = Literal["ham", "likely", "spam", "unchecked"]
+Risk = Literal["executable", "script", "macro", "double-extension", "encrypted", "nested", "disguised"]
 """`nested`: deeper or larger than is looked into; `disguised`: named as what it is not."""
+Decided = Literal["reject", "accept", "would-reject"]
+"""What a rule decided; `would-reject`: one in monitor mode."""
+
+RESULT_WORDS: tuple[str, ...] = get_args(ResultWord)
+MALWARE_WORDS: tuple[str, ...] = get_args(MalwareWord)
+SPAM_WORDS: tuple[str, ...] = get_args(SpamWord)
+ATTACHMENT_RISKS: tuple[str, ...] = get_args(Risk)
 
 FINAL_STATES: frozenset[str] = frozenset({"delivered", "bounced", "dropped", "rejected"})
 
@@ -44,6 +51,8 @@ class DecisionRecord:
     facts: dict[str, Any] | None
     position: int | None = None
     """The recipient that it is about, or None for the whole message."""
+    watched: tuple[str, ...] | None = None
+    """Rules in monitor mode that would have rejected; None in records from before it was told."""
 
 
 @dataclass(frozen=True, slots=True)

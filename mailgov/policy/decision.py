@@ -78,6 +78,7 @@ class Decision:
             policy_hash=self.policy_hash,
             facts=facts_to_json(facts),
             position=position,
+            watched=self.watched if self.secrecy is None else (),
         )
 
 

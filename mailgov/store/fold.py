@@ -310,4 +310,5 @@ def decision_row(decision: DecisionRecord, queue_id: str, at_ms: int) -> Row:
         "mode": text(decision.mode, 64),
         "policy_hash": text(decision.policy_hash),
         "facts": decision.facts,
+        "watched": None if decision.watched is None else [text(rule) for rule in decision.watched],
     }

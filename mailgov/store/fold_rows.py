@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import Any
 
-from mailgov.store import hand
+from mailgov.store import hand, terms
 from mailgov.store.fold import Fold, Row
 from mailgov.store.hand import Statements
 from mailgov.store.increments import Counts, DocumentKey, Key, OutboundKey
@@ -15,6 +15,7 @@ from mailgov.store.tables import (
     DecisionRow,
     Message,
     MessageRecipient,
+    MessageTerm,
     RollupDaily,
     RollupDocument,
     RollupOutbound,
@@ -42,14 +43,16 @@ def _names(model: Any, *without: str) -> tuple[str, ...]:
 
 _MESSAGE = _names(Message, "id", "local_date", "signatures", "risks")
 _RECIPIENT = _names(MessageRecipient, "id", "message_row", "delivered_date")
-_DECISION = _names(DecisionRow, "facts")
+_DECISION = _names(DecisionRow, "facts", "watched")
 _message, _recipient, _decision = itemgetter(*_MESSAGE), itemgetter(*_RECIPIENT), itemgetter(*_DECISION)
 _moved = itemgetter(*_MOVES[:-1])
 
 _INSERT_MESSAGE = hand.insert(Message, ("id", "local_date", "signatures", "risks", *_MESSAGE))
 _INSERT_RECIPIENT = hand.insert(MessageRecipient, ("message_row", "delivered_date", *_RECIPIENT))
 _UPDATE_RECIPIENT = f"UPDATE message_recipient SET {', '.join(f'{name} = ?' for name in _MOVES)} WHERE id = ?"  # noqa: S608 - constants
-_UPSERT_DECISION = hand.upsert(DecisionRow, (*_DECISION, "facts"), {})
+_UPSERT_DECISION = hand.upsert(DecisionRow, (*_DECISION, "facts", "watched"), {})
+_TERM = ("term", "at_ms", "message_row")
+_UPSERT_TERM = hand.upsert(MessageTerm, _TERM, {})
 _UPSERT_DAILY = hand.upsert(
     RollupDaily, (*Key._fields, *Counts._fields), {name: _ADD % (name, name) for name in Counts._fields}
 )
@@ -89,13 +92,17 @@ def standing(
 
 def write(statements: Statements, fold: Fold, now_ms: int) -> None:
     """All that the fold has changed, but for reports and alarms."""
-    _insert_messages(statements, fold)
+    new = _insert_messages(statements, fold)
     changed = [fold.recipients[key] for key in sorted(fold.changed)]
     statements.many(
         _UPDATE_RECIPIENT, [(*_moved(row), _day(row["delivered_date"]), row["id"]) for row in changed]
     )
     decisions = sorted(fold.decisions.values(), key=itemgetter("id"))
-    statements.many(_UPSERT_DECISION, [(*_decision(row), hand.as_json(row["facts"])) for row in decisions])
+    statements.many(
+        _UPSERT_DECISION,
+        [(*_decision(row), hand.as_json(row["facts"]), hand.as_json(row["watched"])) for row in decisions],
+    )
+    statements.many(_UPSERT_TERM, sorted(map(itemgetter(*_TERM), terms.rows(fold, new))))
     daily = [(_day(key[0]), *key[1:], *counts) for key, counts in sorted(fold.rollup.items())]
     statements.many(_UPSERT_DAILY, daily)
     outbound = [(_day(key[0]), *key[1:], count) for key, count in sorted(fold.outbound.items())]
@@ -106,10 +113,11 @@ def write(statements: Statements, fold: Fold, now_ms: int) -> None:
     statements.many(_UPSERT_CORRESPONDENT, seen)
 
 
-def _insert_messages(statements: Statements, fold: Fold) -> None:
+def _insert_messages(statements: Statements, fold: Fold) -> set[str]:
+    """Insert what is new, and put its ids into the fold's rows; returns their queue ids."""
     new = {queue_id: row for queue_id, row in fold.messages.items() if "id" not in row}
     if not new:
-        return
+        return set()
     ids = dict(zip(new, hand.new_ids(statements, Message, len(new)), strict=True))
     statements.many(
         _INSERT_MESSAGE,
@@ -127,6 +135,9 @@ def _insert_messages(statements: Statements, fold: Fold) -> None:
             if "id" not in row
         ],
     )
+    for queue_id, row_id in ids.items():
+        fold.messages[queue_id]["id"] = row_id
+    return set(new)
 
 
 def _day(value: Any) -> str | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mailgov.store import search, terms
 from mailgov.store.engine import Database
+from mailgov.store.search import Filter, Place
 from mailgov.store.sql import chunks, columns, table
 from mailgov.store.tables import DecisionRow, Message, MessageRecipient
 
@@ -20,9 +22,6 @@ WAITING = ("queued", "deferred", "held")
 RECIPIENTS_IN_LIST = 100
 """Recipients shown of one message in a list; `recipients_total` tells how many there are."""
 PAGE_LIMIT = 1000
-
-Place = tuple[int, int]
-"""Where a list of messages goes on: (at_ms, id) of the last row shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,13 @@ class DecisionView:
     mode: str | None
     policy_hash: str
     facts: dict[str, Any] | None
+    watched: list[str] | None
+    """As the record has it: None in one from before it was told."""
+
+    @property
+    def would_reject(self) -> list[str]:
+        """Rules in monitor mode that would have rejected."""
+        return terms.watched(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,36 +146,13 @@ class QueueEntry:
     updated_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list of messages is narrowed to; None leaves it open.
-
-    `agency` and `account` match the account that sent a message and the mailboxes that it was
-    for; `state` and `direction` match together, on one recipient; times are half-open.
-    """
-
-    agency: str | None = None
-    account: str | None = None
-    queue_id: str | None = None
-    from_ms: int | None = None
-    until_ms: int | None = None
-    state: str | None = None
-    direction: str | None = None
-    verdict: str | None = None
-    seat: bool = False
-    """True where who asks sees of others' messages only what reached `agency`: no filter looks further."""
-
-
 async def list_messages(
     db: Database, wanted: Filter | None = None, *, limit: int = 50, after: Place | None = None
 ) -> list[MessageView]:
     """Traffic records, newest first, after the place given; at most `PAGE_LIMIT`."""
-    m = columns(Message)
-    query = select(*_shown()).where(*_conditions(wanted or Filter())).order_by(m.at_ms.desc(), m.id.desc())
-    if after is not None:
-        query = query.where(tuple_(m.at_ms, m.id) < after)
+    query = search.query(wanted or Filter(), _shown(), after).limit(max(1, min(limit, PAGE_LIMIT)))
     async with db.read() as session:
-        rows = (await session.execute(query.limit(max(1, min(limit, PAGE_LIMIT))))).all()
+        rows = (await session.execute(query)).all()
         return await _with_parts(session, rows, RECIPIENTS_IN_LIST)
 
 
@@ -226,32 +209,6 @@ async def decision(db: Database, decision_id: str) -> DecisionView | None:
 def _shown() -> list[ColumnElement[Any]]:
     """The columns of a message that a view has."""
     return [column for column in columns(Message) if column.name in MessageView.__slots__]
-
-
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    m, r = columns(Message), columns(MessageRecipient)
-    of_message = r.message_row == m.id
-    found: list[ColumnElement[bool]] = []
-    if wanted.agency is not None:
-        into = exists().where(of_message, r.agency_code == wanted.agency)
-        found.append(or_(m.agency_code == wanted.agency, into))
-    # A filter on what the asker may not see would tell it: by the page's `next` alone.
-    in_sight = [or_(m.agency_code == wanted.agency, r.agency_code == wanted.agency)] if wanted.seat else []
-    if wanted.account is not None:
-        into = exists().where(of_message, r.account == wanted.account, *in_sight)
-        found.append(or_(m.account == wanted.account, into))
-    if wanted.queue_id is not None:
-        found.append(m.queue_id == wanted.queue_id)
-    if wanted.from_ms is not None:
-        found.append(m.at_ms >= wanted.from_ms)
-    if wanted.until_ms is not None:
-        found.append(m.at_ms < wanted.until_ms)
-    if wanted.verdict is not None:
-        found.append(m.verdict == wanted.verdict)
-    of_one = [c == value for c, value in ((r.state, wanted.state), (r.direction, wanted.direction)) if value]
-    if of_one:
-        found.append(exists().where(of_message, *of_one, *in_sight))
-    return found
 
 
 async def _with_parts(

@@ -140,6 +140,16 @@ WRONG_USAGE = [
     (["classify"], "--subject"),
     (["serve", "--workers", "0"], "--workers"),
     (["trace"], "ID"),
+    (["trace", "SNVSENT1", "--sender", "dan.test"], "ID"),
+    (["trace", "--spf", "maybe"], "'maybe' is not one of"),
+    (["trace", "--risk", "virus"], "'virus' is not one of"),
+    (["trace", "--client", "pc-an"], "'pc-an' is not an IP address"),
+    (["trace", "--rule", "spam", "--from", "yesterday"], "'--from': expected a date"),
+    (["trace", "--rule", "spam", "--from", "01/03/0001"], "'--from': the year is not between"),
+    (["trace", "--rule", "spam", "--to", "2026-11-20T08:00:00"], "'--to': a time needs its offset"),
+    (["trace", "--sender", "a\x1b[31m"], "'--sender': not one line"),
+    (["trace", "--message-id", ""], "'--message-id': not one line"),
+    (["trace", "--sender", "dan.test", "--limit", "0"], "--limit"),
 ]
 
 
@@ -277,3 +287,7 @@ def test_a_watched_decision_reads_as_what_it_would_have_done(
     said = capsys.readouterr().out
     assert "would have rejected (monitor) at data by subject-form" in said
     assert "192.0.2.7" in said
+    assert run(["trace", "--rule", "subject-form", "--decision", "would-reject"]) == 0
+    assert "subject-form (would reject)" in capsys.readouterr().out
+    assert run(["trace", "--rule", "subject-form", "--decision", "reject", "--json"]) == 0
+    assert capsys.readouterr().out == "[]\n"

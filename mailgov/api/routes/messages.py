@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from mailgov.admin import messages
 from mailgov.admin.context import agency_filter
 from mailgov.admin.errors import not_found
 from mailgov.admin.rules import shown
+from mailgov.admin.sight import seen_by
 from mailgov.api import cursor
-from mailgov.api.deps import Bare, Call, Parameters, Reading, Text
+from mailgov.api.deps import Bare, Parameters, Reading, Text, one_line
 from mailgov.api.problem import Problem
 from mailgov.api.records import MessageBody, MessagePage, message_body
 from mailgov.api.schemas import problems
-from mailgov.api.sight import matches, seen_by
 from mailgov.api.times import TimeError, moment_ms
 from mailgov.identity.roles import Act
-from mailgov.mail.address import key_of
-from mailgov.mail.events import Direction, RecipientState
+from mailgov.mail.events import (
+    Decided,
+    Direction,
+    MalwareWord,
+    RecipientState,
+    ResultWord,
+    Risk,
+    SpamWord,
+)
 from mailgov.store import traffic
-from mailgov.store.traffic import Filter
+from mailgov.store.search import Filter, Place
 
 LIMIT_MAX = 500
+MESSAGE_ID_CHARACTERS = 1000
 
 router = APIRouter(tags=["messages"])
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("not an IP address") from None
+
+
+MessageId = Annotated[str, Field(min_length=1, max_length=MESSAGE_ID_CHARACTERS), AfterValidator(one_line)]
+Ip = Annotated[Text, AfterValidator(_address)]
 
 
 class MessageQuery(Parameters):
@@ -33,6 +54,30 @@ class MessageQuery(Parameters):
 
     agency: Text | None = Field(None, description="Code of the sending account's or a recipient's agency.")
     account: Text | None = Field(None, description="Address of the sending account or of a mailbox.")
+    sender: Text | None = Field(
+        None,
+        description="Who wrote from outside, by reverse-path or author: an address, or a domain.",
+        examples=["dan@dan.test"],
+    )
+    recipient: Text | None = Field(
+        None, description="An address that it went to, or that was written where an alias or list led there."
+    )
+    message_id: MessageId | None = Field(
+        None, description="Message-ID, with or without its brackets.", examples=["<1@dan.test>"]
+    )
+    rule: Text | None = Field(
+        None, description="Id of a rule that decided, or would have.", examples=["risky-attachment"]
+    )
+    decision: Decided | None = Field(
+        None, description="By that rule, or by any; would-reject: of a rule in monitor mode."
+    )
+    spf: ResultWord | None = None
+    dkim: ResultWord | None = None
+    dmarc: ResultWord | None = None
+    malware: MalwareWord | None = None
+    spam: SpamWord | None = None
+    risk: Risk | None = Field(None, description="What one of its attachments is.")
+    client: Ip | None = Field(None, description="The IP address it came from.", examples=["203.0.113.9"])
     from_: Text | None = Field(
         None, alias="from", description="First moment: 2026-11-01 (a local day) or a time with its offset."
     )
@@ -54,19 +99,12 @@ async def list_messages(call: Reading, asked: Annotated[MessageQuery, Query()]) 
     disturb the pages.
     """
     agency = agency_filter(call.actor, Act.MESSAGE_READ, asked.agency)
-    seat = _seat(call)
-    wanted = _filter(asked, agency, call.ctx.settings.province.timezone, seat=seat is not None)
+    wanted = _filter(asked, agency, call.ctx.settings.province.timezone)
     marked = _marked(wanted)
     after = None if asked.cursor is None else _place(asked.cursor, marked)
-    found = await traffic.list_messages(call.ctx.db, wanted, limit=asked.limit + 1, after=after)
-    page = found[: asked.limit]
-    items = []
-    for one in page:
-        seen = await seen_by(call.ctx.db, one, seat)
-        if seen is not None and (seat is None or matches(seen, wanted)):
-            items.append(message_body(seen, call.ctx.settings))
-    following = cursor.encode(page[-1].place, marked) if len(found) > len(page) else None
-    return MessagePage(items=items, next=following)
+    page = await messages.list_messages(call.ctx, call.actor, wanted, limit=asked.limit, after=after)
+    items = [message_body(seen, call.ctx.settings) for seen in page.items]
+    return MessagePage(items=items, next=None if page.next is None else cursor.encode(page.next, marked))
 
 
 @router.get("/messages/{queue_id}", responses=problems(401, 403, 404, 422, 503))
@@ -74,7 +112,7 @@ async def show_message(
     call: Reading, queue_id: Annotated[str, Path(max_length=100)], _bare: Bare
 ) -> MessageBody:
     """One traffic record with all its recipients and decisions."""
-    seat = _seat(call)
+    seat = messages.seat(call.actor)
     found = await traffic.get(call.ctx.db, queue_id) if queue_id.isprintable() else None
     seen = None if found is None else await seen_by(call.ctx.db, found, seat)
     if seen is None:
@@ -82,28 +120,19 @@ async def show_message(
     return message_body(seen, call.ctx.settings)
 
 
-def _seat(call: Call) -> str | None:
-    """The agency that the caller is confined to, or None for the whole province."""
-    return agency_filter(call.actor, Act.MESSAGE_READ, None)
+def _filter(asked: MessageQuery, agency: str | None, timezone: str) -> Filter:
+    same: dict[str, Any] = {name: getattr(asked, name, None) for name in Filter.__slots__ if name != "seat"}
+    same["agency"] = agency
+    same["from_ms"] = _moment("from", asked.from_, timezone)
+    same["until_ms"] = _moment("to", asked.to, timezone)
+    return Filter(**same)
 
 
-def _filter(asked: MessageQuery, agency: str | None, timezone: str, *, seat: bool) -> Filter:
+def _moment(name: str, text: str | None, timezone: str) -> int | None:
     try:
-        from_ms = None if asked.from_ is None else moment_ms(asked.from_, timezone)
-        until_ms = None if asked.to is None else moment_ms(asked.to, timezone)
+        return None if text is None else moment_ms(text, timezone)
     except TimeError as error:
-        raise Problem(422, "invalid-request", f"query from/to: {error}") from None
-    return Filter(
-        agency=agency,
-        account=None if asked.account is None else key_of(asked.account),
-        queue_id=asked.queue_id,
-        from_ms=from_ms,
-        until_ms=until_ms,
-        state=asked.state,
-        direction=asked.direction,
-        verdict=asked.verdict,
-        seat=seat,
-    )
+        raise Problem(422, "invalid-request", f"query {name}: {error}") from None
 
 
 def _marked(wanted: Filter) -> dict[str, Any]:
@@ -111,7 +140,7 @@ def _marked(wanted: Filter) -> dict[str, Any]:
     return {name: getattr(wanted, name) for name in Filter.__slots__ if name != "seat"}
 
 
-def _place(text: str, marked: dict[str, Any]) -> traffic.Place:
+def _place(text: str, marked: dict[str, Any]) -> Place:
     try:
         at_ms, row = cursor.decode(text, marked, 2)
     except cursor.CursorError as error:

@@ -34,7 +34,7 @@ from mailgov.store.tables.directory import (
     WebSession,
 )
 from mailgov.store.tables.log import Audit, AuditDigest
-from mailgov.store.tables.records import Correspondent, DecisionRow, Message, MessageRecipient
+from mailgov.store.tables.records import Correspondent, DecisionRow, Message, MessageRecipient, MessageTerm
 from mailgov.store.tables.reports import SenderReportEntry, SenderReportLine
 from mailgov.store.tables.rollups import RollupDaily, RollupDocument, RollupOutbound
 from mailgov.store.tables.work import (
@@ -72,6 +72,7 @@ __all__ = [
     "IdempotencyKey",
     "Message",
     "MessageRecipient",
+    "MessageTerm",
     "OutgoingMail",
     "PolicyVersion",
     "RegisterEntry",

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from mailgov.store.tables.base import ms, refers_to, row_id
+from mailgov.store.tables.base import BIG_ID, ms, refers_to, row_id
 
 
 class Message(SQLModel, table=True):
@@ -18,6 +18,7 @@ class Message(SQLModel, table=True):
         Index("ix_message_at", "at_ms", "id"),
         Index("ix_message_agency_at", "agency_code", "at_ms"),
         Index("ix_message_account_at", "account", "at_ms"),
+        Index("ix_message_client_at", "client", "at_ms", "id"),
         Index("ix_message_document", "document_key", "issuer", "local_date"),
     )
     id: int | None = row_id()
@@ -86,7 +87,8 @@ class MessageRecipient(SQLModel, table=True):
     message_row: int = refers_to("message.id")
     position: int
     address: str | None = Field(default=None, index=True)
-    original: str | None = None
+    original: str | None = Field(default=None, index=True)
+    """The address as it was written, where an address of ours led here."""
     via: str | None = None
     direction: str | None = None
     account: str | None = None
@@ -123,6 +125,17 @@ class DecisionRow(SQLModel, table=True):
     mode: str | None = None
     policy_hash: str
     facts: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    watched: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """Rules in monitor mode that would have rejected."""
+
+
+class MessageTerm(SQLModel, table=True):
+    """A word that a traffic record is found by: see `store.terms`. `at_ms` is the record's."""
+
+    __tablename__ = "message_term"
+    term: str = Field(primary_key=True)
+    at_ms: int = ms(primary_key=True)
+    message_row: int = Field(primary_key=True, foreign_key="message.id", sa_type=BIG_ID)
 
 
 class Correspondent(SQLModel, table=True):

@@ -263,6 +263,7 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
         "checked",  # of `sessions` and `passwords`, as the next four
         "matches",
         "find",
+        "seen_by",  # what the acts of MESSAGE_READ cut records down by
         "unchanged",
         "begin",
         "passes",

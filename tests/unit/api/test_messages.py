@@ -99,6 +99,7 @@ async def test_a_rejection_names_its_decision(filled: Api) -> None:
         "mode": "enforce",
         "position": 0,
         "policy_hash": "p1",
+        "watched": [],
         "why": f"http://127.0.0.1:8025/why/{DECISION}",
     }
     assert body["recipients"][0]["decision_id"] == DECISION
@@ -139,8 +140,25 @@ HOSTILE = [
     "9" * 300,
 ]
 REFUSED = ["", "\x00", "a\x00b", "a\r\nSet-Cookie: x=1", "\x1b[31m", "a\u202eb", "a\u2028b", "x" * 321]
-FILTERS = ["agency", "account", "from", "to", "direction", "state", "verdict", "queue_id", "limit", "cursor"]
-TYPED = {"from", "to", "direction", "state", "verdict", "limit", "cursor"}
+FILTERS = [
+    "agency",
+    "account",
+    "sender",
+    "recipient",
+    "message_id",
+    "rule",
+    "risk",
+    "client",
+    "from",
+    "to",
+    "direction",
+    "state",
+    "verdict",
+    "queue_id",
+    "limit",
+    "cursor",
+]
+TYPED = {"risk", "client", "from", "to", "direction", "state", "verdict", "limit", "cursor"}
 
 
 @pytest.mark.parametrize("name", FILTERS)

@@ -10,7 +10,7 @@ from mailgov.mail.events import Event
 from mailgov.store import traffic
 from mailgov.store.engine import Database
 from mailgov.store.ledger import apply_events
-from mailgov.store.traffic import Filter
+from mailgov.store.search import Filter
 from tests.unit.store.events import START_MS, decision, message, numbered, outcome, recipient
 
 
@@ -22,6 +22,16 @@ async def records(database: Database) -> None:
         agency=None,
         source="mx",
         reverse_path="x@e.vn",
+        author="y@f.vn, X@g.vn",
+        message_id="<3@e.vn>",
+        spf="fail",
+        dkim="pass",
+        malware="found Win.Test",
+        risks=("macro", "nested"),
+        client="192.0.2.1",
+        decisions=(
+            replace(decision(7, outcome="reject"), mode="enforce", rule="spam", watched=("a-b", "risky")),
+        ),
     )
     events: list[Event] = [
         replace(
@@ -44,26 +54,45 @@ async def numbers(database: Database, wanted: Filter | None = None) -> list[int]
     return [int(found.queue_id, 16) for found in await traffic.list_messages(database, wanted)]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "found"),
-    [
-        (Filter(), [5, 4, 3, 2, 1]),
-        (Filter(agency="H14.07"), [2]),
-        (Filter(agency="H14.01"), [5, 4, 1]),
-        (Filter(agency="H14.02"), [5, 4, 3, 2, 1]),
-        (Filter(account="bình@caobang.gov.vn"), [2]),
-        (Filter(account="hop1@caobang.gov.vn"), [5]),
-        (Filter(queue_id=f"{3:016x}"), [3]),
-        (Filter(from_ms=START_MS + 2, until_ms=START_MS + 4), [4, 3, 2]),
-        (Filter(state="deferred"), [1]),
-        (Filter(direction="outbound"), [5, 1]),
-        (Filter(state="delivered", direction="outbound"), []),
-        (Filter(verdict="rejected"), [4]),
-        (Filter(verdict="accepted", agency="H14.01", state="held"), [5]),
-    ],
-)
-async def test_filters(database: Database, wanted: Filter, found: list[int]) -> None:
-    assert await numbers(database, wanted) == found
+FOUND = [
+    (Filter(), [5, 4, 3, 2, 1]),
+    (Filter(agency="H14.07"), [2]),
+    (Filter(agency="H14.01"), [5, 4, 1]),
+    (Filter(agency="H14.02"), [5, 4, 3, 2, 1]),
+    (Filter(account="bình@caobang.gov.vn"), [2]),
+    (Filter(account="hop1@caobang.gov.vn"), [5]),
+    (Filter(queue_id=f"{3:016x}"), [3]),
+    (Filter(from_ms=START_MS + 2, until_ms=START_MS + 4), [4, 3, 2]),
+    (Filter(state="deferred"), [1]),
+    (Filter(direction="outbound"), [5, 1]),
+    (Filter(state="delivered", direction="outbound"), []),
+    (Filter(verdict="rejected"), [4]),
+    (Filter(verdict="accepted", agency="H14.01", state="held"), [5]),
+    (Filter(sender="x@e.vn"), [3]),
+    (Filter(sender="g.vn", from_ms=START_MS + 2, until_ms=START_MS + 3), [3]),
+    (Filter(sender="g.vn", until_ms=START_MS + 2), []),
+    (Filter(sender="an@caobang.gov.vn"), []),
+    (Filter(message_id="3@e.vn"), [3]),
+    (Filter(recipient="hop1@caobang.gov.vn", state="delivered"), []),
+    (Filter(recipient="nguoi1@example.vn", state="deferred"), [1]),
+    (Filter(spf="fail", dkim="pass", malware="found", risk="nested", client="192.0.2.1"), [3]),
+    (Filter(risk="macro", spf="none"), []),
+    (Filter(rule="risky"), [3]),
+    (Filter(rule="cold-free-mail", decision="would-reject"), [1]),
+    (Filter(rule="spam", decision="reject", sender="f.vn"), [3]),
+    (Filter(decision="would-reject"), [3, 1]),
+    (Filter(agency="H14.02", seat=True, rule="risky", decision="would-reject"), [3]),
+    (Filter(agency="H14.02", seat=True, rule="isky", decision="would-reject"), []),
+    (Filter(agency="H14.02", seat=True, rule="cold-free-mail"), [1]),
+    (Filter(agency="H14.02", seat=True, decision="reject", recipient="hop0@caobang.gov.vn"), [3]),
+    (Filter(agency="H14.02", seat=True, recipient="nguoi1@example.vn"), []),
+    (Filter(agency="H14.02", seat=True, client="192.0.2.1"), [3]),
+]
+
+
+async def test_filters(database: Database) -> None:
+    for wanted, found in FOUND:
+        assert await numbers(database, wanted) == found, wanted
 
 
 async def test_pages_follow_each_other_without_gap_or_repeat(database: Database) -> None:

@@ -8,11 +8,12 @@ would not show.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from mailgov.store import traffic
+from mailgov.store import terms, traffic
 from mailgov.store.engine import Database
-from mailgov.store.traffic import Filter, MessageView, RecipientView
+from mailgov.store.search import Filter
+from mailgov.store.traffic import DecisionView, MessageView, RecipientView
 
 
 async def seen_by(db: Database, found: MessageView, agency: str | None) -> MessageView | None:
@@ -33,15 +34,27 @@ async def seen_by(db: Database, found: MessageView, agency: str | None) -> Messa
 
 
 def matches(seen: MessageView, wanted: Filter) -> bool:
-    """True when what is seen, and not only what is hidden, answers the filter."""
+    """True when what a seat sees, and not only what is hidden from it, answers the filter."""
+    if seen.agency_code == wanted.agency:
+        return True  # it sees all of that
     if wanted.account is not None:
         accounts = {seen.account, *(one.account for one in seen.recipients)}
         if wanted.account not in accounts:
             return False
-    if wanted.state is None and wanted.direction is None:
+    if wanted.client not in (None, seen.client):
+        return False
+    decided = wanted.rule is not None or wanted.decision is not None
+    if decided and not any(_decides(one, wanted) for one in seen.decisions):
+        return False
+    if wanted.state is None and wanted.direction is None and wanted.recipient is None:
         return True
     return any(_like(one, wanted) for one in seen.recipients)
 
 
+def _decides(one: DecisionView, wanted: Filter) -> bool:
+    return terms.rule(wanted.rule, wanted.decision) in terms.of_decision(asdict(one))
+
+
 def _like(one: RecipientView, wanted: Filter) -> bool:
-    return wanted.state in (None, one.state) and wanted.direction in (None, one.direction)
+    named = wanted.recipient in (None, one.address, one.original)
+    return named and wanted.state in (None, one.state) and wanted.direction in (None, one.direction)
