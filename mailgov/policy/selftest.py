@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailgov.policy.conditions import MISSING, YES, first_missing
 from mailgov.policy.engine import Policy
-from mailgov.policy.evaluate import step_of, walk
+from mailgov.policy.evaluate import Step, step_of, walk
 from mailgov.policy.rules import Rule, RuleTest
 
 
@@ -50,7 +51,7 @@ def _problem(policy: Policy, rule: Rule, test: RuleTest) -> str:
     ]
     found = walk(steps, test.facts, gathering=True)
     if found.missing:
-        return f"asks for {', '.join(found.missing)}, which the test does not give"
+        return f"asks for {_lacking(steps, rule, test)}, which the test does not give"
     decider = found.decider.rule if found.decider else None
     outcome = "reject" if decider and decider.action == "reject" else "accept"
     name = decider.id if decider else None
@@ -58,6 +59,27 @@ def _problem(policy: Policy, rule: Rule, test: RuleTest) -> str:
         expected = f"{test.expect} by {test.rule}" if test.rule else test.expect
         return f"expected {expected}, but got {outcome} by {name or 'no rule'}"
     return ""
+
+
+def _lacking(steps: Sequence[Step], rule: Rule, test: RuleTest) -> str:
+    """All that the walk would ask for, so that an author mends a test once and not fact by fact.
+
+    Of the rules in front the next fact each, which is mostly enough to pass them by; of the rule that is
+    to decide, all. Facts of other rules name theirs.
+    """
+    last = test.rule or (rule.id if test.expect == "reject" else None)
+    found: dict[str, str] = {}
+    for step in steps:
+        verdict = step.test(test.facts)
+        if verdict is MISSING:
+            own = step.rule.id in (rule.id, last)
+            told = "" if step.rule is rule else f" ({step.rule.id})"
+            clauses = [[clause] for clause in step.clauses] if own else [step.clauses]
+            for name in (name for some in clauses for name in first_missing(some, test.facts)):
+                found.setdefault(name, told)
+        if verdict is YES or step.rule.id == last:
+            break
+    return ", ".join(name + told for name, told in found.items())
 
 
 def _passes(rule: Rule, test: RuleTest) -> str:

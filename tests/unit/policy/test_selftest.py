@@ -71,3 +71,55 @@ def test_a_failing_or_faulty_test_keeps_the_policy_from_loading(test: str, probl
     assert problem in caught.value.problem
     assert caught.value.line is not None
     assert caught.value.line >= 12
+
+
+THREE = (
+    rule("secret", '[{ fact = "message.secrecy", present = true }]', stage="data")
+    + rule(
+        "worm",
+        '[{ fact = "session.listener", is = "mx" }, { fact = "content.malware", is = "found" }]',
+        stage="data",
+    )
+    + rule(
+        "hops",
+        '[{ fact = "session.listener", is = "mx" }, { fact = "message.hops", at_least = 9 },'
+        ' { fact = "message.size_bytes", at_least = 9 }]',
+        stage="data",
+        more='[[rule.test]]\nexpect = "reject"\n%s',
+    )
+    + rule("spam", '[{ fact = "content.spam", is = "spam" }]', stage="data")
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        (
+            'facts.session.listener = "mx"',
+            "asks for message.secrecy (secret), content.malware (worm), message.hops, message.size_bytes",
+        ),
+        (
+            'facts.session.listener = "mx"\nabsent = ["message.secrecy"]\nfacts.message.hops = 9',
+            "asks for content.malware (worm), message.size_bytes, which",
+        ),
+        (
+            "facts.message.size_bytes = 9",
+            "asks for message.secrecy (secret), session.listener (worm), message.hops, which",
+        ),
+    ],
+)
+def test_all_that_a_test_lacks_is_named_at_once(given: str, asked: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        policy_of(THREE.replace("%s", given))
+    assert asked in caught.value.problem
+
+
+def test_what_was_named_is_enough() -> None:
+    given = """
+facts.session.listener = "mx"
+facts.content.malware = "clean"
+facts.message.hops = 9
+facts.message.size_bytes = 9
+absent = ["message.secrecy"]
+"""
+    assert all(result.passed for result in run_tests(policy_of(THREE.replace("%s", given))))
