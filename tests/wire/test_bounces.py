@@ -82,3 +82,11 @@ async def test_who_names_no_address_has_to_send_as_nobody(world: World) -> None:
         assert (await wire.mail("khach@co.test", AN, message=report(author))).short == "550 5.6.0"
     twice = report(NAMELESS[0]).replace(b"To: ", b"From: <x@%s>\r\nTo: " % DOMAIN.encode(), 1)
     assert (await wire.mail("", AN, message=twice)).code == 550
+
+
+async def test_nobody_stands_in_sender_where_from_names_nobody(world: World) -> None:
+    """Outlook shows Sender there, and nothing checks it."""
+    wire = await world.outside()
+    for author in NAMELESS:
+        forged = report(author).replace(b"To: ", b"Sender: <%s>\r\nTo: " % AN.encode(), 1)
+        assert (await wire.mail("", AN, message=forged)).short == "550 5.6.0"

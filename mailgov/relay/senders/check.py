@@ -85,9 +85,12 @@ async def check_sender(node: Node, incoming: Incoming, writer: BodyWriter, heade
 
 
 def _authors_of(incoming: Incoming, header: HeaderBlock) -> tuple[str, ...] | None:
-    """The domains to evaluate: none for a bounce that a mail server wrote without an address of its own."""
-    fields = header.all(b"from")
-    if not incoming.reverse_path and len(fields) == 1 and names_no_address(fields[0]):
+    """The domains to evaluate: none for a bounce that a mail server wrote without an address of its own.
+
+    With a Sender it is none of these: readers show that one where From has no address.
+    """
+    fields, senders = header.all(b"from"), header.all(b"sender")
+    if not incoming.reverse_path and not senders and len(fields) == 1 and names_no_address(fields[0]):
         return ()
     return _author_domains(reading(incoming, header).authors)
 
