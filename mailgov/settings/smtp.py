@@ -75,7 +75,8 @@ class SmtpSettings(Room):
     """Refused commands after which a session is closed with 421."""
     unknown_recipient_limit: int = Field(100, ge=0)
     """Recipients that do not exist, named by one client on MX in an hour and a worker, after which each one
-    that it names is put off until the hour is over: who tries names learns no more. 0: no limit."""
+    that it names is put off until the hour is over: who tries names learns no more. Not while more of its
+    messages were taken. 0: no limit."""
     memory_body_bytes: int = Field(131_072, ge=4096)
     """Bodies up to this size stay in memory and become a row; larger ones go to a file as they come."""
     stopped_data_timeout_s: float = Field(600.0, gt=0)

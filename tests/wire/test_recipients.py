@@ -61,6 +61,18 @@ async def test_nobody_is_said_for_good_by_a_fresh_directory_alone(world: World, 
     assert (await wire.say(f"RCPT TO:<{AN}>")).code == 250, "whom it knows, it knows"
 
 
+async def test_who_brings_mail_is_not_put_off_for_a_few_names(open_world: OpenWorld) -> None:
+    world = await open_world(smtp={"unknown_recipient_limit": 1})
+    for _ in range(2):
+        wire = await world.outside()
+        assert (
+            await wire.mail(STRANGER, AN, message=b"From: <khach@example.org>\r\nSubject: x\r\n\r\nx\r\n")
+        ).code == 250
+    wire = await world.outside()
+    said = await wire.envelope(STRANGER, UNKNOWN, UNKNOWN, AN, UNKNOWN, AN)
+    assert [one.code for one in said] == [250, 550, 550, 250, 550, 451]
+
+
 async def test_who_tries_names_learns_no_more(open_world: OpenWorld) -> None:
     """Over all sessions of a client; others and our own people are told as before."""
     world = await open_world(smtp={"unknown_recipient_limit": 3})

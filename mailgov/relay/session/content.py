@@ -55,6 +55,8 @@ class Content(Envelope):
             self._junk = 0
             if self._place is not None:
                 self._place.progress()
+            if self._listener.kind == "mx":
+                self._node.harvest.note_taken(self._client_address, self._node.clock.monotonic())
 
     async def smtp_BDAT(self, arg: str | None) -> None:
         chunk = Chunk.parse(arg)
