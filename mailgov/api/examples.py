@@ -14,6 +14,7 @@ DECISION: dict[str, JsonValue] = {
     "mode": "enforce",
     "position": None,
     "policy_hash": "9b1c…",
+    "attachments": [],
     "watched": [],
     "why": "http://127.0.0.1:8025/why/5f0c7a2b9d3e4c1f8a6b0d9e2c7f4a13",
 }

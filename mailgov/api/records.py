@@ -29,6 +29,7 @@ class DecisionBody(Answer):
     mode: str | None
     position: int | None
     policy_hash: str
+    attachments: list[str] = Field(description="Which were why, by place and kind: 2/5: executable.")
     watched: list[str] = Field(description="Rules in monitor mode that would have rejected.")
     why: str = Field(description="A page without sign-in that explains rule and article.")
 
@@ -243,6 +244,7 @@ def _decision(one: DecisionView, settings: Settings) -> DecisionBody:
         mode=one.mode,
         position=one.position,
         policy_hash=one.policy_hash,
+        attachments=one.attachments,
         watched=one.would_reject,
         why=f"{settings.http.public_url.rstrip('/')}/why/{one.id}",
     )

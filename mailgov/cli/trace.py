@@ -235,6 +235,8 @@ def print_message(message: MessageView, zone: str, as_json: bool) -> None:
         beside = [rule for rule in watched if rule != one.rule]
         more = f"; {', '.join(beside)} would have rejected (monitor)" if beside else ""
         common.say(f"\n{outcome} at {one.stage} by {why}; decision {one.id}{more}")
+        for attachment in one.attachments:
+            common.say(f"  attachment {common.cell(attachment)}")
 
 
 def _scored(spam: str, score: float | None) -> str:

@@ -25,6 +25,8 @@ MalwareWord = Literal["clean", "found", "unchecked"]
 SpamWord = Literal["ham", "likely", "spam", "unchecked"]
 Risk = Literal["executable", "script", "macro", "double-extension", "encrypted", "nested", "disguised"]
 """`nested`: deeper or larger than is looked into; `disguised`: named as what it is not."""
+ATTACHMENTS = "content.attachments"
+"""Among a decision's facts: which attachments were risky, as `mail.files.risky.recorded` has them."""
 Decided = Literal["reject", "accept", "would-reject"]
 """What a rule decided; `would-reject`: one in monitor mode."""
 

@@ -16,6 +16,7 @@ from mailgov.mail.events import (
     MessageEvent,
 )
 from mailgov.mail.family import family
+from mailgov.mail.files import risky
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.mime import look
 from mailgov.mail.reply import INTERNAL_ERROR, Reply
@@ -28,7 +29,7 @@ from mailgov.relay.expand import Target
 from mailgov.relay.incoming import Incoming, Seen, header_facts, reading
 from mailgov.relay.legible import PARTS, NotLegible
 from mailgov.relay.node import Node
-from mailgov.relay.records import message_event, recipient_record, rejection
+from mailgov.relay.records import by_attachments, message_event, recipient_record, recorded, rejection
 from mailgov.relay.senders.check import check_sender
 from mailgov.relay.senders.seal import Seal, arc_set, key_for
 from mailgov.relay.sign import SigningError, body_hash
@@ -107,7 +108,7 @@ async def prepare(
     if not seen.mime.complete:
         _look_cut_short(node, incoming)
     if decision is not None and (decision.rule or decision.watched):
-        incoming.decisions.append(decision.record())
+        incoming.decisions.append(recorded(incoming, decision))
     now_ms = node.clock.now_ms()
     variant = await _variant(node, incoming, seen, now_ms)
     variants = (variant, *await _sealed(node, incoming, seen, variant, now_ms))
@@ -156,9 +157,16 @@ async def reject_message(
         client=event.client,
         rule=decision.rule,
         decision=decision.id,
+        **_attached(incoming, decision),
     )
-    abroad = incoming.source == "mx"
-    return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url, abroad=abroad)
+    abroad, found = incoming.source == "mx", _found(incoming, decision)
+    return render_reply(decision, utf8=incoming.smtputf8, public_url=public_url, found=found, abroad=abroad)
+
+
+def _attached(incoming: Incoming, decision: Decision) -> dict[str, list[str]]:
+    """For the log: which attachments, where they are why."""
+    found = risky.recorded(incoming.content.risky) if by_attachments(decision) else []
+    return {"attachments": found} if found else {}
 
 
 def _told(incoming: Incoming, decision: Decision) -> dict[str, object] | None:
@@ -173,11 +181,17 @@ def _told(incoming: Incoming, decision: Decision) -> dict[str, object] | None:
         "spf": sender.spf,
         "dkim": sender.dkim,
         "dmarc": sender.dmarc,
+        **_attached(incoming, decision),
     }
 
 
 def _found(incoming: Incoming, decision: Decision) -> str:
-    """Which lists name the client, where that is why: its administrator has to ask them (RFC 5782 5)."""
+    """Which lists name the client, where that is why: its administrator has to ask them (RFC 5782 5).
+
+    Or which attachments are why, by the names that their author gave them.
+    """
+    if by_attachments(decision):
+        return risky.told(incoming.content.risky)
     if not any(seen.fact == "sender.listed" for seen in decision.matched):
         return ""
     return f"[{incoming.trace.client_address}] is listed by {_listed(incoming)}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mailgov.mail.events import MessageEvent, RecipientRecord, RecipientState
+from mailgov.mail.events import ATTACHMENTS, DecisionRecord, MessageEvent, RecipientRecord, RecipientState
+from mailgov.mail.files import risky as risky_parts
 from mailgov.mail.headers import decode_text, is_automatic
 from mailgov.policy import Decision
 from mailgov.relay.documents import issuer_of
@@ -36,7 +37,20 @@ def rejection(node: Node, incoming: Incoming, decision: Decision, seen: Seen | N
         for position, r in enumerate(incoming.recipients)
     )
     event = message_event(node, incoming, seen, recipients)
-    return replace(event, verdict="rejected", decisions=(*incoming.decisions, decision.record()))
+    return replace(event, verdict="rejected", decisions=(*incoming.decisions, recorded(incoming, decision)))
+
+
+def recorded(incoming: Incoming, decision: Decision) -> DecisionRecord:
+    """The record of a decision on the whole message; one on attachments says which, without their names."""
+    record, risky = decision.record(), incoming.content.risky
+    if not risky or not by_attachments(decision):
+        return record
+    return replace(record, facts={**(record.facts or {}), ATTACHMENTS: risky_parts.recorded(risky)})
+
+
+def by_attachments(decision: Decision) -> bool:
+    """Whether what is attached is why."""
+    return decision.secrecy is None and any(seen.fact == "content.risks" for seen in decision.matched)
 
 
 def message_event(

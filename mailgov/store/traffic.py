@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mailgov.mail.events import ATTACHMENTS
 from mailgov.store import search, terms
 from mailgov.store.engine import Database
 from mailgov.store.search import Filter, Place
@@ -47,6 +48,12 @@ class DecisionView:
     def would_reject(self) -> list[str]:
         """Rules in monitor mode that would have rejected."""
         return terms.watched(asdict(self))
+
+    @property
+    def attachments(self) -> list[str]:
+        """Which attachments were why: `2/5: executable, disguised`."""
+        found = (self.facts or {}).get(ATTACHMENTS)
+        return [str(one) for one in found] if isinstance(found, list) else []
 
 
 @dataclass(frozen=True, slots=True)

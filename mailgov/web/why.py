@@ -1,8 +1,9 @@
 """`/why/<decision id>`: why a message was refused, for whoever holds the id of the decision.
 
 No sign-in: the id has 128 bits or more and was told in the refusal alone. The page says what
-happened and why, what the article asks and what to do now; nothing of the message, nor when it
-was. An id that is unknown and one that is malformed give the same page after the same look-up.
+happened and why, what the article asks and what to do now; nothing of the message but which
+attachments were why, by place and kind, nor when it was. An id that is unknown and one that is
+malformed give the same page after the same look-up.
 """
 
 from __future__ import annotations
@@ -26,6 +27,15 @@ from mailgov.web.services import PageServices
 
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}\Z")
 _NOBODYS_ID = "0" * 32
+_KINDS = {
+    "executable": ("chương trình", "a program"),
+    "script": ("tập lệnh", "a script"),
+    "macro": ("có macro", "has macros"),
+    "double-extension": ("hai phần mở rộng", "two extensions"),
+    "encrypted": ("có mật khẩu", "needs a password"),
+    "nested": ("không xem được hết bên trong", "cannot be seen whole"),
+    "disguised": ("không đúng như tên", "not what its name says"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ class Explanation:
     rule: str
     decision: str | None
     """None on the page of a rule, which tells of no message."""
+    attachments: tuple[str, ...]
+    """Which were why, by place and kind: their names are not kept."""
     standing: str
     """Of the explanation: same, changed (the policy is another one since), gone, or unloaded."""
 
@@ -97,6 +109,7 @@ def _of_rule(lang: Language, rule: Rule, policy: Policy) -> Explanation:
         reading=texts.reading,
         rule=rule.id,
         decision=None,
+        attachments=(),
         standing="same",
     )
 
@@ -123,8 +136,16 @@ def _in(lang: Language, found: DecisionView, policy: Policy | None) -> Explanati
         reading=texts and texts.reading,
         rule=found.rule or "–",
         decision=found.id,
+        attachments=tuple(_attachment(one, lang) for one in found.attachments),
         standing=_standing(found, policy, rule),
     )
+
+
+def _attachment(recorded: str, lang: Language) -> str:
+    """`2/5: executable` in the reader's words; what is not understood stays as it is."""
+    place, _, kinds = recorded.partition(": ")
+    said = [_KINDS.get(kind, (kind, kind))[lang == "en"] for kind in kinds.split(", ") if kind]
+    return f"{place}: {', '.join(said)}" if said else place
 
 
 def _outcome(found: DecisionView) -> str:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from mailgov.mail.events import encode
+from mailgov.policy.reply import without_marks
 from tests.support.files import PDF, PE, encrypted, workbook, zipped
 from tests.support.relay_node import AN, BINH
 from tests.wire.conftest import World
@@ -42,6 +44,8 @@ async def test_from_outside_refused_and_from_our_own_noted(
     assert said.short == "550 5.7.1"
     assert "Xin gui tai lieu dang PDF" in said.text
     assert "rule dangerous-attachment; " in said.text
+    plain = without_marks(name)
+    assert f'attachment 1 of 1 "{plain}" ({", ".join(risks)})' in said.text
     assert await outside.alive()
     inside = await world.inside()
     assert (await inside.mail(AN, BINH, message=letter(name, content, AN))).code == 250
@@ -49,6 +53,11 @@ async def test_from_outside_refused_and_from_our_own_noted(
     assert (refused.verdict, taken.verdict) == ("rejected", "accepted")
     assert set(refused.risks) == set(taken.risks) == set(risks)
     assert [decision.rule for decision in taken.decisions] == ["risky-attachment"]
+    at = f"1/1: {', '.join(risks)}"
+    assert [
+        d.facts and d.facts["content.attachments"] for d in (refused.decisions[0], taken.decisions[0])
+    ] == [[at]] * 2
+    assert name.encode() not in encode(refused), "an attachment's name is not kept"
     assert taken.malware is None
     assert all(world.count(f"attachment_{risk.replace('-', '_')}") == 2 for risk in risks)
 

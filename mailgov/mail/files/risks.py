@@ -17,9 +17,11 @@ from mailgov.mail.files.names import (
     packs,
     readings,
 )
+from mailgov.mail.files.risky import RiskyPart, shown_name
 from mailgov.mail.files.source import Octets, Source, of_bytes, of_compressed
 from mailgov.mail.mime import Data, Leaf, MimeLook
-from mailgov.mail.parameters import texts
+from mailgov.mail.mime.found import LEAF_FIELD_OCTETS
+from mailgov.mail.parameters import parameters, text, texts
 
 DEPTH_LIMIT = 3
 """Archives inside archives that are opened; a document with an archive in it counts as one."""
@@ -58,14 +60,47 @@ _STREAMS = frozenset({kinds.GZIP, kinds.BZIP2, kinds.XZ})
 def attachment_risks(data: Data, seen: MimeLook) -> tuple[str, ...]:
     """The kinds of `mail.events.ATTACHMENT_RISKS` that a message's parts are, each once.
 
-    Costs CPU: not on the event loop. Memory: the largest archive whole, and `INFLATED_OCTETS`.
+    Costs as `look_at_attachments`.
+    """
+    return look_at_attachments(data, seen)[0]
+
+
+def look_at_attachments(data: Data, seen: MimeLook) -> tuple[tuple[str, ...], tuple[RiskyPart, ...]]:
+    """The kinds of `mail.events.ATTACHMENT_RISKS` that a message's parts are, each once; and which parts.
+
+    What was not seen whole for its bounds has no part. Costs CPU: not on the event loop. Memory: the
+    largest archive whole, and `INFLATED_OCTETS`.
     """
     walk = _Walk()
-    if not seen.complete:
-        walk.risks.add("nested")
+    every: set[str] = set() if seen.complete else {"nested"}
+    # Several leaves are one part where readers differ in how it is encoded.
+    found: dict[tuple[int, int, int], tuple[set[str], str]] = {}
     for leaf in seen.leaves:
+        walk.risks = set()
         walk.leaf(data, leaf, 0)
-    return tuple(risk for risk in ATTACHMENT_RISKS if risk in walk.risks)
+        every |= walk.risks
+        listed, name = _listed(leaf) if walk.may_name else (True, "")
+        if walk.risks or listed:  # no mere text of the letter
+            risks, _ = found.setdefault((id(leaf.inside), leaf.start, leaf.end), (set(), name))
+            risks |= walk.risks
+    return _in_order(every), tuple(
+        RiskyPart(position, len(found), _in_order(risks), shown_name(name))
+        for position, (risks, name) in enumerate(found.values(), start=1)
+        if risks
+    )
+
+
+def _listed(leaf: Leaf) -> tuple[bool, str]:
+    """Whether mail programs list the part as an attachment, and under which name (RFC 2183, 2231)."""
+    read = [parameters(value) for value in leaf.fields]
+    names = (text(one, name, LEAF_FIELD_OCTETS) for name in (b"filename", b"name") for one in read)
+    name = next(filter(None, names), "")
+    marked = any(value.lstrip().lower().startswith(b"attachment") for value in leaf.fields)
+    return bool(name) or marked or leaf.kind.startswith(b"message/"), name
+
+
+def _in_order(risks: set[str]) -> tuple[str, ...]:
+    return tuple(risk for risk in ATTACHMENT_RISKS if risk in risks)
 
 
 @dataclass(slots=True)
@@ -83,6 +118,11 @@ class _Walk:
     def __init__(self) -> None:
         self.risks: set[str] = set()
         self._room = _Room()
+
+    @property
+    def may_name(self) -> bool:
+        """Whether names may still be read: they cost."""
+        return self._room.naming >= 0
 
     def leaf(self, data: Data, leaf: Leaf, depth: int) -> None:
         """One part of the message, or of one that is attached to it as a file."""

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from mailgov.mail.files.risks import attachment_risks
+from mailgov.mail.files.risks import look_at_attachments
+from mailgov.mail.files.risky import RiskyPart
 from mailgov.mail.mime import MimeLook
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay.contents.clamd import Malware
@@ -21,6 +22,8 @@ from mailgov.settings import Failure
 from mailgov.store.spool import BodyWriter
 
 log = structlog.get_logger()
+
+Looked = tuple[tuple[str, ...], tuple[RiskyPart, ...]]
 
 SLICE_BYTES = 262_144
 """What is read from the disk at once of a message that lies there."""
@@ -47,7 +50,7 @@ async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen
     """
     if incoming.source == "own":
         return Content()
-    risks = await _risks(node, writer, seen)
+    risks, risky = await _risks(node, writer, seen)
     asked = (_malware(node, incoming, writer), _spam(node, incoming, writer))
     malware, spam = await asyncio.gather(*asked, return_exceptions=True)
     if isinstance(malware, BaseException):  # not before both are done with the body
@@ -60,6 +63,7 @@ async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen
         spam=None if spam is None else spam.word,
         spam_score=None if spam is None else spam.score,
         risks=risks,
+        risky=risky,
     )
 
 
@@ -67,19 +71,19 @@ def _nothing_attached(seen: MimeLook) -> bool:
     return not seen.leaves and seen.complete
 
 
-async def _risks(node: Node, writer: BodyWriter, seen: MimeLook) -> tuple[str, ...]:
+async def _risks(node: Node, writer: BodyWriter, seen: MimeLook) -> Looked:
     if _nothing_attached(seen):
-        return ()
+        return (), ()
 
-    def work() -> tuple[str, ...]:
+    def work() -> Looked:
         with writer.view() as data:
-            return attachment_risks(data, seen)
+            return look_at_attachments(data, seen)
 
     # What is in an archive is not bounded by the size of the message: never on the loop.
-    risks = await node.aside(work, max(writer.size_bytes, INLINE_BYTES + 1), blocks=writer.in_file)
+    risks, risky = await node.aside(work, max(writer.size_bytes, INLINE_BYTES + 1), blocks=writer.in_file)
     for risk in risks:
         node.counters.add(f"attachment_{risk.replace('-', '_')}")
-    return risks
+    return risks, risky
 
 
 async def _malware(node: Node, incoming: Incoming, writer: BodyWriter) -> Malware | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailgov.mail.files.risky import RiskyPart
 from mailgov.policy.facts import FactValue
 
 
@@ -16,6 +17,8 @@ class Content:
     spam: str | None = None
     spam_score: float | None = None
     risks: tuple[str, ...] = ()
+    risky: tuple[RiskyPart, ...] = ()
+    """Which attachments they are."""
 
     @property
     def field(self) -> bytes:

@@ -99,6 +99,7 @@ async def test_a_rejection_names_its_decision(filled: Api) -> None:
         "mode": "enforce",
         "position": 0,
         "policy_hash": "p1",
+        "attachments": [],
         "watched": [],
         "why": f"http://127.0.0.1:8025/why/{DECISION}",
     }

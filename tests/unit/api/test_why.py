@@ -241,3 +241,17 @@ async def test_what_is_no_rule_has_none(filled: Api, rule: str) -> None:
     answer = await filled.ask.get(f"/why/rule/{rule}")
     assert answer.status_code == 404
     assert rule not in answer.text
+
+
+async def test_it_says_which_attachments_by_place_and_kind_and_nothing_else(api: Api) -> None:
+    """Whatever a record holds is inert here; what is no list of places is not shown."""
+    at = ["2/5: executable, disguised", "4/5: <script>alert(1)</script>", "+3"]
+    facts = {"content.risks": ["executable"], "content.attachments": at}
+    await decide(api, "ab" * 16, stage="data", rule="dangerous-attachment", facts=facts)
+    text = inert(await api.ask.get(f"/why/{'ab' * 16}")).text
+    assert "2/5: chương trình, không đúng như tên" in text
+    assert "2/5: a program, not what its name says" in text
+    assert "+3" in text
+    assert "4/5: <script>alert(1)</script>" in text, "as text: `inert` finds no element of that name"
+    await decide(api, "ac" * 16, stage="data", rule="dangerous-attachment", facts={"content.attachments": 7})
+    assert "by their place" not in inert(await api.ask.get(f"/why/{'ac' * 16}")).text
