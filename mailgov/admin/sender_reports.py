@@ -1,4 +1,4 @@
-"""What other providers say of mail in our name."""
+"""What other providers say of mail in our name, and how encrypted we reached others."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from mailgov.admin import rules
 from mailgov.admin.context import Actor, AdminContext, require
 from mailgov.admin.errors import invalid
 from mailgov.identity.roles import Act
-from mailgov.store import sender_reports
+from mailgov.store import sender_reports, tls_results
 from mailgov.store.sender_reports import Line
 from mailgov.usage import csv_text
 from mailgov.usage.periods import PeriodError, parse
 
-KINDS = ("dmarc", "tls")
+KINDS = ("dmarc", "tls", "tls-out")
 LAST_DAYS = 30
 LINES_SHOWN = 5000
 COLUMNS = tuple(one.name for one in fields(Line))
@@ -36,6 +36,11 @@ class ReportedLines:
         return csv_text.write(COLUMNS, rows)
 
 
+def _out(key: tls_results.Key, count: int) -> Line:
+    """What we saw ourselves, in the same form; the day is UTC's (RFC 8460 4.2)."""
+    return Line(key.day, "", key.domain, "", key.result, "", "", key.kind, key.host, count)
+
+
 async def show_reports(
     ctx: AdminContext, actor: Actor, kind: str, *, period: str | None = None, limit: int = LINES_SHOWN
 ) -> ReportedLines:
@@ -48,7 +53,11 @@ async def show_reports(
     except PeriodError as error:
         raise invalid(str(error)) from error
     async with ctx.db.read() as session:
-        found = await sender_reports.lines(session, kind, span.start, span.end, limit + 1)
+        if kind == "tls-out":
+            counted = await tls_results.lines(session, span.start, span.end, limit + 1)
+            found = [_out(key, count) for key, count in counted]
+        else:
+            found = await sender_reports.lines(session, kind, span.start, span.end, limit + 1)
     return ReportedLines(
         kind, span.start, span.end - timedelta(days=1), tuple(found[:limit]), len(found) > limit
     )

@@ -30,6 +30,7 @@ RECIPIENT: dict[str, JsonValue] = {
     "attempts": 1,
     "last_reply": "250 2.0.0 ok",
     "mx_host": "mx.vnn.vn",
+    "tls": "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=sts",
     "mx_provider": "domestic",
     "decision_id": None,
     "updated_at": "2026-11-21T18:00:02.120+07:00",

@@ -46,6 +46,10 @@ class RecipientBody(Answer):
     attempts: int
     last_reply: str | None
     mx_host: str | None
+    tls: str | None = Field(
+        description="Of the session with `mx_host`: version, suite, and how the host was proven "
+        "(verified=dane, sts, ca or no). Null in the clear."
+    )
     mx_provider: str | None
     decision_id: str | None
     updated_at: str
@@ -226,6 +230,7 @@ def _recipient(one: RecipientView, zone: str) -> RecipientBody:
         attempts=one.attempts,
         last_reply=one.last_reply,
         mx_host=one.mx_host,
+        tls=one.tls,
         mx_provider=one.mx_provider,
         decision_id=one.decision_id,
         updated_at=iso(one.updated_ms, zone),

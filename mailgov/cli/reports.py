@@ -1,4 +1,4 @@
-"""`mailgov reports …`: what other providers say of mail in our name."""
+"""`mailgov reports …`: what other providers say of mail in our name, and how we reached them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mailgov.cli.figures import Form, PeriodOption
 _SHOWN = {
     "dmarc": ("day", "reporter", "domain", "source", "result", "dkim", "spf", "count"),
     "tls": ("day", "reporter", "domain", "source", "result", "policy", "host", "count"),
+    "tls-out": ("day", "domain", "policy", "host", "result", "count"),
 }
 
 
@@ -22,6 +23,7 @@ class Kind(StrEnum):
 
     DMARC = "dmarc"
     TLS = "tls"
+    TLS_OUT = "tls-out"
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +35,10 @@ def reports(
     kind: Annotated[
         Kind,
         typer.Argument(
-            metavar="dmarc|tls",
+            metavar="dmarc|tls|tls-out",
             help="dmarc (RFC 9990): from where mail in our name came, and whether it was proven. "
-            "tls (RFC 8460): how often others reached us encrypted, and why not.",
+            "tls (RFC 8460): how often others reached us encrypted, and why not. "
+            "tls-out: how often we reached them, as we counted it.",
         ),
     ],
     period: PeriodOption = None,
@@ -43,7 +46,7 @@ def reports(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what other providers report of mail in our name."""
+    """Print what other providers report of mail in our name, or how encrypted we reached them."""
     from mailgov.admin import sender_reports
 
     found = common.act(

@@ -223,11 +223,14 @@ def print_message(message: MessageView, zone: str, as_json: bool) -> None:
                 one.state,
                 one.attempts,
                 one.last_reply,
+                one.tls,
                 common.local_time(one.updated_ms, zone),
             )
             for one in message.recipients
         ]
-        common.print_table(("no.", "recipient", "direction", "state", "tries", "last reply", "when"), rows)
+        common.print_table(
+            ("no.", "recipient", "direction", "state", "tries", "last reply", "TLS", "when"), rows
+        )
     for one in message.decisions:
         why = f"{one.rule} ({one.document} {one.article}, {one.mode})" if one.rule else "no rule"
         watched = one.would_reject

@@ -157,6 +157,8 @@ class OutcomeEvent:
     size_bytes: int = 0
     sample: bool = False
     decision: DecisionRecord | None = None
+    tls: str | None = None
+    """Of the session with the next hop: version, suite and how it was proven; None in the clear."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class Attempt:
             if reply.positive and "@" in recipient.destination:
                 await self._note_reports(spool, message, recipient, content)
         return refused + [
-            Outcome(r, reply, host, provider, watched.get(r.position), connection.taken)
+            Outcome(r, reply, host, provider, watched.get(r.position), connection.taken, connection.tls)
             for r, reply in zip(allowed, replies, strict=True)
         ]
 

@@ -117,6 +117,11 @@ class Connection:
         return cls(hop, client, settings, executor, opened)
 
     @property
+    def tls(self) -> str | None:
+        """What encrypts it, in the traffic record's words; None in the clear."""
+        return None if self.opened.security is None else str(self.opened.security)
+
+    @property
     def takes_requiretls(self) -> bool:
         """Whether the host says that it hands mail on as REQUIRETLS asks (RFC 8689 2)."""
         return self._client.supports_extension("requiretls")

@@ -39,6 +39,8 @@ class Outcome:
     taken: Literal["delivered", "relayed", "passed"] = "delivered"
     """What a positive reply means for a report of success (RFC 3461 5.2): it is in the mailbox; a next
     hop has it that reports nothing; or one that reports itself, since it was told what the sender wishes."""
+    tls: str | None = None
+    """Of the session, as the traffic record tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +185,5 @@ def _event(message: QueuedMessage, step: _Step, now_ms: int) -> OutcomeEvent:
         automatic=bool(message.context.get("automatic")),
         size_bytes=message.body.size_bytes,
         decision=outcome.decision,
+        tls=outcome.tls,
     )

@@ -119,6 +119,7 @@ class Fold:
             attempts=max(row["attempts"], attempts),
             last_reply=text(event.reply, 1000) or row["last_reply"],
             mx_host=text(event.mx_host) or row["mx_host"],
+            tls=text(event.tls, 100) if event.mx_host else row["tls"],
             mx_provider=text(event.mx_provider) or row["mx_provider"],
             account=text(event.account) or row["account"],
             agency_code=text(event.agency, 64) or row["agency_code"],
@@ -285,6 +286,7 @@ def recipient_row(record: RecipientRecord, at_ms: int, timezone: str) -> Row:
             record.direction, record.state, record.mx_provider
         ),
         "mx_host": None,
+        "tls": None,
         "state": record.state,
         "attempts": 0,
         "last_reply": text(record.last_reply, 1000),

@@ -27,8 +27,8 @@ _STANDING = (
 )  # fmt: skip
 _TRUTHS = ("automatic", "sample")
 _MOVES = (
-    "state", "attempts", "last_reply", "mx_host", "mx_provider", "account", "agency_code", "decision_id",
-    "updated_ms", "delivered_ms", "delivered_date",
+    "state", "attempts", "last_reply", "mx_host", "tls", "mx_provider", "account", "agency_code",
+    "decision_id", "updated_ms", "delivered_ms", "delivered_date",
 )  # fmt: skip
 _ADD = "{stands}.%s + {comes}.%s"
 _LARGER = "CASE WHEN {stands}.last_ms > {comes}.last_ms THEN {stands}.last_ms ELSE {comes}.last_ms END"

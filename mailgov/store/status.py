@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mailgov.store import tls_results
 from mailgov.store.engine import Database
 from mailgov.store.sign_ins import Signed, SignInKey, add_sign_ins
 from mailgov.store.sql import add, columns, replace, table, upsert
@@ -74,8 +75,9 @@ async def report(
     counters: Mapping[str, int],
     door: Door,
     sign_ins: Mapping[SignInKey, Signed] = MappingProxyType({}),
+    tls: Mapping[tls_results.Key, tls_results.Counted] = MappingProxyType({}),
 ) -> None:
-    """Replace this worker's status, add its refusals at the door and its sign-ins, in one transaction."""
+    """Replace this worker's status, add what it has counted: refusals, sign-ins, TLS; in one transaction."""
     row = {
         "node": node,
         "worker": worker,
@@ -91,6 +93,7 @@ async def report(
         await upsert(session, WorkerStatus, [row], {n: replace for n in row if n not in {"node", "worker"}})
         await count_door(session, door)
         await add_sign_ins(session, sign_ins)
+        await tls_results.add_tls_results(session, tls)
 
 
 async def count_door(session: AsyncSession, door: Door) -> None:
@@ -123,8 +126,9 @@ async def door_totals(db: Database, since_ms: int) -> dict[tuple[str, str], int]
 
 
 async def prune(db: Database, before_ms: int) -> None:
-    """Forget door counters and workers' statuses older than that."""
+    """Forget door counters, results of TLS and workers' statuses older than that."""
     async with db.write() as session:
+        await tls_results.forget(session, before_ms)
         await session.execute(delete(DoorCounter).where(columns(DoorCounter).minute_ms < before_ms))
         await session.execute(delete(WorkerStatus).where(columns(WorkerStatus).at_ms < before_ms))
 

@@ -69,6 +69,7 @@ class RecipientView:
     agency_code: str | None
     mx_provider: str | None
     mx_host: str | None
+    tls: str | None
     state: str
     attempts: int
     last_reply: str | None

@@ -1,4 +1,4 @@
-"""`/api/v1/sender-reports`: what other providers say of mail in our name."""
+"""`/api/v1/sender-reports`: what other providers say of mail in our name, and how we reached them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CSV: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}, "example": "d
 class SenderReportsQuery(Parameters):
     """Which reports, of which days."""
 
-    kind: Literal["dmarc", "tls"]
+    kind: Literal["dmarc", "tls", "tls-out"]
     period: Text | None = Field(
         None, description="As of `/usage`. Default: 30 days, today the last.", examples=["2026-11"]
     )
@@ -38,11 +38,13 @@ class SenderReportLine(Answer):
     reporter: str
     domain: str = Field(description="In From (dmarc), or that the policy is for (tls).")
     source: str = Field(description="The IP address that it came from; empty for the rarest, put together.")
-    result: str = Field(description="dmarc: none, pass, quarantine, reject; tls: success, or why not.")
+    result: str = Field(
+        description="dmarc: none, pass, quarantine, reject; tls, tls-out: success, or why not."
+    )
     dkim: str
     spf: str
-    policy: str = Field(description="tls: tlsa, sts or no-policy-found.")
-    host: str = Field(description="tls: our exchanger.")
+    policy: str = Field(description="tls, tls-out: tlsa, sts or no-policy-found.")
+    host: str = Field(description="tls: our exchanger; tls-out: theirs.")
     count: int
 
 
@@ -66,7 +68,9 @@ async def show_sender_reports(
     asked: Annotated[SenderReportsQuery, Query()],
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> SenderReports | Response:
-    """DMARC aggregate and TLS reports that reached the mailbox for them, summed up. Operators only."""
+    """DMARC aggregate and TLS reports that reached the mailbox for them, summed up; `tls-out`: how we
+    reached others, by UTC day. Operators only.
+    """
     found = await sender_reports.show_reports(
         call.ctx, call.actor, asked.kind, period=asked.period, limit=asked.limit
     )

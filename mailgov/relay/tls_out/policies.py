@@ -20,10 +20,10 @@ from mailgov.relay.tls_out.handshake import authorities
 from mailgov.relay.tls_out.sts import FETCHES_AT_ONCE, NOTHING, Found, Sts
 from mailgov.relay.tls_out.sts_fetch import Fetcher, reachable
 from mailgov.relay.tls_out.sts_text import StsPolicy
-from mailgov.relay.tls_out.tally import Policy, Tally
 from mailgov.relay.tls_out.tlsa import Tlsa, usable
 from mailgov.settings import Settings, TlsMinimum, parse_listen
 from mailgov.store.guard import Guard
+from mailgov.store.tls_results import Policy, TlsTally
 
 _LEVELS = ("may", "encrypt", "verify")
 
@@ -67,12 +67,12 @@ class Way:
 
     def told(self, hop: Hop, demand: Demand, result: str | None) -> None:
         """Count it by the policy that the domain publishes, whoever else asked for more."""
+        kind, text = "no-policy-found", ""
         if demand.by == "tlsa" or (demand.by == "none" and result in {"dnssec-invalid", "tlsa-invalid"}):
-            policy = Policy("tlsa", self.domain, tuple(_shown(one) for one in demand.tlsa), hop.host)
+            kind, text = "tlsa", "\n".join(_shown(one) for one in demand.tlsa)
         elif self.sts is not None:
-            policy = Policy("sts", self.domain, tuple(self.sts.text().splitlines()), hop.host)
-        else:
-            policy = Policy("no-policy-found", self.domain, (), hop.host)
+            kind, text = "sts", self.sts.text()
+        policy = Policy(kind, self.domain, hop.host, text)
         self.policies.tally.count(self.policies.clock.now_ms(), policy, result or self.found.failure)
 
     async def _published(self, hop: Hop) -> Demand:
@@ -138,7 +138,7 @@ class TlsPolicies:
         self, settings: Settings, resolver: Resolver, guard: Guard, executor: Executor, clock: Clock
     ) -> None:
         self.settings, self.resolver, self.clock = settings.tls_out, resolver, clock
-        self.tally = Tally()
+        self.tally = TlsTally()
         self._minimum = minimums(self.settings.minimum, self.settings.ca_file)
         fetcher = Fetcher(
             resolver,

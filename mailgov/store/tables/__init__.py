@@ -43,6 +43,7 @@ from mailgov.store.tables.work import (
     OutgoingMail,
     PolicyVersion,
     SpoolPosition,
+    TlsResult,
     UnappliedEvent,
     WorkerStatus,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "SenderReportLine",
     "SignIn",
     "SpoolPosition",
+    "TlsResult",
     "Token",
     "UnappliedEvent",
     "WebSession",

@@ -98,6 +98,8 @@ class MessageRecipient(SQLModel, table=True):
     accepted_provider: str | None = None
     """The class that `rollup_outbound` counts it under; None for a recipient that is not counted."""
     mx_host: str | None = None
+    tls: str | None = None
+    """Of the last session: version, suite, how the host was proven; None in the clear."""
     state: str = Field(index=True)
     attempts: int = 0
     last_reply: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from sqlalchemy import JSON, Column, LargeBinary
@@ -80,6 +81,21 @@ class DoorCounter(SQLModel, table=True):
     address: str = Field(primary_key=True)
     """The peer's IP address, or "other" past the bound."""
     reason: str = Field(primary_key=True)
+    count: int = ms()
+
+
+class TlsResult(SQLModel, table=True):
+    """Sessions with other servers, by UTC day and policy; losable: see `store.tls_results`."""
+
+    __tablename__ = "tls_result"
+    day: date = Field(primary_key=True)
+    domain: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    """tlsa, sts or no-policy-found."""
+    host: str = Field(primary_key=True)
+    result: str = Field(primary_key=True)
+    policy: str
+    """Its text, as it was last."""
     count: int = ms()
 
 

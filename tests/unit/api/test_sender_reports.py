@@ -7,7 +7,9 @@ import io
 
 from mailgov.mail.events import SenderReportEvent
 from mailgov.mail.sender_reports.dmarc import read_dmarc
+from mailgov.store import status
 from mailgov.store.ledger import apply_events
+from mailgov.store.tls_results import Policy, TlsTally
 from tests.support.reports import dmarc
 from tests.unit.api.conftest import Api
 from tests.unit.api.test_app import check_problem
@@ -52,3 +54,17 @@ async def test_what_cannot_be_asked(filled: Api) -> None:
     check_problem(await filled.get(PATH, kind="arf"), 422)
     check_problem(await filled.get(PATH, kind="tls", period="2026-13"), 422)
     check_problem(await filled.get(PATH, kind="tls", limit="5001"), 422)
+
+
+async def test_how_we_reached_others(filled: Api) -> None:
+    """`tls-out` is what workers counted themselves."""
+    tally = TlsTally()
+    tally.count(NOW_MS, Policy("sts", "example.org", "mx.example.org"), "certificate-expired")
+    await status.report(
+        filled.services.db, node="n", worker="relay.0", pid=1, now_ms=NOW_MS, started_ms=1, policy_hash=None,
+        policy_error=None, directory_revision=1, counters={}, door={}, tls=tally.take(),
+    )  # fmt: skip
+    (line,) = (await filled.get(PATH, kind="tls-out")).json()["lines"]
+    assert (line["domain"], line["policy"], line["host"], line["result"], line["count"]) == (
+        "example.org", "sts", "mx.example.org", "certificate-expired", 1,
+    )  # fmt: skip

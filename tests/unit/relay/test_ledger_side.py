@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,15 @@ from mailgov.relay.attempt import Attempt
 from mailgov.relay.forward import Forwarder
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import settle
+from mailgov.relay.report import TLS_MS, Reporter
 from mailgov.relay.route import Router
 from mailgov.relay.scheduler import Scheduler
-from mailgov.store import commands, outgoing
+from mailgov.store import commands, outgoing, tls_results
 from mailgov.store.engine import Database, migrate
 from mailgov.store.ledger import applied_sequence, apply_events
 from mailgov.store.spool import Change
 from tests.support.relay_node import AN
-from tests.unit.relay.conftest import START_MS, outcomes, queued, stored
+from tests.unit.relay.conftest import START_MS, OwnTime, outcomes, queued, stored
 
 OK = Reply(250, "2.0.0", "taken")
 NOTICE = b"From: <postmaster@caobang.gov.vn>\r\nSubject: x\r\n\r\ntext\r\n"
@@ -232,3 +234,29 @@ async def test_one_that_cannot_be_made_now_holds_up_no_other_and_comes_again(
     monkeypatch.setattr(node, "clock", replace(node.clock, now_ms=lambda: START_MS + outgoing.LEASE_MS + 1))
     await acts.round()
     assert len(await node.spool.claim(2**60, 10)) == 2
+
+
+# What the worker says of itself
+
+
+async def test_results_of_tls_are_told_once_a_minute_and_at_the_end(
+    node: Node, ledger: Database, time: OwnTime
+) -> None:
+    reporter = Reporter(node, ledger, "node-1", "relay.0")
+    day = datetime.fromtimestamp(time.ms / 1000, UTC).date()
+
+    async def told() -> int:
+        await reporter.round()
+        async with ledger.read() as session:
+            found = await tls_results.lines(session, day, day + timedelta(days=1), 10)
+        return sum(count for _, count in found)
+
+    policy = tls_results.Policy("sts", "example.org", "mx.example.org")
+    node.tls.tally.count(time.ms, policy, None)
+    assert await told() == 0
+    time.ms += TLS_MS
+    assert await told() == 1
+    node.tls.tally.count(time.ms, policy, None)
+    assert await told() == 1
+    node.draining = True
+    assert await told() == 2

@@ -68,7 +68,13 @@ async def test_a_message_and_its_outcome(database: Database) -> None:
     )
     assert await applied_sequence(database, SPOOL) == 0
     assert await apply(database, numbered(event)) == 1
-    assert await apply(database, numbered(replace(outcome(1, 1), mx_host="mx.example.vn"), start=2)) == 2
+    assert (
+        await apply(
+            database,
+            numbered(replace(outcome(1, 1), mx_host="mx.example.vn", tls="TLSv1.3 X verified=no"), start=2),
+        )
+        == 2
+    )
     assert await applied_sequence(database, SPOOL) == 2
 
     (found,) = await rows(database, Message)
@@ -79,6 +85,7 @@ async def test_a_message_and_its_outcome(database: Database) -> None:
     inside, outside = await rows(database, MessageRecipient)
     assert (inside["state"], inside["delivered_ms"]) == ("queued", None)
     assert (outside["state"], outside["delivered_ms"]) == ("delivered", START_MS + 1000)
+    assert (inside["tls"], outside["tls"]) == (None, "TLSv1.3 X verified=no")
     assert (outside["mx_host"], outside["mx_provider"], outside["attempts"]) == (
         "mx.example.vn",
         "domestic",

@@ -31,7 +31,32 @@ async def counted(there: There) -> dict[tuple[str, str], int]:
     """Sessions by policy type and result of one delivery."""
     with there.relay() as relay:
         await relay.send()
-        return {(key.policy.kind, key.result): n for key, n in relay.node.tls.tally.take().items()}
+        return {(key.kind, key.result): n.sessions for key, n in relay.node.tls.tally.take().items()}
+
+
+# What the traffic record tells
+
+
+async def test_the_record_tells_how_a_delivery_was_encrypted(there: There, issued: Issued) -> None:
+    with there.relay() as relay:
+        assert (await relay.send()).tls == "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=no"
+    there.publish(ENFORCE)
+    with there.relay() as relay:
+        assert (await relay.send()).tls == "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=sts"
+    there.dane(f"3 1 1 {digest(issued.public_key())}")
+    with there.relay() as relay:
+        assert (await relay.send()).tls == "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=dane"
+    there.dns.forget(f"_{there.sink.port}._tcp.{MX}")
+    there.settings["tls_out"] = {"minimum": {DOMAIN: {"level": "verify"}}}
+    with there.relay() as relay:
+        assert (await relay.send()).tls == "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=ca"
+
+
+async def test_the_record_tells_of_no_tls_in_the_clear(there: There) -> None:
+    there.sink.tls = None
+    with there.relay() as relay:
+        told = await relay.send()
+    assert (told.state, told.tls) == ("delivered", None)
 
 
 # Without a policy (RFC 7435)
@@ -55,7 +80,7 @@ async def test_mail_goes_in_the_clear_where_there_is_no_tls(there: There) -> Non
 
 async def test_enforce_takes_the_right_certificate(there: There) -> None:
     there.publish(ENFORCE)
-    assert await counted(there) == {("sts", ""): 1}
+    assert await counted(there) == {("sts", "success"): 1}
     assert there.sink.messages[0].tls
     host = f"mta-sts.{DOMAIN}:{there.web.port}"
     assert there.web.asked == [("GET", host, "/.well-known/mta-sts.txt", b"")]
@@ -129,7 +154,7 @@ async def test_testing_delivers_and_tells(there: There) -> None:
 async def test_mode_none_asks_for_nothing(there: There) -> None:
     there.publish("version: STSv1\nmode: none\nmax_age: 1000\n")
     self_signed(there)
-    assert await counted(there) == {("no-policy-found", ""): 1}
+    assert await counted(there) == {("no-policy-found", "success"): 1}
 
 
 async def test_a_policy_is_kept_over_a_restart_and_for_its_time(there: There) -> None:
@@ -218,13 +243,13 @@ async def test_many_that_wait_for_a_policy_ask_for_it_once(there: There) -> None
 async def test_dane_takes_a_key_that_nobody_else_vouches_for(there: There, issued: Issued) -> None:
     there.dane(f"3 1 1 {digest(issued.public_key())}")
     there.settings["tls_out"] = {"ca_file": None}
-    assert await counted(there) == {("tlsa", ""): 1}
+    assert await counted(there) == {("tlsa", "success"): 1}
     assert there.sink.messages[0].tls
 
 
 async def test_dane_takes_an_authority_of_the_domains_own(there: There, issued: Issued) -> None:
     there.dane(f"2 0 1 {digest(there.authority.der)}")
-    assert await counted(there) == {("tlsa", ""): 1}
+    assert await counted(there) == {("tlsa", "success"): 1}
 
 
 async def test_dane_defers_before_another_key_and_stands_above_mta_sts(there: There) -> None:
@@ -247,7 +272,7 @@ async def test_dane_defers_where_starttls_was_taken_out(there: There) -> None:
 
 async def test_records_that_cannot_be_gone_by_still_ask_for_tls(there: There) -> None:
     there.dane(f"1 1 1 {'00' * 32}")
-    assert await counted(there) == {("tlsa", ""): 1}
+    assert await counted(there) == {("tlsa", "success"): 1}
     there.sink.tls = None
     with there.relay() as relay:
         assert (await relay.send()).state == "deferred"
