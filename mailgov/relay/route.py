@@ -114,12 +114,23 @@ class Router:
         if "@" in destination:
             route = self._routes.get(destination.rpartition("@")[2]) if self._routes else None
             return route or Lane("maildir", destination)
-        return (
-            self._routes.get(destination)
-            or self._routes.get("*")
-            or self._smarthost
-            or Lane("mx", destination)
-        )
+        return self._routes.get(destination) or self.default or Lane("mx", destination)
+
+    @property
+    def default(self) -> Lane | None:
+        """The lane of all domains that have none of their own; None where each has its exchangers'."""
+        return self._routes.get("*") or self._smarthost
+
+    def told(self) -> dict[str, str]:
+        """Each configured way, by domain, `*` for all others: what mail that waits was held up by, or not."""
+        ways = dict(self._routes)
+        if self.default is not None:
+            ways["*"] = self.default
+        found = {}
+        for domain, lane in ways.items():
+            login = self._logins.get(lane.target)
+            found[domain] = f"{lane.kind}:{lane.target} {login.user if login else ''}".strip()
+        return found
 
     async def hops(self, lane: Lane) -> Hops:
         """Addresses to try for any lane but a mailbox's."""

@@ -14,6 +14,7 @@ from mailgov.relay.node import Node
 from mailgov.relay.outcome import longest_wait_ms
 from mailgov.relay.route import Lane
 from mailgov.relay.throttle import Throttles
+from mailgov.relay.wake import EVERYBODY, Waker
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
@@ -43,6 +44,7 @@ class Scheduler:
         self._runners: set[asyncio.Task[None]] = set()
         self._in_flight: set[tuple[str, int]] = set()
         self._reserved = 0
+        self._waker = Waker(node, spools, self.wake)
         self._poke = asyncio.Event()
         self._stopping = False
 
@@ -80,6 +82,14 @@ class Scheduler:
 
     async def run(self) -> None:
         """Claim due mail until `stop`."""
+        waking = asyncio.ensure_future(self._waker.run(self._attempt.router.told()))
+        try:
+            await self._claim_on()
+        finally:
+            waking.cancel()
+            await asyncio.gather(waking, return_exceptions=True)
+
+    async def _claim_on(self) -> None:
         loop = asyncio.get_running_loop()
         check_s = loop.time()
         while not self._stopping:
@@ -277,7 +287,12 @@ class Scheduler:
         if line.local or session.heard is None:
             return
         heard, reply = session.heard
+        was_away = line.throttle.was_away
         line.throttle.tell(heard, reply, asyncio.get_running_loop().time())
+        if was_away and not line.throttle.was_away:
+            default = line.lane == self._attempt.router.default
+            names = {one.rpartition("@")[2] for one in line.destinations}
+            self._waker.back({EVERYBODY} if default else names)
         self._throttles.keep(line.lane, line.throttle)
         if line.jobs and line.runners < line.throttle.places:
             self._start(line)

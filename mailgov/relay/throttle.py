@@ -58,6 +58,11 @@ class Throttle:
         """True when there is nothing to remember."""
         return self.limit >= self.ceiling and not self.failures
 
+    @property
+    def was_away(self) -> bool:
+        """From when it is found away until something shows that it is not."""
+        return self.failures >= AWAY_AFTER
+
     def away(self, now_s: float) -> Reply | None:
         """While the next hop is away: what was heard, in the place of an attempt."""
         return self.reply if now_s < self.away_until_s else None

@@ -180,6 +180,26 @@ def heed_clock(connection: sqlite3.Connection, now_ms: int, latest_ms: int, leas
     return moved
 
 
+def asleep(
+    connection: sqlite3.Connection, after_ms: int, domains: Sequence[str] | None, limit: int
+) -> list[tuple[int, int]]:
+    """So many that wait until later for these domains, or for any outside: id and when, in order."""
+    where = "instr(destination,'@')=0"
+    if domains is not None:
+        where = f"substr(destination,instr(destination,'@')+1) IN ({','.join('?' * len(domains))})"
+    return connection.execute(
+        f"SELECT id, due_ms FROM recipient WHERE state='ready' AND due_ms>? AND leased=0 AND {where}"  # noqa: S608 - constants
+        " ORDER BY due_ms LIMIT ?",
+        (after_ms, *(domains or ()), limit),
+    ).fetchall()
+
+
+def wake(connection: sqlite3.Connection, ids: Sequence[int], now_ms: int) -> int:
+    """Those of them that wait still are due now; returns how many."""
+    query = "UPDATE recipient SET due_ms=? WHERE id=? AND state='ready' AND leased=0"
+    return sum(connection.execute(query, (now_ms, one)).rowcount for one in ids)
+
+
 def unlease(connection: sqlite3.Connection, now_ms: int) -> int:
     """What was in flight when the spool was last open becomes ready."""
     query = "UPDATE recipient SET leased=0, due_ms=? WHERE state='ready' AND leased=1"  # read off the index

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +33,8 @@ T = TypeVar("T")
 
 LEASE_MS = 3_600_000
 """Longer than any attempt may last: RFC 5321 4.5.3.2 adds up to about half an hour."""
+WAKE_LIMIT = 200
+"""Recipients woken in one transaction: bounds how long new mail waits for it."""
 COUNT_S = 0.02
 """A count of the queue that takes longer is not made each time that it is asked for."""
 
@@ -181,6 +185,33 @@ class Spool:
             lambda c: rows.heed_clock(c, now_ms, latest_ms, now_ms + LEASE_MS)
         )
         return moved
+
+    async def wake(self, now_ms: int, domains: Collection[str] | None = None) -> int:
+        """What waits for these domains, or for any outside, is due now; returns how many recipients.
+
+        A piece at a time, so that new mail gets between.
+        """
+        named = None if domains is None else sorted(domains)
+        after_ms, total = now_ms, 0
+        while True:
+            found = await self._read(partial(rows.asleep, after_ms=after_ms, domains=named, limit=WAKE_LIMIT))
+            ids = [one for one, _ in found]
+            total += await self._writer.run(partial(rows.wake, ids=ids, now_ms=now_ms)) if ids else 0
+            if len(found) < WAKE_LIMIT:
+                return total
+            after_ms = max(after_ms, found[-1][1] - 1)  # others may be due at the same moment as the last
+
+    async def routes(self) -> dict[str, str] | None:
+        """The routes that its mail was last tried by; None where nobody has written them down."""
+        query = "SELECT value FROM meta WHERE key='routes'"
+        row = await self._read(lambda c: c.execute(query).fetchone())
+        return None if row is None else dict(json.loads(row[0]))
+
+    async def keep_routes(self, routes: Mapping[str, str]) -> None:
+        """Write them down."""
+        text = json.dumps(dict(routes), sort_keys=True)
+        query = "INSERT OR REPLACE INTO meta VALUES ('routes', ?)"
+        await self._writer.run(lambda c: c.execute(query, (text,)).rowcount)
 
     async def find(self, queue_id: str) -> QueuedMessage | None:
         """A message with its waiting recipients, as of the last commit."""
