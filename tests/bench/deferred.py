@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -59,6 +60,8 @@ def compare(own: Mailgov, queued: int, pairs: int, shape: Shape, work: Path) -> 
     sink_port, name = free_port(), f"{queued} deferred"
     with ExitStack() as stack:
         settings = _settings(sink_port)
+        for part in ("queue-long", "queue-none"):
+            stack.callback(shutil.rmtree, work / part, ignore_errors=True)  # half a gigabyte
         services = [
             stack.enter_context(own.prepared(work / part, sink_port, cpu.Group(None, None), settings))
             for part in ("queue-long", "queue-none")

@@ -127,7 +127,7 @@ def main() -> int:
                 left_out["CPU and memory"] = "no control group may be made here"
         runs = list(take_turns(peers, site, shapes, options.rounds, work))
         own = Mailgov(site, OWN_WORKERS)
-        text = report(runs, shapes, own.name, left_out, work)
+        text = report(runs, shapes, own.name, Mailgov(site, 1).name, left_out, work)
         if options.queued and not options.shapes and "own" not in shapes:
             queued, more = deferred.compare(own, options.queued, options.rounds, shapes["20"], work)
             text, runs = text + "\n" + queued, runs + more

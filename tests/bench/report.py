@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.bench.figures import Run, Spread, ratio
 from tests.bench.shapes import Shape
+from tests.bench.targets import HEADS, targets
 from tests.support.programs import find_program
 
 QUIET = 0.05
@@ -25,16 +26,27 @@ _COLUMNS = (
 
 
 def report(
-    runs: Sequence[Run], shapes: Mapping[str, Shape], own: str, left_out: Mapping[str, str], work: Path
+    runs: Sequence[Run],
+    shapes: Mapping[str, Shape],
+    own: str,
+    fewer: str,
+    left_out: Mapping[str, str],
+    work: Path,
 ) -> str:
-    """All shapes. `own` is whom the others are compared with, `left_out` says why a peer is not there."""
+    """All shapes. `own` is whom the others are compared with, `fewer` is the same with one worker.
+
+    `left_out` says why a peer is not there.
+    """
     parts = [made_how(work)]
     for name, shape in shapes.items():
         mine = [run for run in runs if run.shape == name]
         if mine:
             parts.append("\n".join(_shape(mine, shape, own)))
+    if asked := targets(runs, own, fewer):
+        parts.append("\n".join(table(HEADS, [each.row() for each in asked])))
     parts += [f"Left out: {peer}: {reason}." for peer, reason in left_out.items()]
-    parts += _faults(runs)
+    if faults := _faults(runs):
+        parts.append("\n".join(f"- {fault}" for fault in faults))
     return "\n\n".join(parts) + "\n"
 
 
@@ -64,7 +76,7 @@ def cores() -> int:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table; all columns but the first are figures."""
+    """A Markdown table; all columns but the first are figures, and stand to the right."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return ["| " + " | ".join(line) + " |" for line in lines]
 

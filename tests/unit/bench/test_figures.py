@@ -80,7 +80,9 @@ def test_what_others_took_is_what_nobody_in_the_run_did() -> None:
 def test_the_report_has_each_shape_the_ratios_and_what_is_wrong(tmp_path: Path) -> None:
     lost = dataclasses.replace(of("theirs", 2, 90, delivered=98), others=0.5)
     runs = [of("ours", 1, 400, 0.9), of("theirs", 1, 100, 3.6), of("ours", 2, 420, 0.9), lost]
-    text = report(runs, {"20": Shape(100, 20, 4096)}, "ours", {"Exim": "not installed: unshare"}, tmp_path)
+    text = report(
+        runs, {"20": Shape(100, 20, 4096)}, "ours", "one of us", {"Exim": "not installed: unshare"}, tmp_path
+    )
     assert "**20 sessions, 4 KB, one message a connection**: 100 messages, 2 rounds" in text
     assert "| ours | 410 (400–420) | 80.0 (80.0–80.0) | 0.90 (0.90–0.90) |" in text
     assert "| theirs | 100 | 80.0 | 3.60 |" in text
