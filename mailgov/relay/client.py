@@ -310,7 +310,7 @@ class Connection:
             words.append("SMTPUTF8")
         if envelope.mail_parameters and self.knows_dsn:
             words.append(envelope.mail_parameters)
-        if envelope.requiretls:
+        if envelope.requiretls and self.takes_requiretls:  # who must have it was not opened without it
             words.append("REQUIRETLS")
         return " ".join(words)
 

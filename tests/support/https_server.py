@@ -22,6 +22,7 @@ class HttpsServer:
         self.fields: dict[str, str] = {}
         self.release = threading.Event()
         self.hang = False
+        self.tls = tls
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -53,7 +54,7 @@ class HttpsServer:
             def get_request(self):  # type: ignore[no-untyped-def]  # as the library has it
                 made, peer = super().get_request()
                 made.settimeout(10)
-                return tls.wrap_socket(made, server_side=True, do_handshake_on_connect=False), peer
+                return server.tls.wrap_socket(made, server_side=True, do_handshake_on_connect=False), peer
 
         self._server = Quiet((host, 0), Handler)
         self.port = self._server.server_address[1]

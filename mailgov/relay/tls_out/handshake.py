@@ -52,6 +52,14 @@ def authorities(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
+@lru_cache(maxsize=64)
+def checking(ca_file: Path | None) -> ssl.SSLContext:
+    """As `authorities`, and the name that is asked for must be the certificate's: for HTTPS."""
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def context_of(check: Check, demand: Demand) -> ssl.SSLContext:
     """For the handshake: whom it believes."""
     return authorities(demand.ca_file) if check == "pkix" else _PERMISSIVE

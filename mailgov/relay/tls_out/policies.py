@@ -16,7 +16,7 @@ from mailgov.relay.clock import Clock
 from mailgov.relay.dns import Resolver
 from mailgov.relay.route import Hop, Lane
 from mailgov.relay.tls_out.demand import OPPORTUNISTIC, Demand, Wish
-from mailgov.relay.tls_out.handshake import authorities
+from mailgov.relay.tls_out.handshake import checking
 from mailgov.relay.tls_out.sts import FETCHES_AT_ONCE, NOTHING, Found, Sts
 from mailgov.relay.tls_out.sts_fetch import Fetcher, reachable
 from mailgov.relay.tls_out.sts_text import StsPolicy
@@ -143,7 +143,7 @@ class TlsPolicies:
         fetcher = Fetcher(
             resolver,
             ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="mta-sts"),
-            lambda: authorities(self.settings.ca_file),
+            lambda: checking(self.settings.ca_file),
             reachable(settings.delivery.allow_networks),
             self.settings.mta_sts_port,
         )

@@ -41,10 +41,16 @@ class Found:
     failure: str | None = None
 
     def in_force(self, now_ms: int) -> StsPolicy | None:
-        """The policy, while its time has not run out. A clock that was set back ends none."""
-        if self.policy is None or now_ms - self.fetched_ms > self.policy.max_age_s * 1000:
+        """The policy for its time, 5 minutes at least. A clock that was set back ends none."""
+        if self.policy is None:
             return None
-        return self.policy
+        age_ms = now_ms - self.fetched_ms
+        return None if age_ms > max(self.policy.max_age_s * 1000, LOOK_AGAIN_MS) else self.policy
+
+    def holds(self, now_ms: int) -> bool:
+        """Whether nobody need look again: it was done lately, and the policy has not run out since."""
+        lately = 0 <= now_ms - self.looked_ms < LOOK_AGAIN_MS
+        return lately and (self.policy is None or self.in_force(now_ms) is not None)
 
 
 NOTHING = Found()
@@ -66,7 +72,7 @@ class Sts:
         """What holds for the domain (in ASCII, lower case) now. Never raises."""
         now_ms = self._clock.now_ms()
         known = self._known.get(domain)
-        if known is not None and 0 <= now_ms - known.looked_ms < LOOK_AGAIN_MS:
+        if known is not None and known.holds(now_ms):
             return known
         task = self._asking.get(domain)
         if task is None:  # one question for all that wait for it

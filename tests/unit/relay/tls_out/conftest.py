@@ -58,6 +58,10 @@ class There:
         """The mail host has this certificate."""
         self.sink.tls = issued.server_context()
 
+    def show_web(self, issued: Issued) -> None:
+        """The policy host has this certificate."""
+        self.web.tls = issued.server_context()
+
     def node_settings(self) -> Settings:
         """Of a node that asks this DNS and believes this authority, with `settings` on top."""
         base: dict[str, dict[str, Any]] = {

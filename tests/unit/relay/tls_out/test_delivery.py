@@ -173,6 +173,18 @@ async def test_a_policy_is_kept_over_a_restart_and_for_its_time(there: There) ->
         assert (await relay.send()).state == "delivered"
 
 
+async def test_a_policy_of_a_short_time_is_fetched_again_before_it_goes(there: There) -> None:
+    there.publish(ENFORCE.replace("604800", "400"))
+    with there.relay() as relay:
+        assert (await relay.send()).state == "delivered"
+        there.time.ms += LOOK_AGAIN_MS
+        assert (await relay.send()).state == "delivered"
+        self_signed(there)
+        there.time.ms += 150_000  # 450 s, and the last look was 150 s ago
+        assert (await relay.send()).state == "deferred"
+    assert len(there.web.asked) == 2
+
+
 async def test_a_policy_is_fetched_once_and_again_when_its_id_changes(there: There) -> None:
     there.publish(ENFORCE)
     with there.relay() as relay:
@@ -198,6 +210,7 @@ async def test_a_policy_is_fetched_once_and_again_when_its_id_changes(there: The
         ("flood", "sts-policy-fetch-error"),
         ("nonsense", "sts-policy-invalid"),
         ("certificate", "sts-webpki-invalid"),
+        ("name", "sts-webpki-invalid"),
         ("private", "sts-policy-fetch-error"),
         ("hang", "sts-policy-fetch-error"),
     ],
@@ -217,6 +230,8 @@ async def test_a_policy_that_does_not_come_stops_no_mail_and_is_told(
     elif fault == "certificate":
         there.dns.cname(f"mta-sts.{DOMAIN}", "policies.example")
         there.settings["tls_out"] = {"ca_file": None}
+    elif fault == "name":
+        there.show_web(there.authority.issue(there.folder, "mta-sts.example.com"))
     elif fault == "private":
         there.dns.a(f"mta-sts.{DOMAIN}", "10.0.0.1", "192.168.1.1", "fd00::1")
     elif fault == "hang":
@@ -224,7 +239,7 @@ async def test_a_policy_that_does_not_come_stops_no_mail_and_is_told(
         monkeypatch.setattr(sts_fetch, "FETCH_S", 0.5)
     assert await counted(there) == {("no-policy-found", result): 1}
     assert len(there.sink.messages) == 1
-    if fault in {"certificate", "private"}:
+    if fault in {"certificate", "name", "private"}:
         assert there.web.asked == []
 
 
