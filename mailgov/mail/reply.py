@@ -45,3 +45,8 @@ INTERNAL_ERROR = Reply(451, "4.3.0", "Local error in processing, please try agai
 """What a peer hears when something inside broke: never a 5xx, for the mail may be good."""
 
 OUT_OF_STORAGE = Reply(452, "4.3.1", "Insufficient system storage, please try again later")
+
+
+def set_aside(times: int) -> Reply:
+    """Why a message is held for a person: it may be what breaks us."""
+    return Reply(451, "4.3.0", f"Set aside: {times} times the service died or broke while it worked on this")

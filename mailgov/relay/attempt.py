@@ -69,7 +69,9 @@ class Attempt:
         except Exception as error:  # whatever it is, it must not stop the lane, nor lose the mail
             log.error("attempt failed", queue_id=message.queue_id, exc_info=error)
             self.node.counters.add("internal_errors")
-            outcomes = [Outcome(r, INTERNAL_ERROR) for r in recipients]
+            # A disk that fails is nothing that the message did.
+            broke = not isinstance(error, (OSError, SpoolError, MemoryError))
+            outcomes = [Outcome(r, INTERNAL_ERROR, broke=broke) for r in recipients]
         session.heard = verdict([o.reply for o in outcomes], session=met), outcomes[-1].reply
         await self._settle(spool, message, outcomes)
 

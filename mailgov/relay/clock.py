@@ -26,3 +26,28 @@ class Clock:
     def decision_id(self) -> str:
         """128 bits in hexadecimal: knowing one is the right to read its reason."""
         return f"{self.random_bits(128):032x}"
+
+
+LEAP_S = 600.0
+"""The wall clock went so much further than time itself: it was set, or the machine slept."""
+DOUBT_S = 86_400.0
+"""For so long after a leap nothing expires by the wall clock: it may be set back."""
+
+
+class Steady:
+    """Tells a wall clock that ran from one that leapt ahead: by one wrong answer of a time server a queue
+    would expire at once.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._wall_ms, self._monotonic_s = clock.now_ms(), clock.monotonic()
+        self._doubt_until_s = 0.0
+
+    def doubtful(self) -> bool:
+        """True for a day after a leap forward since this was made."""
+        wall_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
+        if (wall_ms - self._wall_ms) / 1000 - (now_s - self._monotonic_s) > LEAP_S:
+            self._doubt_until_s = now_s + DOUBT_S
+        self._wall_ms, self._monotonic_s = wall_ms, now_s
+        return now_s < self._doubt_until_s

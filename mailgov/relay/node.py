@@ -14,7 +14,7 @@ from mailgov.identity.passwords import PasswordChecker
 from mailgov.identity.protection import SignInProtection
 from mailgov.policy import Policy
 from mailgov.relay.backscatter import ReportsSent
-from mailgov.relay.clock import Clock
+from mailgov.relay.clock import Clock, Steady
 from mailgov.relay.contents.scanners import Scanners
 from mailgov.relay.dns import Resolver
 from mailgov.relay.door import Door
@@ -162,6 +162,8 @@ class Node:
     """Whether a new message of this size may be attempted from memory; reserves the room."""
     offer: Callable[[QueuedMessage | None, int], None] = _nowhere
     """Hands a stored message to the scheduler, or None to give the reserved room back."""
+    steady: Steady = field(init=False)
+    """Whether the wall clock may be believed."""
     door: Door = field(init=False)
     """The places for sessions."""
     harvest: Harvest = field(init=False)
@@ -190,6 +192,7 @@ class Node:
     _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
 
     def __post_init__(self) -> None:
+        self.steady = Steady(self.clock)
         self.door = Door(self.settings.smtp, self.clock.monotonic)
         self.harvest = Harvest(self.settings.smtp.unknown_recipient_limit)
         protection = SignInProtection(self.guard, self.settings.sign_in)

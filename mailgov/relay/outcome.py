@@ -10,7 +10,7 @@ import structlog
 
 from mailgov.mail.dsn import Action
 from mailgov.mail.events import DecisionRecord, Event, OutcomeEvent, RecipientState
-from mailgov.mail.reply import Reply
+from mailgov.mail.reply import Reply, set_aside
 from mailgov.relay.bounce import Fate, bounce
 from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
@@ -21,6 +21,8 @@ from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient
 log = structlog.get_logger()
 
 EXPIRED = Reply(554, "5.4.7", "Delivery time expired")
+BROKE = "broke"
+"""In a recipient's context: so many attempts broke inside."""
 DELAY_TOLD = "delay_told"
 """In a recipient's context: its sender has heard that it waits."""
 JITTER = 0.1
@@ -41,6 +43,8 @@ class Outcome:
     hop has it that reports nothing; or one that reports itself, since it was told what the sender wishes."""
     tls: str | None = None
     """Of the session, as the traffic record tells it."""
+    broke: bool = False
+    """The attempt raised what nobody expects: perhaps it is the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ async def _with_report(
             continue
         fates.append(Fate(step.outcome.recipient, step.reply, step.outcome.mx_host, action))
         if action == "delayed":
-            context = {**step.outcome.recipient.context, DELAY_TOLD: True}
+            context = {**(step.progress.context or step.outcome.recipient.context), DELAY_TOLD: True}
             told[number] = replace(step, progress=replace(step.progress, context=context))
     if not fates:
         return steps, None
@@ -138,11 +142,27 @@ def _judge(node: Node, message: QueuedMessage, outcome: Outcome, now_ms: int) ->
     final = Progress(message.queue_id, recipient.position, None, recipient.attempts + 1)
     if reply.positive:
         return _Step(outcome, final, "delivered", reply)
+    if outcome.broke:
+        return _broken(node, message, _Step(outcome, final, "deferred", reply), now_ms)
     if reply.transient:
-        if now_ms - message.received_ms < node.settings.delivery.expire_s * 1000:
+        if now_ms - message.received_ms < node.settings.delivery.expire_s * 1000 or node.steady.doubtful():
             return _deferred(node, message, _Step(outcome, final, "deferred", reply), now_ms)
         reply = Reply(EXPIRED.code, EXPIRED.enhanced, f"{EXPIRED.text}; last reply: {reply.line()}")
     return _Step(outcome, final, "bounced", reply)
+
+
+def _broken(node: Node, message: QueuedMessage, step: _Step, now_ms: int) -> _Step:
+    """It waits as any other; after so many times a person has to look, and it stops nobody meanwhile."""
+    recipient = step.outcome.recipient
+    times = int(recipient.context.get(BROKE, 0)) + 1
+    step = _deferred(node, message, step, now_ms)
+    progress = replace(step.progress, context={**recipient.context, BROKE: times})
+    if times < node.settings.spool.set_aside_after:
+        return replace(step, progress=progress)
+    log.error("message set aside: attempts break on it", queue_id=message.queue_id, times=times)
+    reply = set_aside(times)
+    held = replace(progress, state="held", last_reply=reply.line())
+    return replace(step, progress=held, state="held", reply=reply)
 
 
 def _deferred(node: Node, message: QueuedMessage, step: _Step, now_ms: int) -> _Step:

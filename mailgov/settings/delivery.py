@@ -92,5 +92,7 @@ class SpoolSettings(Room):
     """Operations in one transaction: bounds how long it takes."""
     reserve_bytes: int = Field(33_554_432, ge=65_536)
     """Room kept on the spool's disk, an eighth of it at most, so that on a full disk mail can still leave."""
+    set_aside_after: int = Field(5, ge=2)
+    """Attempts that broke inside, or in which the worker died, before a recipient is held for a person."""
     queue_limit: int = Field(4096, ge=1)
     """Operations that wait for the writer; past it a session hears 451."""

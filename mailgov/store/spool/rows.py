@@ -200,12 +200,6 @@ def wake(connection: sqlite3.Connection, ids: Sequence[int], now_ms: int) -> int
     return sum(connection.execute(query, (now_ms, one)).rowcount for one in ids)
 
 
-def unlease(connection: sqlite3.Connection, now_ms: int) -> int:
-    """What was in flight when the spool was last open becomes ready."""
-    query = "UPDATE recipient SET leased=0, due_ms=? WHERE state='ready' AND leased=1"  # read off the index
-    return connection.execute(query, (now_ms,)).rowcount
-
-
 def find(connection: sqlite3.Connection, queue_id: str) -> QueuedMessage | None:
     """One message with its waiting recipients; None when it is not (or no longer) here."""
     rows = connection.execute(

@@ -19,7 +19,7 @@ import structlog
 
 from mailgov.mail.events import Event, decode
 from mailgov.settings import SpoolSettings
-from mailgov.store.spool import rows
+from mailgov.store.spool import deaths, rows
 from mailgov.store.spool.bodies import BodyWriter, sweep, sync_folder
 from mailgov.store.spool.model import Change, QueuedMessage, SpoolError, SpoolHeld, SpoolPaths
 from mailgov.store.spool.passed import Passed
@@ -112,11 +112,15 @@ class Spool:
 
     def _lift(self, connection: sqlite3.Connection, now_ms: int) -> int:
         """End the leases of an earlier life, on a full disk too."""
+        limit = self._settings.set_aside_after
         try:
-            return rows.unlease(connection, now_ms)
+            lifted = deaths.lift(connection, now_ms, limit)
         except sqlite3.OperationalError:
             self._reserve.remove()
-            return rows.unlease(connection, now_ms)
+            lifted = deaths.lift(connection, now_ms, limit)
+        if lifted.set_aside:
+            log.error("messages set aside: the worker died on them", queue_ids=lifted.set_aside, times=limit)
+        return lifted.in_flight
 
     @property
     def full(self) -> bool:
@@ -290,7 +294,8 @@ class Spool:
             (self._paths.bodies / name).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Finish what was handed in and let the folder go. Blocks."""
+        """Finish what was handed in, end all leases, and let the folder go. Blocks."""
+        self._writer.later(deaths.give_back)
         self._writer.close()
         self._reader.close()
         os.close(self._lock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time as real_time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +27,16 @@ class OwnTime:
 
     ms: int = START_MS
     chance: random.Random = field(default_factory=lambda: random.Random(1))
+    leapt_ms: int = 0
+    """Of the time that went by, what the wall clock alone did."""
     bits: int | None = None
     """What every draw gives instead, as a share of its range in 1/65536."""
 
     def now_ms(self) -> int:
         return self.ms
+
+    def monotonic(self) -> float:
+        return (self.ms - START_MS - self.leapt_ms) / 1000 + real_time.monotonic()
 
     def random_bits(self, count: int) -> int:
         if self.bits is not None and count == 16:
@@ -38,7 +44,7 @@ class OwnTime:
         return self.chance.getrandbits(count)
 
     def clock(self) -> Clock:
-        return Clock(now_ms=self.now_ms, random_bits=self.random_bits)
+        return Clock(now_ms=self.now_ms, monotonic=self.monotonic, random_bits=self.random_bits)
 
 
 @pytest.fixture

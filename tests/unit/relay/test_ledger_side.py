@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +29,7 @@ from mailgov.store.ledger import applied_sequence, apply_events
 from mailgov.store.spool import Change
 from tests.support.relay_node import AN
 from tests.unit.relay.conftest import START_MS, OwnTime, outcomes, queued, stored
+from tests.unit.store import events as ledger_events
 
 OK = Reply(250, "2.0.0", "taken")
 NOTICE = b"From: <postmaster@caobang.gov.vn>\r\nSubject: x\r\n\r\ntext\r\n"
@@ -94,6 +97,56 @@ async def test_while_the_ledger_is_locked_events_wait(node: Node, ledger: Databa
         assert len(await node.spool.events(0, 100)) == 2
     assert await forwarder.round()
     assert await applied_sequence(ledger, node.spool.id) == 2
+
+
+@pytest.mark.parametrize("away", ["locked", "gone"])
+async def test_an_hour_without_the_ledger_is_caught_up_without_gap_or_double(
+    node: Node, ledger: Database, time: OwnTime, tmp_path: Path, away: str
+) -> None:
+    """The hour passes on the node's own clock, over midnight; each minute mail is taken and delivered."""
+    forwarder = Forwarder(node, ledger, [node.spool], "node1")
+    file, hidden = tmp_path / "ledger.sqlite", tmp_path / "hidden"
+    await accepted(node, "A0000")
+    assert await forwarder.round()
+    async with AsyncExitStack() as held:
+        if away == "locked":
+            await held.enter_async_context(ledger.write())
+        else:
+            await ledger.dispose()
+            file.rename(hidden)
+        for minute in range(60):
+            time.ms += 60_000
+            await accepted(node, f"B{minute:04}")
+            if minute % 20 == 0:
+                assert not await forwarder.round()
+        assert len(await node.spool.events(0, 1000)) == 120
+    if away == "gone":
+        hidden.rename(file)
+    assert await forwarder.round()
+    assert await forwarder.round(), "a second round changes nothing"
+    with closing(sqlite3.connect(file)) as reader:
+        rows = reader.execute(
+            "SELECT local_date, sum(messages), sum(recipients) FROM rollup_daily"
+            " WHERE flow='sent' GROUP BY local_date"
+        ).fetchall()
+        aside = reader.execute("SELECT count(*) FROM unapplied_event").fetchone()[0]
+        states = reader.execute("SELECT state, count(*) FROM message_recipient GROUP BY state").fetchall()
+    assert sum(row[1] for row in rows) == 61
+    assert sum(row[2] for row in rows) == 61
+    assert aside == 0
+    assert states == [("delivered", 61)]
+
+
+async def accepted(node: Node, queue_id: str) -> None:
+    """A message taken from An to outside, and delivered: what the outbox holds of it."""
+    now_ms = node.clock.now_ms()
+    told = replace(
+        ledger_events.message(1, now_ms, ledger_events.recipient(0, "outbound")), queue_id=queue_id
+    )
+    message = queued("nguoi0@example.vn", queue_id=queue_id, received_ms=now_ms)
+    await node.spool.apply(Change(messages=[message], events=[told]))
+    await settle(node, node.spool, message, outcomes(message, OK))
+    await node.spool.apply(Change())  # behind the lazy one
 
 
 async def test_an_unforeseen_error_does_not_end_the_forwarder(

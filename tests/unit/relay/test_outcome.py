@@ -8,9 +8,10 @@ import pytest
 
 from mailgov.mail.events import MessageEvent, OutcomeEvent
 from mailgov.mail.headers import HeaderBlock
-from mailgov.mail.reply import Reply
+from mailgov.mail.reply import INTERNAL_ERROR, Reply
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import EXPIRED, JITTER, Outcome, settle
+from mailgov.settings import DeliverySettings
 from mailgov.store.spool import Change, QueuedMessage, SpoolError
 from tests.support.relay_node import AN
 from tests.unit.relay.conftest import START_MS, OwnTime, outcomes, queued, stored
@@ -68,6 +69,12 @@ async def test_waits_follow_the_schedule_within_the_jitter(
     assert await notices(node) == []
 
 
+def test_the_shipped_schedule_asks_nobody_more_than_once_a_minute_and_ever_less() -> None:
+    schedule = DeliverySettings().retry_schedule_s
+    assert min(schedule) * (1 - JITTER) > 60
+    assert schedule == sorted(set(schedule))
+
+
 async def test_time_runs_out_between_one_attempt_and_the_next(node: Node, time: OwnTime) -> None:
     expire_ms = int(node.settings.delivery.expire_s * 1000)
     message = await stored(node, queued(TO))
@@ -94,6 +101,48 @@ async def test_an_expired_message_is_still_delivered_when_it_is_taken(node: Node
     await settle(node, node.spool, message, outcomes(message, OK))
     await node.spool.apply(Change())
     assert [event.state for event in await events(node)] == ["delivered"]
+
+
+async def test_a_clock_that_leaps_ahead_expires_nothing_for_a_day(node: Node, time: OwnTime) -> None:
+    """An hour, a day, and 2038: once the day is over, a wall clock that was not set back is believed."""
+    for number, leap_ms in enumerate((3_600_000, 86_400_000, 2_147_483_648_000 - START_MS)):
+        message = await stored(node, queued(TO, queue_id=f"Q{number}", received_ms=time.ms))
+        time.ms += leap_ms
+        time.leapt_ms += leap_ms
+        await settle(node, node.spool, message, outcomes(message, LATER))
+        assert await waiting(node, f"Q{number}") is not None
+        time.ms += 23 * 3_600_000
+        assert node.steady.doubtful() or leap_ms < 3_600_000
+    time.ms += 2 * 3_600_000
+    message = await waiting(node, "Q0") or queued()
+    await settle(node, node.spool, message, outcomes(message, LATER))
+    assert await waiting(node, "Q0") is None
+    (told,) = [event for event in await events(node) if event.state == "bounced"]
+    assert told.queue_id == "Q0"
+
+
+async def test_a_message_that_breaks_each_attempt_is_set_aside_and_its_neighbours_are_not(
+    node: Node,
+) -> None:
+    broken = await stored(node, queued(TO))
+    other = await stored(node, queued(TO, queue_id="02Q"))
+    limit = node.settings.spool.set_aside_after
+    for tried in range(limit):
+        found = await waiting(node)
+        assert found is not None
+        assert [r.state for r in found.recipients] == ["ready"], f"after {tried} attempts"
+        await settle(node, node.spool, found, [Outcome(found.recipients[0], INTERNAL_ERROR, broke=True)])
+        await settle(node, node.spool, other, [Outcome(other.recipients[0], INTERNAL_ERROR)])
+    found = await waiting(node)
+    assert found is not None
+    assert [r.state for r in found.recipients] == ["held"]
+    assert (found.recipients[0].last_reply or "").startswith(f"451 4.3.0 Set aside: {limit} times")
+    assert await node.spool.claim(2**60, 100) != []
+    last = [event for event in await events(node) if event.queue_id == broken.queue_id][-1]
+    assert last.state == "held"
+    neighbour = await waiting(node, "02Q")
+    assert neighbour is not None
+    assert [r.state for r in neighbour.recipients] == ["ready"], "a disk that fails sets nothing aside"
 
 
 async def test_a_refusal_bounces_in_the_transaction_that_ends_it(node: Node) -> None:
