@@ -17,12 +17,15 @@ UNIT := -m "not slow and not bench" $(SHARED)
 FULL := -m "not bench" $(SHARED)
 # Of all fuzzing campaigns together (tests/fuzz/budget.py).
 FUZZ_SECONDS ?= 3600
+# Kills of the crash campaign, ten seconds and more apart (tests/e2e/test_crash.py).
+CRASH_KILLS ?= 50
+CRASH_SEED ?= 1
 
 export PIP_NO_INPUT := 1
 # Hundreds of processes import the package in a test run: they need not compile it each time, nor the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-full fuzz check bench bench-import bench-keep bench-memory profile clean lock system-packages
+.PHONY: help run test test-full fuzz crash check bench bench-import bench-keep bench-memory profile clean lock system-packages
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
@@ -40,6 +43,9 @@ test-full: .venv/.installed-fuzz system-packages ## the tests and the long campa
 
 fuzz: .venv/.installed-fuzz ## an hour of fuzzing, or FUZZ_SECONDS; what it finds is kept in .fuzz/
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/fuzz -m slow -o faulthandler_timeout=0 $(PYTEST_ARGS) </dev/null
+
+crash: .venv/.installed-dev ## ten minutes of load and SIGKILL, or CRASH_KILLS of them; CRASH_SEED for other chances
+	@CRASH_KILLS=$(CRASH_KILLS) CRASH_SEED=$(CRASH_SEED) $(BIN)/python -m pytest -q tests/e2e/test_crash.py -m slow $(PYTEST_ARGS) </dev/null
 
 check: .venv/.installed-dev ## lint, format, types, import contracts; no network once installed
 	@$(BIN)/ruff check .
