@@ -74,6 +74,16 @@ def test_what_fails_for_good_bounces_in_both_languages_and_the_rest_is_delivered
     assert sum("here@example.org" in m.recipients for m in quiet.sink.messages) == 1
 
 
+@pytest.mark.parametrize("phase", ["mail", "rcpt", "data", "eod"])
+def test_a_refusal_for_good_at_any_step_is_one_bounce(quiet: Province, phase: str) -> None:
+    quiet.sink.on(phase, "550 5.7.1 not this one", times=1)  # type: ignore[arg-type]  # a Phase
+    to = f"no-{phase}@example.org"
+    queue_id = queue_id_of(quiet.submit(messages.plain(AN, to), to=to))
+    quiet.settled(queue_id, "bounced")
+    assert to in bounce_to(quiet, AN, queue_id).as_string()
+    assert not any(to in m.recipients for m in quiet.sink.messages)
+
+
 def test_a_bounce_of_a_bounce_does_not_exist(quiet: Province) -> None:
     quiet.sink.on("rcpt", "550 5.1.1 no such person", when=lambda to: to.startswith("null"))
     quiet.service.cli("alias", "add", "fwd@caobang.gov.vn", "--to", "null@example.org", "--kind", "forward")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import smtplib
+import socket
 import sqlite3
 import subprocess
-from contextlib import closing
+import time
+from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from tests.support.postgres import running_postgres
 from tests.support.processes import wait_until
 from tests.support.programs import needs
 from tests.support.province import AN, SCANNER, Province, running_province
+from tests.support.sink import Act
 
 
 def send(province: Province, to: str, *, port: int | None = None, size_bytes: int = 0) -> str:
@@ -94,13 +99,35 @@ def test_fewer_workers_adopt_the_spools_of_those_that_are_gone(tmp_path: Path) -
 
 
 def test_sigterm_ends_in_time_and_loses_nothing(tmp_path: Path) -> None:
-    with running_province(tmp_path, small=True) as province:
+    """A hundred sessions are open: idle ones are told to go, one inside DATA may end its message."""
+    settings = {"smtp": {"client_session_limit": 200}, "delivery": {"data_timeout_s": 60}}
+    with running_province(tmp_path, settings, small=True) as province:
         wanted = {f"r{n}@example.org" for n in range(20)}
         for to in sorted(wanted):
             send(province, to)
-        assert province.service.stop() == 0
+        province.sink.on("eod", Act.HANG, times=1, when=lambda text: "hang@example.org" in text)
+        send(province, "hang@example.org")
+        with ExitStack() as open_sessions:
+            idle = [
+                open_sessions.enter_context(socket.create_connection(("127.0.0.1", province.service.mx)))
+                for _ in range(100)
+            ]
+            assert all(session.recv(4) == b"220 " for session in idle)
+            busy = smtplib.SMTP("127.0.0.1", province.service.trusted, timeout=30)
+            open_sessions.callback(busy.close)
+            busy.ehlo()
+            busy.mail(SCANNER)
+            busy.rcpt("busy@example.org")
+            assert busy.docmd("DATA")[0] == 354
+            begin = time.monotonic()
+            province.service.program.send_signal(signal.SIGTERM)
+            wait_until(lambda: b"421 4.3.2" in idle[0].recv(1000), what="421 for those who wait")
+            busy.send(messages.plain(SCANNER, "busy@example.org", text="x\r\n") + b".\r\n")
+            assert busy.getreply()[0] == 250
+            assert province.service.program.wait(timeout_s=30) == 0
+            assert time.monotonic() - begin < 30
         province.service.start()
-        wait_arrived(province, wanted)
+        wait_arrived(province, wanted | {"busy@example.org", "hang@example.org"})
 
 
 @pytest.mark.slow  # it waits for the minute; what a ledger out of reach does is in the stories below too
@@ -127,8 +154,6 @@ def test_the_ledger_stopped_for_a_minute_and_the_records_are_complete(tmp_path: 
 
 def _send_for_a_minute(province: Province) -> list[str]:
     """One message a second, known by time alone: the minute is the test's subject."""
-    import time
-
     ids: list[str] = []
     begin = time.monotonic()
     while (at := time.monotonic() - begin) < 60:
@@ -279,3 +304,69 @@ def fill(province: Province, count: int = 200) -> tuple[set[str], list[str]]:
             if len(refused) == 10:
                 break
     return kept, refused
+
+
+POISON = """
+import sys
+if "mailgov.child" in sys.orig_argv:
+    import os
+    from mailgov.relay import mailbox
+    deliver = mailbox.deliver
+    def dies(maildir, content, **more):
+        if b"POISON" in content.head:
+            os.abort()
+        return deliver(maildir, content, **more)
+    mailbox.deliver = dies
+"""
+"""A parser that brings the process down, in the workers alone."""
+
+
+@pytest.mark.slow  # the worker dies three times, each time after a longer rest
+def test_a_message_that_kills_the_worker_is_set_aside_and_the_rest_flows(tmp_path: Path) -> None:
+    (tmp_path / "poison").mkdir()
+    (tmp_path / "poison" / "sitecustomize.py").write_text(POISON)
+    settings = {"spool": {"set_aside_after": 3}}
+    env = {"PYTHONPATH": str(tmp_path / "poison")}
+    with running_province(tmp_path, settings, small=True, env=env) as province:
+        # It is kept, and may be attempted, and so kill, before its 250 has left.
+        with (
+            suppress(smtplib.SMTPServerDisconnected),
+            province.service.smtp(province.service.trusted) as session,
+        ):
+            session.ehlo()
+            session.sendmail(SCANNER, [AN], messages.plain(SCANNER, AN, subject="POISON"))
+        wanted = {f"r{n}@example.org" for n in range(5)}
+
+        def sent(to: str) -> bool:
+            with suppress(OSError, smtplib.SMTPException):
+                return bool(send(province, to))
+            return False
+
+        for to in sorted(wanted):
+            wait_until(partial(sent, to), timeout_s=30, what="a worker that takes mail")
+        wait_arrived(province, wanted)
+        wait_until(
+            lambda: [m for m in province.messages() if m["recipients"][0]["state"] == "held"],
+            timeout_s=60,
+            what="the poison to be set aside",
+        )
+        (held,) = [m for m in province.messages() if m["recipients"][0]["state"] == "held"]
+        assert "Set aside" in held["recipients"][0]["last_reply"]
+        pids = province.service.processes("relay")
+        send(province, AN)
+        assert len(province.inbox(AN)) == 1
+        assert province.service.processes("relay") == pids, "nobody dies any more"
+
+
+@pytest.mark.slow  # the minute is the subject
+def test_the_ledger_locked_for_a_minute_and_the_figures_catch_up(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        with closing(sqlite3.connect(province.service.data_dir / "ledger.sqlite")) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            ids = _send_for_a_minute(province)
+            other.rollback()
+        for queue_id in ids:
+            province.settled(queue_id)
+        month = province.service.cli("usage").expect().data
+        (row,) = [a for a in month["agencies"] if a["agency"] == "SNV"]
+        assert (row["sent_messages"], row["recipients"]) == (len(ids), len(ids))

@@ -36,7 +36,8 @@ def lift(connection: sqlite3.Connection, now_ms: int, limit: int) -> Lifted:
     try:
         lifted = _lift(connection, now_ms, limit)
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
     return lifted
