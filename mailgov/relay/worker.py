@@ -18,6 +18,7 @@ from mailgov.relay.node import Node
 from mailgov.relay.report import Reporter
 from mailgov.relay.scheduler import Scheduler
 from mailgov.relay.serving import Serving, serve
+from mailgov.relay.tls_out.reports import TlsReports
 from mailgov.store.engine import Database
 from mailgov.store.spool import Spool
 
@@ -61,6 +62,7 @@ class RelayWorker:
             self.reporter.run,
             self.acts.run,
             node.ahead.run,
+            TlsReports(node, self.db).run,
         ):
             self._tasks.append(asyncio.ensure_future(_forever(loop_of)))
         self._forwarding = asyncio.ensure_future(self.forwarder.run())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from mailgov.mail.address import Address
 from mailgov.settings.values import Room
 
 
@@ -39,5 +40,13 @@ class TlsOutSettings(Room):
     """Ask recipients' domains for their MTA-STS policy, and keep to it (RFC 8461)."""
     mta_sts_port: int = Field(443, ge=1, le=65535)
     """Where policies are; another one for tests alone."""
+    reports_from: str = ""
+    """An address of ours that sends daily reports to the domains that ask for them (`_smtp._tls`, RFC 8460);
+    none: none are sent."""
     ca_file: Path | None = None
     """Whom certificates are believed from (PEM); none: the system's authorities."""
+
+    @field_validator("reports_from")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        return Address.parse(address).key if address else ""

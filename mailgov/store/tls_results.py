@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mailgov.mail.tls_report import SessionCount
 from mailgov.store.sql import add, columns, replace, table, upsert
 from mailgov.store.tables import TlsResult
 
@@ -98,6 +99,21 @@ async def lines(session: AsyncSession, first: date, until: date, limit: int) -> 
         .limit(limit)
     )
     return [(Key(*row[:5]), int(row[5])) for row in await session.execute(query)]
+
+
+async def of_day(session: AsyncSession, day: date, limit: int) -> dict[str, list[SessionCount]]:
+    """By domain, of `limit` domains at most, what was counted on that day."""
+    c = columns(TlsResult)
+    names = select(c.domain).where(c.day == day).distinct().order_by(c.domain).limit(limit)
+    query = (
+        select(c.domain, c.kind, c.host, c.result, c.policy, c["count"])
+        .where(c.day == day, c.domain.in_(names))
+        .order_by(c.domain, c.kind, c.host, c.result)
+    )
+    found: dict[str, list[SessionCount]] = {}
+    for domain, *counted in await session.execute(query):
+        found.setdefault(domain, []).append(SessionCount(*counted))
+    return found
 
 
 async def forget(session: AsyncSession, before_ms: int) -> None:
