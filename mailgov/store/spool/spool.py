@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakSet
 
 import structlog
 
@@ -54,6 +55,8 @@ class Spool:
         self._depth: dict[str, int] = {}
         self._depth_until_s = 0.0
         self._tail = Tail()
+        self._bodies = WeakSet[BodyWriter]()
+        """Of the messages that come in; they go when their sessions let them go."""
 
     @classmethod
     def open(
@@ -107,6 +110,7 @@ class Spool:
             window_s=s.group_window_s,
             group_limit=s.group_limit,
             queue_limit=s.queue_limit,
+            expected=self._bodies.__len__,
         )
         self._reader = connect(self._paths.database, read_only=True)
 
@@ -135,7 +139,9 @@ class Spool:
 
     def body_writer(self, queue_id: str, memory_bytes: int) -> BodyWriter:
         """Where a message's bytes go as they arrive."""
-        return BodyWriter(self._paths, self._executor, queue_id, memory_bytes, lambda: not self.full)
+        writer = BodyWriter(self._paths, self._executor, queue_id, memory_bytes, lambda: not self.full)
+        self._bodies.add(writer)
+        return writer
 
     async def apply(self, change: Change) -> None:
         """Write a change; when this returns it is on disk. Raises SpoolError if it is not.

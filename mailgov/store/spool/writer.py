@@ -28,6 +28,8 @@ from mailgov.store.spool.schema import connect
 log = structlog.get_logger()
 
 Operation = Callable[[sqlite3.Connection], Any]
+OFTEN_S = 0.05
+"""Mail comes often where the last commit is not older than this."""
 FREE_PAGES = 128
 """Pages of 4 KB that are worth giving back to a disk that was full."""
 _FULL_CODES = frozenset({sqlite3.SQLITE_FULL})
@@ -57,13 +59,18 @@ class SpoolWriter:
         group_limit: int,
         queue_limit: int,
         lazy_s: float = 0.05,
+        expected: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`expected` says how many messages are on their way here, with those that wait already."""
         self._path, self._reserve = path, reserve
         self._window_s, self._group_limit, self._queue_limit = window_s, group_limit, queue_limit
-        self._lazy_s = lazy_s
+        self._lazy_s, self._expected = lazy_s, expected
         self._urgent: deque[_Job] = deque()
         self._lazy: deque[_Job] = deque()
         self._lazy_since = 0.0
+        self._wanted = 1
+        """How many urgent operations wake the thread."""
+        self._committed = 0.0
         self._wake = threading.Condition()
         self._closing = False
         self._connection = connect(path)
@@ -89,7 +96,8 @@ class SpoolWriter:
             if len(self._urgent) >= self._queue_limit:
                 raise SpoolFull("too many operations wait for the spool")
             self._urgent.append(_Job(operation, loop, future, after, grows))
-            self._wake.notify()
+            if len(self._urgent) >= self._wanted:
+                self._wake.notify()
         # A session that goes away must not take a commit back: the operation runs either way.
         return await asyncio.shield(future)
 
@@ -98,8 +106,8 @@ class SpoolWriter:
         with self._wake:
             if not self._lazy:
                 self._lazy_since = time.monotonic()
+                self._wake.notify()
             self._lazy.append(_Job(operation, None, None, after))
-            self._wake.notify()
 
     def close(self) -> None:
         """Finish what was handed in, then close the database. Blocks."""
@@ -116,6 +124,7 @@ class SpoolWriter:
                 break
             last_group = sum(1 for job in batch if job.future is not None)
             self._commit(batch)
+            self._committed = time.monotonic()
             if not self._reserve.held:
                 self._shrink()
         self._connection.close()
@@ -130,9 +139,8 @@ class SpoolWriter:
                 if self._lazy and (self._closing or (lazy_wait or 0) <= 0):
                     break
                 self._wake.wait(lazy_wait)
-            # Wait for company only where the batch before had some: a lone session is not slowed.
-            if self._urgent and last_group > 1 and len(self._urgent) < last_group and not self._closing:
-                self._wake.wait_for(lambda: len(self._urgent) >= last_group or self._closing, self._window_s)
+            if self._urgent:
+                self._await_company(last_group)
             batch: list[_Job] = []
             for waiting in (self._urgent, self._lazy):
                 while waiting and len(batch) < self._group_limit:
@@ -140,6 +148,19 @@ class SpoolWriter:
             if self._lazy:
                 self._lazy_since = time.monotonic()
             return batch
+
+    def _await_company(self, last_group: int) -> None:
+        """Wait a little where the batch before had company, or where mail comes often and more is on its way.
+
+        A commit costs as much as several messages in it; a lone session is not slowed.
+        """
+        now = time.monotonic()
+        often = now - self._committed < OFTEN_S
+        self._wanted = min(max(last_group, self._expected() if often else 1), self._group_limit)
+        end = now + self._window_s
+        while len(self._urgent) < self._wanted and not self._closing and (left := end - time.monotonic()) > 0:
+            self._wake.wait(left)
+        self._wanted = 1
 
     def _commit(self, batch: list[_Job]) -> None:
         try:

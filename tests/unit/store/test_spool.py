@@ -213,6 +213,25 @@ async def test_sessions_that_finish_together_share_a_commit(spool: Spool) -> Non
     assert len(await spool.claim(NOW, 100)) == 50
 
 
+async def test_a_commit_waits_for_messages_that_are_on_their_way(
+    tmp_path: Path, executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgov.store.spool.writer.OFTEN_S", 3600.0)
+    spool = open_spool(tmp_path / "0", executor, group_window_s=20.0)
+    try:
+        bodies = [spool.body_writer("Q1", memory_bytes=4096)]
+        await asyncio.wait_for(spool.apply(Change(messages=[message("Q1")])), 10)  # a lone one does not
+        bodies.append(spool.body_writer("Q2", memory_bytes=4096))
+        before = spool.commits
+        first = asyncio.ensure_future(spool.apply(Change(messages=[message("Q2")])))
+        assert await spool.find("Q2") is None
+        await spool.apply(Change(messages=[message("Q3")]))
+        await first
+        assert spool.commits == before + 1
+    finally:
+        spool.close()
+
+
 async def test_one_bad_operation_does_not_fail_the_others(spool: Spool) -> None:
     results = await asyncio.gather(
         *(spool.apply(Change(messages=[message(name)])) for name in ("Q1", "Q2", "Q2", "Q3")),
