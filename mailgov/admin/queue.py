@@ -4,47 +4,99 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from mailgov.admin import rules
 from mailgov.admin.checks import agency_code
 from mailgov.admin.context import Actor, AdminContext, agency_filter, change, require, require_over
 from mailgov.admin.errors import conflict, invalid, not_found, unfinished
 from mailgov.identity.roles import Act
+from mailgov.mail.address import key_of
 from mailgov.store import commands, traffic
+from mailgov.store import queue as stored
 from mailgov.store.commands import CommandView
-from mailgov.store.traffic import MessageView, QueueEntry
+from mailgov.store.queue import AttemptView, QueueEntry, QueueFilter
+from mailgov.store.traffic import MessageView
 
 WAIT_S = 10.0
 """Workers look for commands every second or so; longer means that none runs."""
 LOOK_EVERY_S = 0.1
 REASON_CHARACTERS = 500
+NULL_PATH = "<>"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for among what waits, as people say it; None leaves it open, and all hold together."""
+
+    state: str | None = None
+    agency: str | None = None
+    """Code of the sending account's."""
+    queue_id: str | None = None
+    reverse_path: str | None = None
+    """An address; `<>` for the null reverse-path."""
+    recipient: str | None = None
+    domain: str | None = None
+    """The recipient's."""
+    reply: str | None = None
+    """What the last reply contains."""
+    older_than_s: float | None = None
+    newer_than_s: float | None = None
+
+    @property
+    def content(self) -> dict[str, object]:
+        """What was said, for the audit log."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+ANYTHING = Search()
 
 
 async def list_queue(
-    ctx: AdminContext,
-    actor: Actor,
-    *,
-    state: str | None = None,
-    agency: str | None = None,
-    after: int = 0,
-    limit: int = 100,
+    ctx: AdminContext, actor: Actor, search: Search = ANYTHING, *, after: int = 0, limit: int = 100
 ) -> list[QueueEntry]:
-    """Recipients that wait, oldest first, past the entry `after`; `agency` is the sending account's."""
-    confined = agency_filter(actor, Act.QUEUE_READ, agency)
+    """Recipients that wait, oldest first, past the entry `after`."""
+    wanted = await narrowed(ctx, actor, Act.QUEUE_READ, search)
+    return await stored.waiting(ctx.db, wanted, after=after, limit=limit)
+
+
+async def narrowed(ctx: AdminContext, actor: Actor, act: Act, search: Search) -> QueueFilter:
+    """The search within what the actor's seat may do `act` on."""
+    confined = agency_filter(actor, act, search.agency)
     if confined is not None:
         confined = await agency_code(ctx, confined)
-    if state is not None:
-        rules.one_of(state, traffic.WAITING, "state of a waiting recipient")
-    return await traffic.queue(ctx.db, state=state, agency=confined, after=after, limit=limit)
+    if search.state is not None:
+        rules.one_of(search.state, traffic.WAITING, "state of a waiting recipient")
+    now_ms, path = ctx.now_ms(), search.reverse_path
+    older, newer = search.older_than_s, search.newer_than_s
+    return QueueFilter(
+        states=traffic.WAITING if search.state is None else (search.state,),
+        agency=confined,
+        queue_id=None if search.queue_id is None else search.queue_id.upper(),
+        reverse_path=None if path is None else "" if path == NULL_PATH else key_of(path),
+        recipient=None if search.recipient is None else key_of(search.recipient),
+        domain=None if search.domain is None else search.domain.lower().removeprefix("@"),
+        reply=search.reply,
+        from_ms=None if newer is None else now_ms - int(newer * 1000),
+        until_ms=None if older is None else now_ms - int(older * 1000),
+    )
 
 
-async def show_queued(ctx: AdminContext, actor: Actor, queue_id: str) -> MessageView:
-    """One message of which something waits, or AdminError `not-found`."""
+@dataclass(frozen=True, slots=True)
+class QueuedView:
+    """A message of which something waits, and what was tried so far."""
+
+    message: MessageView
+    attempts: list[AttemptView]
+
+
+async def show_queued(ctx: AdminContext, actor: Actor, queue_id: str) -> QueuedView:
+    """One message of which something waits with the history of its attempts, or AdminError `not-found`."""
     require(actor, Act.QUEUE_READ)
     message = await _message(ctx, actor, Act.QUEUE_READ, queue_id)
     if not _waiting(message):
         raise not_found("message in the queue", message.queue_id)
-    return message
+    return QueuedView(message, await stored.attempts(ctx.db, message.queue_id))
 
 
 async def hold(
@@ -82,7 +134,7 @@ async def _act(
 ) -> CommandView:
     """Ask, wait for the owner's answer, and give it. Raises AdminError when it was refused or is late."""
     require(actor, act)
-    told = None if reason is None else _reason(reason)
+    told = None if reason is None else checked_reason(reason)
     message = await _message(ctx, actor, act, queue_id)
     _check_position(message, position)
     async with change(ctx, actor, act, message.queue_id, directory=False) as step:
@@ -138,7 +190,8 @@ def _check_position(message: MessageView, position: int | None) -> None:
         raise conflict(f"{message.queue_id}: no recipient {position} waits")
 
 
-def _reason(text: str) -> str:
+def checked_reason(text: str) -> str:
+    """A reason as it goes on record: one line."""
     reason = " ".join(text.split())
     if len(reason) > REASON_CHARACTERS or not reason.isprintable():
         raise invalid(f"a reason is one line of at most {REASON_CHARACTERS} characters")

@@ -100,6 +100,30 @@ WAITING: dict[str, JsonValue] = {
     "size_bytes": 4312,
     "updated_at": "2026-11-21T18:07:03.500+07:00",
 }
+ATTEMPT: dict[str, JsonValue] = {
+    "position": 0,
+    "time": "2026-11-21T18:07:03.500+07:00",
+    "state": "deferred",
+    "attempts": 2,
+    "reply": "451 4.7.1 try again later",
+    "mx_host": "mx.vnn.vn",
+    "next_attempt": "2026-11-21T18:12:10.100+07:00",
+}
+ACT_ON_MANY: dict[str, JsonValue] = {
+    "act": "hold",
+    "search": {"domain": "vnn.vn", "state": "deferred", "older_than_s": 7200},
+    "reason": "máy chủ nơi nhận hỏng",
+    "at_most": 120,
+}
+MANY: dict[str, JsonValue] = {
+    "act": "hold",
+    "messages": 98,
+    "recipients": 117,
+    "applied": True,
+    "done": 116,
+    "refused": 1,
+    "unanswered": 0,
+}
 ME: dict[str, JsonValue] = {
     "name": "giám sát",
     "role": "agency_admin",
@@ -285,6 +309,8 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "AuditBody": AUDITED,
     "AuditPage": {"items": [AUDITED], "next": None},
     "CommandBody": COMMAND,
+    "ManyBody": MANY,
+    "QueuedBody": {**MESSAGE, "history": [ATTEMPT]},
     "Me": ME,
     "MessageBody": MESSAGE,
     "MessagePage": MESSAGES,

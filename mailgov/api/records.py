@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
 
+from mailgov.admin.queue import QueuedView
+from mailgov.admin.queue_many import Many
 from mailgov.api.schemas import Answer
 from mailgov.api.times import iso
 from mailgov.settings import Settings
 from mailgov.store.commands import CommandView
-from mailgov.store.traffic import DecisionView, MessageView, QueueEntry, RecipientView
+from mailgov.store.queue import QueueEntry
+from mailgov.store.traffic import DecisionView, MessageView, RecipientView
 
 # What the ledger holds is answered as it is: a word of a newer version must not fail a list.
 Direction = Annotated[str, Field(description="inbound, outbound or internal")]
@@ -123,6 +127,36 @@ class QueuePage(Answer):
     next: str | None
 
 
+class AttemptBody(Answer):
+    """What an attempt, or an act of somebody, came to for one recipient."""
+
+    position: int
+    time: str
+    state: State
+    attempts: int = Field(description="So many there were by then.")
+    reply: str | None = Field(description="The next hop's words, or ours.")
+    mx_host: str | None
+    next_attempt: str | None
+
+
+class QueuedBody(MessageBody):
+    """A message of which something waits; what was delivered at the first attempt has no row in `history`."""
+
+    history: list[AttemptBody]
+
+
+class ManyBody(Answer):
+    """What an act on many came to; `applied` false: what it would be, and nothing was done."""
+
+    act: str
+    messages: int
+    recipients: int
+    applied: bool
+    done: int
+    refused: int = Field(description="A delivery was under way, or it has left since.")
+    unanswered: int = Field(description="Asked for; no worker has answered yet.")
+
+
 class CommandBody(Answer):
     """An act on the queue that was applied."""
 
@@ -198,6 +232,29 @@ def queue_body(entry: QueueEntry, settings: Settings) -> QueueBody:
         size_bytes=entry.size_bytes,
         updated_at=iso(entry.updated_ms, zone),
     )
+
+
+def queued_body(seen: QueuedView, settings: Settings) -> QueuedBody:
+    """A message in the queue."""
+    zone = settings.province.timezone
+    history = [
+        AttemptBody(
+            position=one.position,
+            time=iso(one.at_ms, zone),
+            state=one.state,
+            attempts=one.attempts,
+            reply=one.reply,
+            mx_host=one.mx_host,
+            next_attempt=None if one.due_ms is None else iso(one.due_ms, zone),
+        )
+        for one in seen.attempts
+    ]
+    return QueuedBody(**message_body(seen.message, settings).model_dump(), history=history)
+
+
+def many_body(many: Many) -> ManyBody:
+    """An act on many, counted or done."""
+    return ManyBody(**asdict(many))
 
 
 def command_body(view: CommandView, settings: Settings) -> CommandBody:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,13 +14,49 @@ from mailgov.cli.trace import print_message
 
 if TYPE_CHECKING:
     from mailgov.admin.context import Actor, AdminContext
+    from mailgov.admin.queue_many import Many
     from mailgov.store.commands import CommandView
-    from mailgov.store.traffic import QueueEntry
+    from mailgov.store.queue import QueueEntry
 
 queue = typer.Typer(help="Messages on their way.", rich_markup_mode=None)
 
 PAGE = 1000
+_AGE = re.compile(r"(\d{1,6})([smhd])\Z")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def parse_age(text: str) -> float:
+    """`90s`, `30m`, `4h` or `2d`, in seconds."""
+    match = _AGE.match(text.strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no age: write 90s, 30m, 4h or 2d")
+    return float(int(match[1]) * _SECONDS[match[2]])
+
+
 QueueId = Annotated[str, typer.Argument(metavar="ID", help="The queue id that 250 carried.")]
+OneId = Annotated[
+    str | None,
+    typer.Argument(metavar="[ID]", help="The queue id; without one, options say which."),
+]
+IdOption = Annotated[str | None, typer.Option("--id", metavar="ID", help="Of this queue id.")]
+StateOption = Annotated[str | None, typer.Option(help="queued, deferred or held.", show_default="all")]
+AgencyOption = Annotated[str | None, typer.Option(metavar="CODE", help="Of the sending account.")]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="ADDRESS", help="The reverse-path or the account; <> for bounces."),
+]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="ADDRESS", help="The recipient.")]
+DomainOption = Annotated[str | None, typer.Option(metavar="DOMAIN", help="The recipient's.")]
+ReplyOption = Annotated[str | None, typer.Option(metavar="TEXT", help="Stands in the last reply.")]
+OlderOption = Annotated[
+    float | None, typer.Option(parser=parse_age, metavar="AGE", help="Accepted before: 30m, 4h, 2d.")
+]
+NewerOption = Annotated[
+    float | None, typer.Option(parser=parse_age, metavar="AGE", help="Accepted since: 30m, 4h, 2d.")
+]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do it; without this you are told how many it would be.")
+]
 PositionOption = Annotated[
     int | None,
     typer.Option("--recipient", metavar="N", help="One recipient by its number.", show_default="all"),
@@ -35,19 +71,27 @@ def register(app: typer.Typer) -> None:
 
 @queue.command("list")
 def queue_list(
-    state: Annotated[str | None, typer.Option(help="queued, deferred or held.", show_default="all")] = None,
-    agency: Annotated[str | None, typer.Option(metavar="CODE", help="Of the sending account.")] = None,
+    queue_id: IdOption = None,
+    state: StateOption = None,
+    agency: AgencyOption = None,
+    reverse_path: FromOption = None,
+    recipient: ToOption = None,
+    domain: DomainOption = None,
+    reply: ReplyOption = None,
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List recipients that wait, the oldest first."""
+    """List recipients that wait, the oldest first; options narrow it together."""
+    asked = _search(queue_id, state, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
 
     async def work(ctx: AdminContext, actor: Actor) -> list[QueueEntry]:
         from mailgov.admin import queue as acts
 
         found: list[QueueEntry] = []
         after = 0
-        while page := await acts.list_queue(ctx, actor, state=state, agency=agency, after=after, limit=PAGE):
+        while page := await acts.list_queue(ctx, actor, acts.Search(**asked), after=after, limit=PAGE):
             found += page
             after = page[-1].id
         return found
@@ -78,86 +122,200 @@ def queue_list(
 
 @queue.command("show")
 def queue_show(queue_id: QueueId, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show one message of which something waits."""
+    """Show one message of which something waits, and what was tried so far."""
     from mailgov.admin import queue as acts
 
     settings = common.read_settings(config)
-    message = common.act_with(settings, lambda ctx, actor: acts.show_queued(ctx, actor, queue_id))
-    print_message(message, settings.province.timezone, as_json)
+    found = common.act_with(settings, lambda ctx, actor: acts.show_queued(ctx, actor, queue_id))
+    if as_json:
+        common.print_json({**common.plain(found.message), "history": found.attempts})
+        return
+    zone = settings.province.timezone
+    print_message(found.message, zone, as_json=False)
+    if found.attempts:
+        common.say("")
+        rows = [
+            (
+                common.local_time(one.at_ms, zone),
+                one.position,
+                one.state,
+                one.attempts,
+                one.mx_host,
+                one.reply,
+                common.local_time(one.due_ms, zone),
+            )
+            for one in found.attempts
+        ]
+        common.print_table(("when", "no.", "came to", "tries", "host", "reply", "next attempt"), rows)
 
 
 @queue.command("hold")
 def queue_hold(
-    queue_id: QueueId,
-    recipient: PositionOption = None,
+    queue_id: OneId = None,
+    position: PositionOption = None,
+    state: StateOption = None,
+    agency: AgencyOption = None,
+    reverse_path: FromOption = None,
+    recipient: ToOption = None,
+    domain: DomainOption = None,
+    reply: ReplyOption = None,
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    yes: YesOption = False,
     reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep a message from leaving."""
-    from mailgov.admin import queue as acts
-
-    _act(
-        config,
-        as_json,
-        lambda ctx, actor: acts.hold(ctx, actor, queue_id, position=recipient, reason=reason),
-    )
+    """Keep a message from leaving, or all that is found."""
+    asked = _search(None, state, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
+    _act("hold", queue_id, position, asked, yes, reason, config, as_json)
 
 
 @queue.command("release")
 def queue_release(
-    queue_id: QueueId,
-    recipient: PositionOption = None,
+    queue_id: OneId = None,
+    position: PositionOption = None,
+    agency: AgencyOption = None,
+    reverse_path: FromOption = None,
+    recipient: ToOption = None,
+    domain: DomainOption = None,
+    reply: ReplyOption = None,
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    yes: YesOption = False,
     reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a held message go on."""
-    from mailgov.admin import queue as acts
-
-    _act(
-        config,
-        as_json,
-        lambda ctx, actor: acts.release(ctx, actor, queue_id, position=recipient, reason=reason),
-    )
+    """Let a held message go on, or all that is found."""
+    asked = _search(None, None, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
+    _act("release", queue_id, position, asked, yes, reason, config, as_json)
 
 
 @queue.command("retry")
 def queue_retry(
-    queue_id: QueueId,
-    recipient: PositionOption = None,
+    queue_id: OneId = None,
+    position: PositionOption = None,
+    state: StateOption = None,
+    agency: AgencyOption = None,
+    reverse_path: FromOption = None,
+    recipient: ToOption = None,
+    domain: DomainOption = None,
+    reply: ReplyOption = None,
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    yes: YesOption = False,
+    reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Try a deferred message now."""
-    from mailgov.admin import queue as acts
-
-    _act(config, as_json, lambda ctx, actor: acts.retry(ctx, actor, queue_id, position=recipient))
+    """Try a deferred message now, or all that is found."""
+    asked = _search(None, state, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
+    _act("retry", queue_id, position, asked, yes, reason, config, as_json)
 
 
 @queue.command("drop")
 def queue_drop(
-    queue_id: QueueId,
     reason: Annotated[str, typer.Option(help="Goes into the record.")],
-    recipient: PositionOption = None,
+    queue_id: OneId = None,
+    position: PositionOption = None,
+    state: StateOption = None,
+    agency: AgencyOption = None,
+    reverse_path: FromOption = None,
+    recipient: ToOption = None,
+    domain: DomainOption = None,
+    reply: ReplyOption = None,
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    yes: YesOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a message up for good."""
-    from mailgov.admin import queue as acts
+    """Give a message up for good, or all that is found."""
+    asked = _search(None, state, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
+    _act("drop", queue_id, position, asked, yes, reason, config, as_json)
 
-    _act(
-        config,
-        as_json,
-        lambda ctx, actor: acts.drop(ctx, actor, queue_id, position=recipient, reason=reason),
-    )
+
+def _search(
+    queue_id: str | None,
+    state: str | None,
+    agency: str | None,
+    reverse_path: str | None,
+    recipient: str | None,
+    domain: str | None,
+    reply: str | None,
+    older_than: float | None,
+    newer_than: float | None,
+) -> dict[str, Any]:
+    """What `admin.queue.Search` takes, of what was given."""
+    asked: dict[str, Any] = {
+        "queue_id": queue_id,
+        "state": state,
+        "agency": agency,
+        "reverse_path": reverse_path,
+        "recipient": recipient,
+        "domain": domain,
+        "reply": reply,
+        "older_than_s": older_than,
+        "newer_than_s": newer_than,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _act(
-    config: Path | None, as_json: bool, work: Callable[[AdminContext, Actor], Awaitable[CommandView]]
+    act: str,
+    queue_id: str | None,
+    position: int | None,
+    asked: dict[str, Any],
+    yes: bool,
+    reason: str | None,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
+    """On one message, or on all that is found: first told how many, done with `--yes`."""
+    if (queue_id is None) is not bool(asked) or (position is not None and queue_id is None):
+        common.usage_error("name one message by its queue id, or say by options which are meant")
+    if queue_id is None:
+        _act_on_many(act, asked, yes, reason, config, as_json)
+        return
+
+    async def work(ctx: AdminContext, actor: Actor) -> CommandView:
+        from mailgov.admin import queue as acts
+
+        if act == "drop":
+            return await acts.drop(ctx, actor, queue_id, position=position, reason=reason or "")
+        do = {"hold": acts.hold, "release": acts.release, "retry": acts.retry}[act]
+        return await do(ctx, actor, queue_id, position=position, reason=reason)
+
     done = common.act(config, work)
     if as_json:
         common.print_json(done)
     else:
         common.say(f"{done.act} {done.queue_id}: {done.result_text or done.result}")
+
+
+def _act_on_many(
+    act: str, asked: dict[str, Any], yes: bool, reason: str | None, config: Path | None, as_json: bool
+) -> None:
+    async def work(ctx: AdminContext, actor: Actor) -> Many:
+        from mailgov.admin import queue_many
+        from mailgov.admin.queue import Search
+
+        seen = await queue_many.preview(ctx, actor, act, Search(**asked))
+        if not yes or not seen.recipients:
+            return seen
+        return await queue_many.act_on_many(
+            ctx, actor, act, Search(**asked), at_most=queue_many.MANY_LIMIT, reason=reason
+        )
+
+    done = common.act(config, work)
+    if as_json:
+        common.print_json(done)
+        return
+    what = f"{common.count(done.recipients, 'recipient')} of {common.count(done.messages, 'message')}"
+    if not done.applied:
+        more = "; nothing was done yet: add --yes" if done.recipients else ""
+        common.say(f"{act} would be for {what}{more}")
+        return
+    answers = f"{done.done} done, {done.refused} refused, {done.unanswered} not answered yet"
+    common.say(f"{act} for {what}: {answers}")

@@ -159,6 +159,8 @@ class OutcomeEvent:
     decision: DecisionRecord | None = None
     tls: str | None = None
     """Of the session with the next hop: version, suite and how it was proven; None in the clear."""
+    due_ms: int | None = None
+    """When the next attempt is due, where there is to be one."""
 
 
 @dataclass(frozen=True, slots=True)

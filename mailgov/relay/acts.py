@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import structlog
 
@@ -19,7 +20,12 @@ from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient
 log = structlog.get_logger()
 
 INTERVAL_S = 1.0
-BATCH = 100
+BATCH = 500
+BATCHES = 50
+"""So many times a round asks for more of one spool's: an act on many leaves time for other work."""
+
+Answer = tuple[int, str, str]
+"""A command's id, `done` or `refused`, and why."""
 
 _AFTER: dict[str, tuple[str | None, RecipientState]] = {
     "hold": ("held", "held"),
@@ -48,29 +54,83 @@ class Acts:
 
     async def round(self) -> None:
         for spool in self._spools.values():
-            for command in await commands.pending(self._db, spool.id, limit=BATCH):
-                result, text = await self._apply(spool, command)
-                await commands.finish(self._db, command.id, result, text, self._node.clock.now_ms())
+            for _ in range(BATCHES):
+                asked = await commands.pending(self._db, spool.id, limit=BATCH)
+                if not asked:
+                    break
+                answers = await self._apply_all(spool, asked)
+                await commands.finish_many(self._db, answers, self._node.clock.now_ms())
+                if len(answers) < len(asked):
+                    break
         await self._take_outgoing()
 
-    async def _apply(self, spool: Spool, command: PendingCommand) -> tuple[str, str]:
-        """("done" or "refused", why). Applying a command twice does no harm: the second is refused."""
-        message = await spool.find(command.queue_id)
-        if message is None:
-            return "refused", "the message is no longer in the queue"
-        if command.act not in _AFTER:
-            return "refused", f"unknown act {command.act!r}"
-        chosen = [r for r in message.recipients if command.position in (None, r.position)]
-        busy = [r for r in chosen if self._scheduler.in_flight(message.queue_id, r.position)]
-        if busy:
-            return "refused", "a delivery is under way, try again when it has ended"
-        movable = [r for r in chosen if r.state in _FROM[command.act]]
-        if not movable:
-            return "refused", f"no recipient of the message can be asked to {command.act} now"
-        await spool.apply(self._change(message, movable, command))
+    async def _apply_all(self, spool: Spool, asked: Sequence[PendingCommand]) -> list[Answer]:
+        """Answers to the requests, but for those that the spool could not take now.
+
+        Messages go side by side and share the spool's commits; what is asked of one message goes in order.
+        """
+        by_message: dict[str, list[PendingCommand]] = {}
+        for one in asked:
+            by_message.setdefault(one.queue_id, []).append(one)
+        found = await asyncio.gather(
+            *(self._apply_in_order(spool, of_one) for of_one in by_message.values()), return_exceptions=True
+        )
         self._scheduler.wake()
-        log.info("queue act", act=command.act, queue_id=message.queue_id, actor=command.actor)
-        return "done", f"{len(movable)} recipient{'' if len(movable) == 1 else 's'}"
+        answers: list[Answer] = []
+        for one_found in found:
+            if isinstance(one_found, SpoolError):
+                log.warning("acts not applied", spool=spool.id, cause=str(one_found))
+            elif isinstance(one_found, BaseException):
+                raise one_found
+            else:
+                answers += one_found
+        return answers
+
+    async def _apply_in_order(self, spool: Spool, asked: Sequence[PendingCommand]) -> list[Answer]:
+        """Requests for one message; those of one act that come together are one change.
+
+        Applying a command twice does no harm: the second is refused.
+        """
+        answers: list[Answer] = []
+        for _, alike in groupby(asked, lambda one: (one.act, one.actor, one.reason)):
+            answers += await self._apply(spool, list(alike))
+        return answers
+
+    async def _apply(self, spool: Spool, asked: Sequence[PendingCommand]) -> list[Answer]:
+        """("done" or "refused", why) for each of some requests of one act on one message."""
+        message, act = await spool.find(asked[0].queue_id), asked[0].act
+        if message is None or act not in _AFTER:
+            why = f"unknown act {act!r}" if message is not None else "the message is no longer in the queue"
+            return [(one.id, "refused", why) for one in asked]
+        answers: list[Answer] = []
+        moved: dict[int, QueuedRecipient] = {}
+        for one in asked:
+            movable = self._movable(message, one, moved)
+            if isinstance(movable, str):
+                answers.append((one.id, "refused", movable))
+                continue
+            moved.update({r.position: r for r in movable})
+            answers.append((one.id, "done", f"{len(movable)} recipient{'' if len(movable) == 1 else 's'}"))
+        if moved:
+            await spool.apply(self._change(message, list(moved.values()), asked[0]))
+            log.info(
+                "queue act", act=act, queue_id=message.queue_id, actor=asked[0].actor, recipients=len(moved)
+            )
+        return answers
+
+    def _movable(
+        self, message: QueuedMessage, command: PendingCommand, moved: Mapping[int, QueuedRecipient]
+    ) -> list[QueuedRecipient] | str:
+        """The recipients that a request moves, or why there are none; `moved` are so already."""
+        chosen = [
+            r
+            for r in message.recipients
+            if command.position in (None, r.position) and r.position not in moved
+        ]
+        if any(self._scheduler.in_flight(message.queue_id, r.position) for r in chosen):
+            return "a delivery is under way, try again when it has ended"
+        movable = [r for r in chosen if r.state in _FROM[command.act]]
+        return movable or f"no recipient of the message can be asked to {command.act} now"
 
     def _change(
         self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], command: PendingCommand

@@ -206,4 +206,5 @@ def _event(message: QueuedMessage, step: _Step, now_ms: int) -> OutcomeEvent:
         size_bytes=message.body.size_bytes,
         decision=outcome.decision,
         tls=outcome.tls,
+        due_ms=step.progress.due_ms if step.state == "deferred" else None,
     )

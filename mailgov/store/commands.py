@@ -5,9 +5,10 @@ Nobody but its owner writes to a spool; a row here is a request that keeps its a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.store.engine import Database
@@ -79,6 +80,37 @@ async def enqueue(
     return int((await session.execute(asked.returning(columns(Command).id))).scalar_one())
 
 
+async def enqueue_many(
+    session: AsyncSession,
+    rows: Sequence[tuple[str, str, int]],
+    *,
+    act: str,
+    actor: str,
+    reason: str | None,
+    batch: str,
+    now_ms: int,
+) -> None:
+    """Ask for an act on each (spool id, queue id, position), as `enqueue` does; `batch` names them all."""
+    if act not in ACTS:
+        raise ValueError(f"unknown act {act!r}")
+    shared = {"act": act, "actor": actor, "reason": reason, "batch": batch, "created_ms": now_ms}
+    values = [
+        {"spool_id": spool_id, "queue_id": queue_id, "position": position, **shared}
+        for spool_id, queue_id, position in rows
+    ]
+    if values:
+        await session.execute(insert(table(Command)), values)
+
+
+async def answered(db: Database, batch: str) -> tuple[int, int]:
+    """How many requests of a batch were done and how many refused."""
+    c = columns(Command)
+    query = select(c.result, func.count()).where(c.batch == batch, c.result.is_not(None)).group_by(c.result)
+    async with db.read() as session:
+        found = {row[0]: int(row[1]) for row in await session.execute(query)}
+    return found.get("done", 0), found.get("refused", 0)
+
+
 async def pending(db: Database, spool_id: str, *, limit: int = 100) -> list[PendingCommand]:
     """What waits for the owner of this spool, oldest first."""
     c = columns(Command)
@@ -94,13 +126,21 @@ async def pending(db: Database, spool_id: str, *, limit: int = 100) -> list[Pend
 
 async def finish(db: Database, command_id: int, result: str, text: str, now_ms: int) -> None:
     """Answer a request with `done` or `refused`; the first answer stands."""
+    await finish_many(db, [(command_id, result, text)], now_ms)
+
+
+async def finish_many(db: Database, answers: Sequence[tuple[int, str, str]], now_ms: int) -> None:
+    """Answer requests, each as `finish` does, in one transaction."""
     c = columns(Command)
-    async with db.write() as session:
-        await session.execute(
-            update(Command)
-            .where(c.id == command_id, c.done_ms.is_(None))
-            .values(done_ms=now_ms, result=result, result_text=text)
-        )
+    answer = (
+        update(table(Command))
+        .where(c.id == bindparam("b_id"), c.done_ms.is_(None))
+        .values(done_ms=now_ms, result=bindparam("b_result"), result_text=bindparam("b_text"))
+    )
+    rows = [{"b_id": number, "b_result": result, "b_text": text} for number, result, text in answers]
+    if rows:
+        async with db.write() as session:
+            await session.execute(answer, rows)
 
 
 async def get(db: Database, command_id: int) -> CommandView | None:

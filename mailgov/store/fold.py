@@ -52,6 +52,8 @@ class Fold:
     messages: dict[str, Row]
     recipients: dict[tuple[str, int], Row]
     changed: set[tuple[str, int]] = field(default_factory=set)
+    attempts: dict[tuple[str, int, int, str], Row] = field(default_factory=dict)
+    """By the key that their rows have."""
     decisions: dict[str, Row] = field(default_factory=dict)
     rollup: dict[Key, Counts] = field(default_factory=dict)
     outbound: Counter[OutboundKey] = field(default_factory=Counter)
@@ -110,10 +112,14 @@ class Fold:
         if event.state not in STATES:
             raise EventProblem(f"unknown state {event.state!r}")
         at_ms, attempts = whole(event.at_ms), whole(event.attempts, 31)
+        # Nearly all mail is delivered at once, which its recipient's row tells.
+        tried = attempt_row(event) if event.state != "delivered" or attempts > 1 else None
         if event.decision is not None:
             self._decide(event.decision, event.queue_id, at_ms, event.position)
         if row["state"] in FINAL_STATES:
             return  # a repeated attempt or an event told twice: what is final stays
+        if tried is not None:
+            self.attempts[event.queue_id, event.position, at_ms, event.state] = tried
         row.update(
             state=event.state,
             attempts=max(row["attempts"], attempts),
@@ -294,6 +300,16 @@ def recipient_row(record: RecipientRecord, at_ms: int, timezone: str) -> Row:
         "updated_ms": at_ms,
         "delivered_ms": at_ms if delivered else None,
         "delivered_date": local_date(at_ms, timezone) if delivered else None,
+    }
+
+
+def attempt_row(event: OutcomeEvent) -> Row:
+    """A row of `attempt` without its key."""
+    return {
+        "attempts": whole(event.attempts, 31),
+        "reply": text(event.reply, 1000),
+        "mx_host": text(event.mx_host),
+        "due_ms": None if event.due_ms is None else whole(event.due_ms),
     }
 
 

@@ -11,6 +11,7 @@ from mailgov.store.hand import Statements
 from mailgov.store.increments import Counts, DocumentKey, Key, OutboundKey
 from mailgov.store.sql import columns
 from mailgov.store.tables import (
+    Attempt,
     Correspondent,
     DecisionRow,
     Message,
@@ -50,6 +51,9 @@ _moved = itemgetter(*_MOVES[:-1])
 _INSERT_MESSAGE = hand.insert(Message, ("id", "local_date", "signatures", "risks", *_MESSAGE))
 _INSERT_RECIPIENT = hand.insert(MessageRecipient, ("message_row", "delivered_date", *_RECIPIENT))
 _UPDATE_RECIPIENT = f"UPDATE message_recipient SET {', '.join(f'{name} = ?' for name in _MOVES)} WHERE id = ?"  # noqa: S608 - constants
+_ATTEMPT = _names(Attempt, "queue_id", "position", "at_ms", "state")
+_attempt = itemgetter(*_ATTEMPT)
+_UPSERT_ATTEMPT = hand.upsert(Attempt, ("queue_id", "position", "at_ms", "state", *_ATTEMPT), {})
 _UPSERT_DECISION = hand.upsert(DecisionRow, (*_DECISION, "facts", "watched"), {})
 _TERM = ("term", "at_ms", "message_row")
 _UPSERT_TERM = hand.upsert(MessageTerm, _TERM, {})
@@ -97,6 +101,8 @@ def write(statements: Statements, fold: Fold, now_ms: int) -> None:
     statements.many(
         _UPDATE_RECIPIENT, [(*_moved(row), _day(row["delivered_date"]), row["id"]) for row in changed]
     )
+    attempts = [(*key, *_attempt(row)) for key, row in sorted(fold.attempts.items())]
+    statements.many(_UPSERT_ATTEMPT, attempts)
     decisions = sorted(fold.decisions.values(), key=itemgetter("id"))
     statements.many(
         _UPSERT_DECISION,

@@ -15,6 +15,7 @@ from mailgov.store.engine import Database
 from mailgov.store.sign_ins import Signed, SignInKey, add_sign_ins
 from mailgov.store.sql import add, columns, replace, table, upsert
 from mailgov.store.tables import (
+    Attempt,
     Command,
     DoorCounter,
     MessageRecipient,
@@ -126,9 +127,12 @@ async def door_totals(db: Database, since_ms: int) -> dict[tuple[str, str], int]
 
 
 async def prune(db: Database, before_ms: int) -> None:
-    """Forget door counters, results of TLS and workers' statuses older than that."""
+    """Forget door counters, results of TLS, workers' statuses, attempts and answered acts older than that."""
+    c = columns(Command)
     async with db.write() as session:
         await tls_results.forget(session, before_ms)
+        await session.execute(delete(Attempt).where(columns(Attempt).at_ms < before_ms))
+        await session.execute(delete(Command).where(c.done_ms < before_ms))
         await session.execute(delete(DoorCounter).where(columns(DoorCounter).minute_ms < before_ms))
         await session.execute(delete(WorkerStatus).where(columns(WorkerStatus).at_ms < before_ms))
 

@@ -15,7 +15,7 @@ from mailgov.mail.events import ATTACHMENTS
 from mailgov.store import search, terms
 from mailgov.store.engine import Database
 from mailgov.store.search import Filter, Place
-from mailgov.store.sql import chunks, columns, table
+from mailgov.store.sql import chunks, columns
 from mailgov.store.tables import DecisionRow, Message, MessageRecipient
 
 WAITING = ("queued", "deferred", "held")
@@ -131,29 +131,6 @@ class MessageView:
         return self.at_ms, self.id
 
 
-@dataclass(frozen=True, slots=True)
-class QueueEntry:
-    """A recipient that waits, with the message it belongs to, as the ledger knows it."""
-
-    id: int
-    """Where a list of the queue goes on."""
-    queue_id: str
-    spool_id: str
-    at_ms: int
-    account: str | None
-    agency_code: str | None
-    reverse_path: str | None
-    subject: str | None
-    size_bytes: int | None
-    position: int
-    address: str | None
-    direction: str | None
-    state: str
-    attempts: int
-    last_reply: str | None
-    updated_ms: int
-
-
 async def list_messages(
     db: Database, wanted: Filter | None = None, *, limit: int = 50, after: Place | None = None
 ) -> list[MessageView]:
@@ -170,40 +147,6 @@ async def get(db: Database, queue_id: str) -> MessageView | None:
     async with db.read() as session:
         rows = (await session.execute(select(*_shown()).where(m.queue_id == queue_id))).all()
         return next(iter(await _with_parts(session, rows, None)), None)
-
-
-async def queue(
-    db: Database,
-    *,
-    state: str | None = None,
-    agency: str | None = None,
-    queue_id: str | None = None,
-    limit: int = 50,
-    after: int = 0,
-) -> list[QueueEntry]:
-    """Recipients that wait (all of `WAITING` or one state), oldest first, after the id given.
-
-    `agency` is the sending account's. The spools may be a moment ahead of this.
-    """
-    m, r = columns(Message), columns(MessageRecipient)
-    query = (
-        select(
-            r.id, m.queue_id, m.spool_id, m.at_ms, m.account, m.agency_code, m.reverse_path, m.subject,
-            m.size_bytes, r.position, r.address, r.direction, r.state, r.attempts, r.last_reply, r.updated_ms,
-        )
-        .join_from(table(MessageRecipient), table(Message), m.id == r.message_row)
-        .where(r.state.in_((state,) if state in WAITING else WAITING), r.id > after)
-        .order_by(r.id)
-        .limit(max(1, min(limit, PAGE_LIMIT)))
-    )  # fmt: skip
-    if agency is not None:
-        query = query.where(m.agency_code == agency)
-    if queue_id is not None:
-        query = query.where(m.queue_id == queue_id)
-    if state is not None and state not in WAITING:
-        return []
-    async with db.read() as session:
-        return [QueueEntry(**row._mapping) for row in await session.execute(query)]
 
 
 async def decision(db: Database, decision_id: str) -> DecisionView | None:

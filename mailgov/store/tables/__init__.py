@@ -34,7 +34,14 @@ from mailgov.store.tables.directory import (
     WebSession,
 )
 from mailgov.store.tables.log import Audit, AuditDigest
-from mailgov.store.tables.records import Correspondent, DecisionRow, Message, MessageRecipient, MessageTerm
+from mailgov.store.tables.records import (
+    Attempt,
+    Correspondent,
+    DecisionRow,
+    Message,
+    MessageRecipient,
+    MessageTerm,
+)
 from mailgov.store.tables.reports import SenderReportEntry, SenderReportLine
 from mailgov.store.tables.rollups import RollupDaily, RollupDocument, RollupOutbound
 from mailgov.store.tables.work import (
@@ -57,6 +64,7 @@ __all__ = [
     "AgencySuccession",
     "Alias",
     "AliasTarget",
+    "Attempt",
     "Audit",
     "AuditDigest",
     "ClassChange",

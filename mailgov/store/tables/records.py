@@ -110,6 +110,21 @@ class MessageRecipient(SQLModel, table=True):
     """The local date of `delivered_ms`: the day that the received flow counts it on."""
 
 
+class Attempt(SQLModel, table=True):
+    """What an attempt or an act came to for a recipient that was not delivered at the first attempt."""
+
+    queue_id: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    at_ms: int = ms(primary_key=True, index=True)
+    state: str = Field(primary_key=True)
+    attempts: int
+    """So many there were by then."""
+    reply: str | None = None
+    mx_host: str | None = None
+    due_ms: int | None = ms(default=None)
+    """When the next attempt was due."""
+
+
 class DecisionRow(SQLModel, table=True):
     """A decision by a rule (enforced or watched), as `/why` and auditors look it up."""
 

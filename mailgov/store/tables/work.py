@@ -28,6 +28,8 @@ class Command(SQLModel, table=True):
     result: str | None = None
     """done or refused, once applied"""
     result_text: str | None = None
+    batch: str | None = Field(default=None, index=True)
+    """What acts that were asked for together share."""
 
 
 class OutgoingMail(SQLModel, table=True):

@@ -250,6 +250,9 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
         "key_problems",  # of DATA_VERIFY, as the next one: see test_cli_doctor
         "doctor",
         "declare_all",  # many of DECLARATION_ADD: see test_declarations and test_declared_files
+        "act_on_many",  # many of QUEUE_HOLD and its like, as the next two: see test_queue_many
+        "preview",
+        "narrowed",
         "import_file",
         "correct_agency",  # AGENCY_CHANGE: see test_agency_changes
         "agency_code",

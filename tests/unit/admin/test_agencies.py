@@ -8,7 +8,7 @@ import pytest
 from mailgov.admin import accounts, agencies, agency_changes, figures, queue, registered, tokens
 from mailgov.admin.accounts import NewAccount
 from mailgov.admin.agency_tree import MAX_ABOVE
-from mailgov.admin.context import AdminContext
+from mailgov.admin.context import Actor, AdminContext
 from mailgov.admin.errors import AdminError
 from mailgov.identity.roles import Role
 from mailgov.store.agencies import AgencySpan, Succession
@@ -191,8 +191,8 @@ async def test_codes_that_differ_in_case_alone_are_one_agency(ctx: AdminContext)
     await registered.register_address(ctx, OPERATOR, "a@example.org", agency="SNV")
     made = await tokens.create_token(ctx, OPERATOR, "t", role=Role.CLERK, agency="SNV", days=1)
     assert made.token.agency_code == "snv"
-    assert await queue.list_queue(ctx, OPERATOR, agency="SNV")
-    assert await queue.list_queue(ctx, SNV_ADMIN, agency="SNV")
+    assert await queue.list_queue(ctx, OPERATOR, queue.Search(agency="SNV"))
+    assert await queue.list_queue(ctx, SNV_ADMIN, queue.Search(agency="SNV"))
     report = await figures.usage(ctx, OPERATOR, agency="SNV")
     assert [row.code for row in report.rows] == ["snv"]
     with pytest.raises(AdminError, match="not into itself"):
@@ -204,7 +204,11 @@ async def test_codes_that_differ_in_case_alone_are_one_agency(ctx: AdminContext)
     assert detail.successions == (Succession("snv", "stc", date(2026, 4, 1)),)
 
 
-@pytest.mark.parametrize("look", [accounts.list_accounts, queue.list_queue, figures.usage])
+async def listed_queue(ctx: AdminContext, actor: Actor, *, agency: str) -> object:
+    return await queue.list_queue(ctx, actor, queue.Search(agency=agency))
+
+
+@pytest.mark.parametrize("look", [accounts.list_accounts, listed_queue, figures.usage])
 async def test_what_is_asked_of_an_unknown_agency_is_refused(
     ctx: AdminContext, look: Callable[..., Awaitable[object]]
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from mailgov.admin import messages, queue
 from mailgov.admin.context import AdminContext
 from mailgov.admin.errors import AdminError
+from mailgov.admin.queue import Search
 from mailgov.store.commands import PendingCommand
 from tests.unit.admin.province import OPERATOR, SNV_ADMIN, WAITING, at, state
 
@@ -17,11 +18,11 @@ async def test_what_waits_is_listed_with_its_recipients(ctx: AdminContext) -> No
         (WAITING, 1, "x@example.org"),
         (WAITING, 2, "y@example.org"),
     ]
-    assert await queue.list_queue(ctx, OPERATOR, state="held") == []
-    assert await queue.list_queue(ctx, OPERATOR, agency="stc") == []
+    assert await queue.list_queue(ctx, OPERATOR, Search(state="held")) == []
+    assert await queue.list_queue(ctx, OPERATOR, Search(agency="stc")) == []
     assert len(await queue.list_queue(ctx, SNV_ADMIN)) == 2
     with pytest.raises(AdminError, match="no state"):
-        await queue.list_queue(ctx, OPERATOR, state="delivered")
+        await queue.list_queue(ctx, OPERATOR, Search(state="delivered"))
 
 
 async def test_the_owner_is_asked_and_its_answer_is_told(

@@ -165,6 +165,8 @@ TYPED = {"risk", "client", "from", "to", "direction", "state", "verdict", "limit
 @pytest.mark.parametrize("name", FILTERS)
 async def test_hostile_values_find_nothing_and_break_nothing(filled: Api, name: str) -> None:
     for value in HOSTILE + REFUSED:
+        if name == "message_id" and value == REFUSED[-1]:
+            continue  # a Message-ID may be longer than an address
         for path in ("/api/v1/messages", "/api/v1/queue", "/api/v1/usage"):
             answer = await filled.ask.get(path, params={name: value}, headers=filled.auth("operator"))
             if value in REFUSED:
@@ -173,8 +175,9 @@ async def test_hostile_values_find_nothing_and_break_nothing(filled: Api, name: 
             fits = path == "/api/v1/messages" and name not in TYPED and value not in REFUSED
             if fits:
                 assert (answer.status_code, answer.json()["items"]) == (200, [])
-            elif answer.status_code == 200:  # the queue's agency filter
-                assert (path, name, answer.json()["items"]) == ("/api/v1/queue", "agency", [])
+            elif answer.status_code == 200:  # the queue's own filters
+                assert (path, name in {"agency", "queue_id", "recipient"}) == ("/api/v1/queue", True)
+                assert answer.json()["items"] == []
             else:
                 assert answer.status_code in (404, 422), (path, value)
                 assert answer.headers["content-type"] == "application/problem+json"

@@ -229,6 +229,22 @@ async def test_hold_release_and_drop(node: Node, ledger: Database, acts: Acts) -
     assert (await answer(ledger, gone))[0] == "refused"
 
 
+async def test_an_act_on_many_is_answered_for_each(node: Node, ledger: Database, acts: Acts) -> None:
+    many = [queued("a@x.org", "b@x.org", queue_id=f"Q{number:03}") for number in range(600)]
+    await node.spool.apply(Change(messages=many))
+    rows = [(node.spool.id, f"Q{number:03}", position) for number in range(600) for position in (0, 1)]
+    rows.append((node.spool.id, "Q999", 0))
+    async with ledger.write() as session:
+        await commands.enqueue_many(
+            session, rows, act="drop", actor="op", reason="test", batch="b1", now_ms=START_MS
+        )
+    await acts.round()
+    assert await commands.answered(ledger, "b1") == (1200, 1)
+    assert await node.spool.claim(2**60, 10) == []
+    told = [event for _, event in await node.spool.events(0, 10_000)]
+    assert [getattr(event, "reply", None) for event in told] == ["drop by op: test"] * 1200
+
+
 async def test_what_is_being_delivered_is_left_alone(
     node: Node, ledger: Database, acts: Acts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

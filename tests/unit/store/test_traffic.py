@@ -132,27 +132,6 @@ async def test_a_list_shows_the_first_recipients_of_a_large_message(
     assert ([one.position for one in found.recipients], found.recipients_total) == ([0, 1], 3)
 
 
-async def test_the_queue(database: Database) -> None:
-    found = await traffic.queue(database)
-    assert [(int(one.queue_id, 16), one.position, one.state) for one in found] == [
-        (1, 1, "deferred"),
-        (2, 0, "queued"),
-        (5, 1, "queued"),
-        (5, 2, "held"),
-    ]
-    assert (found[0].spool_id, found[0].last_reply, found[0].account) == (
-        "5f00", "451 4.7.1 greylisted", "an@caobang.gov.vn",
-    )  # fmt: skip
-    assert [one.id for one in await traffic.queue(database, limit=2, after=found[0].id)] == [
-        found[1].id,
-        found[2].id,
-    ]
-    assert [one.position for one in await traffic.queue(database, state="held")] == [2]
-    assert [one.queue_id for one in await traffic.queue(database, agency="H14.07")] == [found[1].queue_id]
-    assert len(await traffic.queue(database, queue_id=found[2].queue_id)) == 2
-    assert await traffic.queue(database, state="delivered") == []
-
-
 async def test_a_decision_by_its_id(database: Database) -> None:
     found = await traffic.decision(database, decision(5).id)
     assert found is not None

@@ -1,0 +1,119 @@
+"""`mailgov queue`: search, history, and acts on all that is found, which are counted first."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailgov.admin import queue_many
+from mailgov.cli.app import run
+from mailgov.config import default_policy_directory
+from mailgov.mail.events import OutcomeEvent
+from mailgov.settings import Settings
+from mailgov.store.engine import Database, migrate
+from mailgov.store.ledger import apply_events
+from tests.unit.admin.province import NOW_MS, SPOOL, WAITING, at, make_context, make_province
+from tests.unit.test_cli_refusals import SETTINGS
+
+SAID = "451 4.7.1 Greylisted\x1b[2J"
+
+
+Cli = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A settings file over the small province of the admin tests, one recipient of which was tried."""
+    folder = tmp_path_factory.mktemp("queue")
+
+    async def make() -> None:
+        ledger = Database.open(f"sqlite:///{folder}/var/ledger.sqlite", create=True)
+        await migrate(ledger)
+        await make_province(make_context(ledger, Settings(data_dir=folder / "var")))
+        event = OutcomeEvent(WAITING, 1, NOW_MS + 9, "deferred", SAID, 1, "mx.e.org", due_ms=NOW_MS + 99)
+        await apply_events(ledger, SPOOL, "n", [(100, event)], NOW_MS)
+        await ledger.dispose()
+
+    asyncio.run(make())
+    (folder / "mailgov.toml").write_text(SETTINGS.format(policy=default_policy_directory()))
+    return folder
+
+
+@pytest.fixture
+def cli(installation: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    monkeypatch.chdir(installation)
+    monkeypatch.setattr(queue_many, "WAIT_S", 0.05)
+
+    def said(*words: str) -> tuple[int, str]:
+        status = run(["queue", *words])
+        return status, capsys.readouterr().out
+
+    return said
+
+
+def numbers(text: str) -> list[int]:
+    return [one["position"] for one in json.loads(text)]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ([], [1, 2]),
+        (["--to", "x@example.org"], [1]),
+        (["--domain", "example.org", "--state", "deferred"], [1]),
+        (["--from", at("annv"), "--reply", "greylisted"], [1]),
+        (["--id", WAITING, "--older-than", "1m"], [1, 2]),
+        (["--newer-than", "90s"], []),
+        (["--agency", "stc"], []),
+    ],
+)
+def test_search(cli: Cli, options: list[str], found: list[int]) -> None:
+    status, text = cli("list", *options, "--json")
+    assert (status, numbers(text)) == (0, found)
+
+
+def test_the_history_is_shown(cli: Cli) -> None:
+    status, text = cli("show", WAITING)
+    assert status == 0
+    assert "mx.e.org" in text
+    assert "451 4.7.1 Greylisted?[2J" in text, "what would steer the terminal is not passed on"
+    (one,) = json.loads(cli("show", WAITING, "--json")[1])["history"]
+    assert (one["reply"], one["due_ms"]) == (SAID, NOW_MS + 99)
+
+
+def test_many_are_counted_first_and_then_asked_for(cli: Cli, installation: Path) -> None:
+    def asked() -> list[tuple[str, int]]:
+        ledger = sqlite3.connect(installation / "var" / "ledger.sqlite")
+        try:
+            return ledger.execute("SELECT act, position FROM command ORDER BY id").fetchall()
+        finally:
+            ledger.close()
+
+    words = ["hold", "--domain", "example.org", "--reason", "máy chủ hỏng"]
+    assert cli(*words) == (
+        0, "hold would be for 2 recipients of 1 message; nothing was done yet: add --yes\n",
+    )  # fmt: skip
+    assert asked() == []
+    assert cli(*words, "--yes")[1] == (
+        "hold for 2 recipients of 1 message: 0 done, 0 refused, 2 not answered yet\n"
+    )
+    assert asked() == [("hold", 1), ("hold", 2)]
+    assert json.loads(cli("release", "--domain", "example.org", "--yes", "--json")[1])["recipients"] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hold"],
+        ["hold", WAITING, "--domain", "example.org"],
+        ["retry", "--recipient", "1", "--state", "deferred"],
+        ["list", "--older-than", "1 fortnight"],
+    ],
+)
+def test_which_are_meant_is_said_one_way(cli: Cli, words: list[str]) -> None:
+    assert cli(*words)[0] == 2
