@@ -25,7 +25,7 @@ export PIP_NO_INPUT := 1
 # Hundreds of processes import the package in a test run: they need not compile it each time, nor the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-full fuzz crash check bench bench-import bench-keep bench-memory profile clean lock system-packages
+.PHONY: help run test test-full fuzz crash check bench bench-import bench-keep bench-memory bench-queue profile clean lock system-packages
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
@@ -64,6 +64,9 @@ bench-keep: .venv/.installed-dev ## microseconds of CPU that spool and ledger co
 
 bench-memory: .venv/.installed-dev ## memory under a hundred messages of 50 MB at once; needs 12 GB of disk for a while
 	@$(BIN)/python -m tests.bench.memory $(BENCH_ARGS) </dev/null
+
+bench-queue: .venv/.installed-dev ## a million deferred recipients, and a next hop that hangs beside others
+	@$(BIN)/python -m tests.bench.queue $(BENCH_ARGS) </dev/null
 
 profile: .venv/.installed-dev system-packages ## where the microseconds of a message go: by process, thread, stage and function
 	@$(BIN)/python -m tests.bench.profile $(BENCH_ARGS) </dev/null

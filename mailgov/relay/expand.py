@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from mailgov.mail.address import Address, AddressError
 from mailgov.store.snapshot import AccountEntry, Snapshot
@@ -34,22 +37,33 @@ class Target:
         return self.account is not None
 
 
-def resolve(snapshot: Snapshot, address: Address) -> tuple[Target, ...]:
+def resolve(
+    snapshot: Snapshot, address: Address, renamed: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Target, ...]:
     """The final recipients of a local `address`, each once.
 
+    `renamed` says of a domain of ours what it is called now: an address that it does not have itself
+    is looked for there (a province that was merged, a commune with another name).
     `user+detail` falls back to `user` (RFC 5233). Raises UnknownRecipient when nothing has
     the address, TooManyTargets past the bound. An alias that leads to itself ends there.
     """
     found: dict[str, Target] = {}
     seen: set[str] = set()
-    _walk(snapshot, address, str(address), None, DEPTH_LIMIT, found, seen)
+    _walk(_Directory(snapshot, renamed), address, str(address), None, DEPTH_LIMIT, found, seen)
     if not found:
         raise UnknownRecipient(str(address))
     return tuple(found.values())
 
 
+class _Directory(NamedTuple):
+    """Where addresses are looked for."""
+
+    snapshot: Snapshot
+    renamed: Mapping[str, str]
+
+
 def _walk(
-    snapshot: Snapshot,
+    directory: _Directory,
     address: Address,
     original: str,
     via: str | None,
@@ -59,13 +73,20 @@ def _walk(
 ) -> None:
     if len(found) > TARGET_LIMIT:
         raise TooManyTargets(original)
+    snapshot = directory.snapshot
     if address.domain in snapshot.disabled_domains:
         return  # once ours, now nobody's: never to be looked for outside
     if not snapshot.is_local(address.domain):
         found.setdefault(address.key, Target(address, original, None, via))
         return
     key = _known_key(snapshot, address)
-    if key is None or key in seen:
+    if key is None:
+        now = directory.renamed.get(address.domain)
+        if now is not None and depth > 0:
+            moved = Address.parse(f"{address.local}@{now}")
+            _walk(directory, moved, original, via or "alias", depth - 1, found, seen)
+        return
+    if key in seen:
         return
     seen.add(key)
     account = snapshot.account(key)
@@ -80,7 +101,7 @@ def _walk(
             next_address = Address.parse(target)
         except AddressError:
             continue
-        _walk(snapshot, next_address, original, alias.kind, depth - 1, found, seen)
+        _walk(directory, next_address, original, alias.kind, depth - 1, found, seen)
 
 
 def _known_key(snapshot: Snapshot, address: Address) -> str | None:

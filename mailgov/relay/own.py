@@ -78,7 +78,7 @@ def _targets(node: Node, text: str) -> Sequence[Target]:
         address = Address.parse(text)
         if not snapshot.is_local(address.domain):
             return (Target(address, text),)
-        return resolve(snapshot, address)
+        return resolve(snapshot, address, node.settings.province.renamed_domains)
     except (AddressError, UnknownRecipient, TooManyTargets) as error:
         log.warning("own mail cannot reach its recipient", cause=type(error).__name__)
         return ()

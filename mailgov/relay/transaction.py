@@ -218,7 +218,7 @@ class Transaction:
         """Final recipients; None when the address is neither ours nor this peer's to relay to."""
         snapshot = self._node.directory.snapshot
         if snapshot.is_local(address.domain):
-            return resolve(snapshot, address)
+            return resolve(snapshot, address, self._node.settings.province.renamed_domains)
         if self._peer.account is None:
             return None
         return (Target(address, str(address)),)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mailgov.settings.values import HostPort, Room
+from mailgov.settings.values import DomainName, HostPort, Room
 
 
 class DatabaseSettings(Room):
@@ -38,6 +38,10 @@ class ProvinceSettings(Room):
     """Of days and months in figures, limits and dates."""
     committee: str = "ubnd"
     """The code of UBND tỉnh's own agency: documents ask some things of it alone."""
+    renamed_domains: dict[DomainName, DomainName] = {}
+    """By a domain of ours, what it is called now: mail to an address that the old domain does not have
+    itself goes to the same name at the new one. Both stay domains of ours. The envelope alone says the
+    new address: no header is changed."""
     cut_off_day: int = Field(15, ge=2, le=28)
     """First day of the next administrative month: 15 closes November on 14/11 (see `usage.periods`)."""
 

@@ -70,6 +70,11 @@ def _line_limit(value: int) -> int:
     return value
 
 
+def _domain_name(value: str) -> str:
+    return _host_name(value).lower()
+
+
+DomainName = Annotated[str, AfterValidator(_domain_name)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 """What we call ourselves in the greeting, in EHLO and in Received."""
 LINE_OCTETS = 1000

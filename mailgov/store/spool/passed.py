@@ -27,7 +27,7 @@ class Passed:
             self._until_ms, self._since_ms = 0, now_ms
         return max(0, self._until_ms - LAG_MS)
 
-    def note(self, now_ms: int, skip: Collection[str], *, local: bool, remote: bool, due_ms: int) -> None:
-        """The first that was found was due at `due_ms`: what comes before it was left."""
+    def note(self, now_ms: int, skip: Collection[str], *, local: bool, remote: bool, until_ms: int) -> None:
+        """All that was due before `until_ms` is leased or was left."""
         self._skip, self._local, self._remote, self._now_ms = frozenset(skip), local, remote, now_ms
-        self._until_ms = due_ms
+        self._until_ms = until_ms

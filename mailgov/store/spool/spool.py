@@ -175,7 +175,8 @@ class Spool:
         from_ms = self._passed.from_ms(now_ms, skip, local=local, remote=remote)
         due = rows.Due(now_ms, skip, local=local, remote=remote, from_ms=from_ms)
         found = await self._read(lambda c: due.ids(c, limit))
-        self._passed.note(now_ms, skip, local=local, remote=remote, due_ms=found[0][1] if found else now_ms)
+        until_ms = found[-1][1] if len(found) == limit else now_ms
+        self._passed.note(now_ms, skip, local=local, remote=remote, until_ms=until_ms)
         if not found:
             return []
         ids = [one for one, _ in found]

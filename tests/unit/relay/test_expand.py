@@ -7,6 +7,7 @@ import pytest
 from mailgov.mail.address import Address
 from mailgov.relay import expand
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
+from mailgov.store.snapshot import AliasEntry, Snapshot
 from tests.support.relay_node import AN, BINH, DOMAIN, account, alias, directory
 
 
@@ -107,3 +108,39 @@ def test_lists_within_lists_cost_each_list_once() -> None:
     names = [f"l{n}" for n in range(10)]
     snapshot = directory(PEOPLE, [alias(name, *names, "annv", kind="list") for name in names])
     assert keys(resolve(snapshot, Address("l0", DOMAIN))) == [AN]
+
+
+OLD, OLDER = "tinhcu.gov.vn", "xacu.tinhcu.gov.vn"
+RENAMED = {OLD: DOMAIN, OLDER: OLD}
+
+
+def renamed_directory() -> Snapshot:
+    own = AliasEntry(f"rieng@{OLD}", "alias", (BINH,))
+    group = AliasEntry(f"ds@{DOMAIN}", "list", (f"annv@{OLD}", f"annv@{OLDER}", BINH))
+    return directory(PEOPLE, [alias("vanthu", "annv"), own, group], domains=[DOMAIN, OLD, OLDER])
+
+
+@pytest.mark.parametrize(
+    ("given", "final"),
+    [
+        (f"annv@{OLD}", [(AN, "alias")]),
+        (f"AnNV@{OLD}", [(AN, "alias")]),
+        (f"annv+ho-so@{OLD}", [(AN, "alias")]),
+        (f"vanthu@{OLD}", [(AN, "alias")]),
+        (f"annv@{OLDER}", [(AN, "alias")]),
+        (f"rieng@{OLD}", [(BINH, "alias")]),
+        (f"ds@{DOMAIN}", [(AN, "list"), (BINH, "list")]),
+    ],
+)
+def test_a_domain_that_was_renamed_leads_to_the_new_one(given: str, final: list[tuple[str, str]]) -> None:
+    """What the old domain has itself comes first; whoever is written to twice gets it once."""
+    targets = resolve(renamed_directory(), Address.parse(given), RENAMED)
+    assert [(target.address.key, target.via) for target in targets] == final
+
+
+def test_a_renamed_domain_knows_no_more_people_than_the_new_one_and_leads_in_no_circle() -> None:
+    for renamed in (RENAMED, {OLD: DOMAIN, DOMAIN: OLD}, {}):
+        with pytest.raises(UnknownRecipient):
+            resolve(renamed_directory(), Address.parse(f"nobody@{OLD}"), renamed)
+    with pytest.raises(UnknownRecipient):
+        resolve(renamed_directory(), Address.parse(f"annv@{OLD}"), {})

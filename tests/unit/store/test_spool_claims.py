@@ -19,10 +19,10 @@ from tests.unit.store.test_spool import NOW, executor, message, open_spool, spoo
 __all__ = ["executor", "spool"]
 
 
-def seen(passed: Passed, now_ms: int, skip: set[str], due_ms: int, *, remote: bool = True) -> int:
-    """From where it is looked, and what is found first."""
+def seen(passed: Passed, now_ms: int, skip: set[str], until_ms: int, *, remote: bool = True) -> int:
+    """From where it is looked; it is looked until then."""
     from_ms = passed.from_ms(now_ms, skip, local=True, remote=remote)
-    passed.note(now_ms, skip, local=True, remote=remote, due_ms=due_ms)
+    passed.note(now_ms, skip, local=True, remote=remote, until_ms=until_ms)
     return from_ms
 
 
