@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.processes import running, wait_until
+from tests.support.processes import children, running, wait_until
 
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _HIGHEST = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
@@ -106,11 +106,23 @@ def group(name: str) -> Iterator[Group]:
 
 
 def machine_s() -> float:
-    """CPU seconds that everything on this machine has used since it started (proc(5), /proc/stat)."""
-    user, nice, system, _idle, _wait, irq, softirq, *_ = map(
-        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    )
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds that all processes of this machine have used since it started, and what its host took away.
+
+    Interrupts and the kernel's own threads, which write and send for whoever asked, are left out.
+    """
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    user, nice, system, _idle, _waiting, _interrupts, _soft_interrupts, stolen = ticks[:8]
+    return (user + nice + system + stolen - _kernel_ticks()) / os.sysconf("SC_CLK_TCK")
+
+
+def _kernel_ticks() -> int:
+    """User and system time of the children of kthreadd (proc(5), /proc/PID/stat)."""
+    total = 0
+    for pid in children(2):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+    return total
 
 
 def own_s() -> float:

@@ -19,7 +19,7 @@ from typing import Any
 from tests.bench import cpu
 from tests.bench.figures import Run, Spread, ratio
 from tests.bench.load import send
-from tests.bench.measure import run
+from tests.bench.measure import quietly
 from tests.bench.own import Mailgov
 from tests.bench.report import shown, table
 from tests.bench.shapes import Shape
@@ -55,8 +55,10 @@ class Standing:
             self.service.kill()
 
 
-def compare(own: Mailgov, queued: int, pairs: int, shape: Shape, work: Path) -> tuple[str, list[Run]]:
-    """`queued` messages beside none, in `pairs`; the report and its runs."""
+def compare(
+    own: Mailgov, queued: int, pairs: int, repeats: int, shape: Shape, work: Path
+) -> tuple[str, list[Run]]:
+    """`queued` messages beside none, in `pairs`; the report and its runs. `repeats` as in `quietly`."""
     sink_port, name = free_port(), f"{queued} deferred"
     with ExitStack() as stack:
         settings = _settings(sink_port)
@@ -71,8 +73,9 @@ def compare(own: Mailgov, queued: int, pairs: int, shape: Shape, work: Path) -> 
         runs = []
         for number in range(1, pairs + 1):
             for peer in (long, none) if number % 2 else (none, long):
-                runs.append(run(peer, own.site, name, shape, number, work / "unused", sink_port))
-                print(f"{peer.name}: round {number}: {runs[-1].delivered_rate:.0f} messages/s", flush=True)
+                one = quietly(repeats, peer, own.site, name, shape, number, work / "unused", sink_port)
+                runs.append(one)
+                print(f"{peer.name}: round {number}: {one.delivered_rate:.0f} messages/s", flush=True)
     return _report(runs, long.name, none.name, own, shape), runs
 
 

@@ -5,7 +5,7 @@
 Every run has a fresh peer and a fresh sink; the peers run in turn, each round in the other order. Needs
 Debian's postfix, opendkim, rspamd and dovecot-core, and root; a peer that cannot run is named and left out.
 `--sessions`, `--size`, `--messages`, `--kept` and `--submission` make a shape of one's own. `--write` puts
-the report into docs/performance.md, if nothing disturbed it; without --write it goes to bench-work/ alone.
+the report of the whole bench into docs/performance.md, if nothing disturbed it; a disturbed run is repeated.
 Exits 1 when a message was lost or came twice, or when a disturbed report was to be written.
 """
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from tests.bench import cpu, deferred, document
 from tests.bench.exim import Exim
 from tests.bench.figures import Run
-from tests.bench.measure import run
+from tests.bench.measure import quietly
 from tests.bench.own import Mailgov
 from tests.bench.postfix import Postfix
 from tests.bench.report import noise, report
@@ -78,7 +78,11 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     own.add_argument("--size", type=int, help="bytes of a message")
     own.add_argument("--kept", action="store_true", help="all messages of a session on one connection")
     own.add_argument("--submission", action="store_true", help="STARTTLS and AUTH first")
-    return parser.parse_args(argv)
+    asked = parser.parse_args(argv)
+    part = asked.shapes or asked.peers or "own" in shapes_of(asked) or asked.scale < 1 or not asked.queued
+    if asked.write and part:
+        parser.error("--write takes the whole bench, not a part of it")
+    return asked
 
 
 def shapes_of(options: argparse.Namespace) -> dict[str, Shape]:
@@ -97,14 +101,17 @@ def shapes_of(options: argparse.Namespace) -> dict[str, Shape]:
 
 
 def take_turns(
-    peers: Sequence[Peer], site: Site, shapes: Mapping[str, Shape], rounds: int, work: Path
+    peers: Sequence[Peer], site: Site, shapes: Mapping[str, Shape], rounds: int, repeats: int, work: Path
 ) -> Iterator[Run]:
-    """All rounds of one shape, then of the next; every other round the other way round."""
+    """All rounds of one shape, then of the next; every other round the other way round.
+
+    A run that others disturbed is made again, `repeats` times at most.
+    """
     sink_port = free_port()
     for name, shape in shapes.items():
         for number in range(1, rounds + 1):
             for peer in peers if number % 2 else reversed(peers):
-                one = run(peer, site, name, shape, number, work / "peer", sink_port)
+                one = quietly(repeats, peer, site, name, shape, number, work / "peer", sink_port)
                 print(f"{shape}: round {number}: {one.peer}: {one.delivered_rate:.0f} messages/s", flush=True)
                 yield one
 
@@ -115,34 +122,44 @@ def main() -> int:
         print("bench: smtp-source and smtp-sink are missing (apt-get install postfix)", file=sys.stderr)
         return 1
     shapes = shapes_of(options)
+    repeats = 2 if options.write else 0
     with work_folder() as work:
+        kept = Path("bench-work", f"relay-{time.strftime('%Y%m%d-%H%M%S')}")
         site = Site.make(work)
-        known = all_peers(site, work)
-        asked = options.peers.split(",") if options.peers else known
-        reasons = {known[name].name: known[name].missing() for name in asked}
-        left_out = {name: reason for name, reason in reasons.items() if reason}
-        peers = [known[name] for name in asked if known[name].name not in left_out]
-        with cpu.group("probe") as probe:
-            if not probe.measured:
-                left_out["CPU and memory"] = "no control group may be made here"
-        runs = list(take_turns(peers, site, shapes, options.rounds, work))
+        peers, left_out = _asked(options, all_peers(site, work))
+        turns = take_turns(peers, site, shapes, options.rounds, repeats, work)
+        runs = list(_recorded(turns, kept.with_suffix(".jsonl")))
         own = Mailgov(site, OWN_WORKERS)
         text = report(runs, shapes, own.name, Mailgov(site, 1).name, left_out, work)
+        kept.with_suffix(".md").write_text(text, encoding="utf-8")
         if options.queued and not options.shapes and "own" not in shapes:
-            queued, more = deferred.compare(own, options.queued, options.rounds, shapes["20"], work)
+            queued, more = deferred.compare(own, options.queued, options.rounds, repeats, shapes["20"], work)
             text, runs = text + "\n" + queued, runs + more
     print("\n" + text)
-    _keep(text, runs)
+    kept.with_suffix(".md").write_text(text, encoding="utf-8")
     if not all(each.exact for each in runs):
         return 1
     return document.write("bench", text, noise(runs)) if options.write else 0
 
 
-def _keep(text: str, runs: Sequence[Run]) -> None:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    Path("bench-work", f"relay-{stamp}.md").write_text(text, encoding="utf-8")
-    rows = [json.dumps(dataclasses.asdict(each)) for each in runs]
-    Path("bench-work", f"relay-{stamp}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+def _asked(options: argparse.Namespace, known: Mapping[str, Peer]) -> tuple[list[Peer], dict[str, str]]:
+    """Those that run, and why the others do not, by name."""
+    asked = [known[name] for name in (options.peers.split(",") if options.peers else known)]
+    reasons = [(peer, peer.missing()) for peer in asked]
+    left_out = {peer.name: reason for peer, reason in reasons if reason}
+    with cpu.group("probe") as probe:
+        if not probe.measured:
+            left_out["CPU and memory"] = "no control group may be made here"
+    return [peer for peer, reason in reasons if reason is None], left_out
+
+
+def _recorded(turns: Iterator[Run], path: Path) -> Iterator[Run]:
+    """The same runs, each written down as it comes: what breaks later loses none."""
+    with path.open("w", encoding="utf-8") as rows:
+        for one in turns:
+            rows.write(json.dumps(dataclasses.asdict(one)) + "\n")
+            rows.flush()
+            yield one
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.figures import Run, Spread, others_share, ratio
+from tests.bench.relay import arguments
 from tests.bench.report import noise, report
 from tests.bench.shapes import SHAPES, Shape
 
@@ -98,3 +99,11 @@ def test_shapes_say_what_they_are_and_keep_a_message_for_each_session() -> None:
     )
     assert str(SHAPES["1"]).startswith("1 session, 4 KB")
     assert SHAPES["100"].scaled(0.001).messages == 100
+
+
+def test_only_the_whole_bench_may_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert arguments(["--write", "--rounds", "5"]).write
+    for part in (["--shapes", "20"], ["--peers", "exim"], ["--scale", "0.1"], ["--kept"], ["--queued", "0"]):
+        with pytest.raises(SystemExit):
+            arguments(["--write", *part])
+    assert "--write takes the whole bench" in capsys.readouterr().err
