@@ -164,7 +164,13 @@ class Attempt:
         )
         reply = await asyncio.get_running_loop().run_in_executor(
             node.executor,
-            lambda: mailbox.deliver(maildir, content, unique=unique, reverse_path=message.reverse_path),
+            lambda: mailbox.deliver(
+                maildir,
+                content,
+                unique=unique,
+                reverse_path=message.reverse_path,
+                limit_bytes=node.settings.delivery.mailbox_limit_bytes,
+            ),
         )
         await self._note_reports(spool, message, recipient, content)
         return Outcome(recipient, reply)

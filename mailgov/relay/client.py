@@ -30,6 +30,8 @@ from mailgov.settings import DeliverySettings
 
 log = structlog.get_logger()
 
+OPENING_S = 900.0
+"""After so long no further host is tried: each may take five minutes to greet (RFC 5321 4.5.3.2.1)."""
 REPLY_LENGTH_LIMIT = 1000
 """Octets of a next hop's words that are kept: enough for people, bounded against floods."""
 LARGE_BYTES = 262_144
@@ -349,7 +351,11 @@ async def first_connection(
     The last one, but one of later (4xx) before one for good: another host may still come back.
     """
     last = MailError(Reply(451, "4.4.1", "No mail host to try"))
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + OPENING_S
     for number, hop in enumerate(hops):
+        if loop.time() >= until_s:
+            break
         try:
             return await _through(gate, hop, settings, hostname, executor)
         except MailError as error:

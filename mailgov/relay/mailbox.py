@@ -18,6 +18,7 @@ DELIVERED = Reply(250, "2.1.5", "Delivered to mailbox")
 NOT_NOW = Reply(451, "4.2.0", "The mailbox cannot be written now")
 NO_MAILBOX = Reply(550, "5.1.1", "No such mailbox here")
 FULL = Reply(452, "4.3.1", "No room to store the message now")
+MAILBOX_FULL = Reply(452, "4.2.2", "The mailbox is full")
 FOLDERS = ("tmp", "new", "cur")
 MADE_ABOVE = 3
 """Folders above a mailbox that may be new with it: the domain's, `mail`, and the data folder for its name."""
@@ -39,8 +40,25 @@ def maildir_of(data_dir: Path, account: str) -> Path:
     return data_dir / "mail" / address.domain / address.local.lower()
 
 
-def deliver(maildir: Path, content: Content, *, unique: str, reverse_path: str) -> Reply:
-    """Write the message under `new/`, durably; blocks.
+def used_bytes(maildir: Path) -> int:
+    """What lies in a mailbox and its folders (Maildir++), read and unread; blocks, a look at each file."""
+    used = 0
+    places = [maildir]
+    with contextlib.suppress(FileNotFoundError):  # nothing was delivered yet
+        places += [Path(one) for one in os.scandir(maildir) if one.name.startswith(".") and one.is_dir()]
+    for place in places:
+        for folder in ("new", "cur"):
+            with contextlib.suppress(FileNotFoundError), os.scandir(place / folder) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):  # its reader moved or deleted it just now
+                        used += entry.stat(follow_symlinks=False).st_size
+    return used
+
+
+def deliver(
+    maildir: Path, content: Content, *, unique: str, reverse_path: str, limit_bytes: int = 0
+) -> Reply:
+    """Write the message under `new/`, durably; blocks. What would go past `limit_bytes` (0: none) waits.
 
     `unique` names the delivery: repeating one after a crash replaces the file that is still in
     `new/` instead of adding a second. Raises MailError 4xx where the disk refuses.
@@ -48,6 +66,8 @@ def deliver(maildir: Path, content: Content, *, unique: str, reverse_path: str) 
     head = f"Return-Path: <{reverse_path}>\r\n".encode() + content.head
     temporary = maildir / "tmp" / unique
     try:
+        if limit_bytes and used_bytes(maildir) + content.size_bytes > limit_bytes:
+            raise MailError(MAILBOX_FULL)
         if not all((maildir / folder).is_dir() for folder in FOLDERS):
             _make(maildir)
         _write(temporary, head, content)

@@ -57,6 +57,9 @@ class DeliverySettings(Room):
     """By domain, in the place of its exchangers: `smtp:host:port`, `smtps:host:port` (TLS first),
     `lmtp:host:port` or `lmtp:/path` (a Unix socket); `"*"` for all domains outside. A domain of ours
     may be named too: its mailboxes are then kept there, and not in Maildirs here."""
+    mailbox_limit_bytes: int = Field(0, ge=0)
+    """What a Maildir here may hold, its folders together; what would go past it waits (452 4.2.2) and
+    goes back when its time is over. 0 is no limit. Counted anew for each message, file by file."""
     concurrency: int = Field(100, ge=1)
     """Deliveries at once in one worker, not counting mailboxes here and those that wait for a slow peer."""
     connection_limit: int = Field(400, ge=1)

@@ -554,6 +554,17 @@ async def test_the_first_hop_that_greets_is_taken(sink: Sink, pool: ThreadPoolEx
         await first_connection([], settings, "us.vn", pool)
 
 
+async def test_hosts_that_take_their_time_are_not_tried_for_ever(
+    sink: Sink, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgov.relay.client.OPENING_S", 0.3)
+    sink.on("connect", Act.HANG)
+    settings = DeliverySettings.model_validate({**QUICK, "command_timeout_s": 0.2})
+    with pytest.raises(MailError):
+        await first_connection([Hop(HOST, sink.host, sink.port)] * 20, settings, "us.vn", pool)
+    assert sink.connections <= 3
+
+
 @pytest.mark.parametrize(
     ("phase", "said", "heard"),
     [

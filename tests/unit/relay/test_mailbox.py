@@ -9,7 +9,7 @@ import pytest
 
 from mailgov.mail.reply import MailError
 from mailgov.relay.content import Content
-from mailgov.relay.mailbox import DELIVERED, deliver, maildir_of
+from mailgov.relay.mailbox import DELIVERED, deliver, maildir_of, used_bytes
 
 CONTENT = Content(b"Subject: x\r\n\r\nbody\r\n", size_bytes=20)
 UNIQUE = "1793610000.01Q-0.mail.caobang.gov.vn"
@@ -101,3 +101,22 @@ def test_a_name_that_would_lead_elsewhere_is_no_mailbox(tmp_path: Path, account:
     with pytest.raises(MailError) as caught:
         maildir_of(tmp_path, account)
     assert caught.value.reply.line().startswith("550 5.1.1 ")
+
+
+def test_a_full_mailbox_takes_nothing_until_its_holder_makes_room(tmp_path: Path) -> None:
+    """Read and unread mail counts, in every folder, and nothing of a refused message is left."""
+    maildir = tmp_path / "m"
+    assert used_bytes(maildir) == 0
+    for number in range(3):
+        deliver(maildir, CONTENT, unique=f"{number}", reverse_path="", limit_bytes=1000)
+    (maildir / "new" / "0").rename(maildir / "cur" / "0:2,S")
+    (maildir / ".Sent" / "cur").mkdir(parents=True)
+    (maildir / "new" / "1").rename(maildir / ".Sent" / "cur" / "1:2,S")
+    used = used_bytes(maildir)
+    assert used == 3 * len(b"Return-Path: <>\r\n" + CONTENT.head)
+    with pytest.raises(MailError) as caught:
+        deliver(maildir, CONTENT, unique="3", reverse_path="", limit_bytes=used + CONTENT.size_bytes - 1)
+    assert caught.value.reply.line() == "452 4.2.2 The mailbox is full"
+    assert names(maildir) == {"tmp": [], "new": ["2"], "cur": ["0:2,S"]}
+    (maildir / ".Sent" / "cur" / "1:2,S").unlink()
+    assert deliver(maildir, CONTENT, unique="3", reverse_path="", limit_bytes=used) == DELIVERED
