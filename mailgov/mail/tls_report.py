@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 
 from mailgov.mail.address import Address, AddressError
 
 RECIPIENTS_LIMIT = 4
 """Addresses that one domain may have its reports sent to."""
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
+_PATH = re.compile(r"/[!-~]{0,1000}")
 _PERCENT = re.compile("%[0-9A-Fa-f]{2}")
 
 
@@ -26,17 +29,53 @@ class SessionCount:
     count: int
 
 
-def mail_recipients(texts: Sequence[str]) -> tuple[str, ...]:
-    """The `mailto:` addresses of the one TLSRPTv1 record among a name's TXT records; () for none."""
+@dataclass(frozen=True, slots=True)
+class HttpsPlace:
+    """Where a report is put by HTTPS."""
+
+    host: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Where a domain wishes to have its reports: `RECIPIENTS_LIMIT` places of each kind at most."""
+
+    mail: tuple[str, ...] = ()
+    https: tuple[HttpsPlace, ...] = ()
+
+
+def wanted(texts: Sequence[str]) -> Wanted:
+    """By the one TLSRPTv1 record among a name's TXT records; nowhere without one."""
+    uris = _uris(texts)
+    mail = dict.fromkeys(address for uri in uris if (address := _mailto(uri)))
+    https = dict.fromkeys(place for uri in uris if (place := _https(uri)))
+    return Wanted(tuple(mail)[:RECIPIENTS_LIMIT], tuple(https)[:RECIPIENTS_LIMIT])
+
+
+def _uris(texts: Sequence[str]) -> list[str]:
     records = [text for text in texts if text.split(";")[0].strip() == "v=TLSRPTv1"]
     if len(records) != 1:
-        return ()
+        return []
     found: list[str] = []
     for field in records[0].split(";")[1:]:
         name, _, value = field.strip().partition("=")
         if name.strip() == "rua":
-            found += [address for uri in value.split(",") if (address := _mailto(uri.strip()))]
-    return tuple(dict.fromkeys(found))[:RECIPIENTS_LIMIT]
+            found += [uri.strip() for uri in value.split(",")]
+    return found
+
+
+def _https(uri: str) -> HttpsPlace | None:
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or 443
+    except ValueError:
+        return None
+    host = parts.hostname or ""
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    usable = parts.scheme.lower() == "https" and _HOST.fullmatch(host) and "@" not in parts.netloc
+    return HttpsPlace(host, port, path) if usable and _PATH.fullmatch(path) else None
 
 
 def _mailto(uri: str) -> str:

@@ -17,8 +17,9 @@ from mailgov.relay.dns import Resolver
 from mailgov.relay.route import Hop, Lane
 from mailgov.relay.tls_out.demand import OPPORTUNISTIC, Demand, Wish
 from mailgov.relay.tls_out.handshake import checking
+from mailgov.relay.tls_out.https import Https, reachable
 from mailgov.relay.tls_out.sts import FETCHES_AT_ONCE, NOTHING, Found, Sts
-from mailgov.relay.tls_out.sts_fetch import Fetcher, reachable
+from mailgov.relay.tls_out.sts_fetch import Fetcher
 from mailgov.relay.tls_out.sts_text import StsPolicy
 from mailgov.relay.tls_out.tlsa import Tlsa, usable
 from mailgov.settings import Settings, TlsMinimum, parse_listen
@@ -140,13 +141,13 @@ class TlsPolicies:
         self.settings, self.resolver, self.clock = settings.tls_out, resolver, clock
         self.tally = TlsTally()
         self._minimum = minimums(self.settings.minimum, self.settings.ca_file)
-        fetcher = Fetcher(
+        self.https = Https(
             resolver,
-            ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="mta-sts"),
+            ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="https"),
             lambda: checking(self.settings.ca_file),
             reachable(settings.delivery.allow_networks),
-            self.settings.mta_sts_port,
         )
+        fetcher = Fetcher(self.https, self.settings.mta_sts_port)
         self._sts = Sts(resolver, fetcher, guard, executor, clock)
 
     def minimum(self, lane: Lane, destinations: Iterable[str]) -> Minimum | None:

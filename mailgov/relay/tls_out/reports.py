@@ -1,4 +1,4 @@
-"""A daily report to each domain that asks for one (RFC 8460 3): by mail, once, whichever worker makes it."""
+"""A daily report to each domain that asks for one (RFC 8460 3): by mail or HTTPS, once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from email.policy import SMTP
 
 import structlog
 
-from mailgov.mail.tls_report import SessionCount, mail_recipients, report
+from mailgov.mail.text import one_line
+from mailgov.mail.tls_report import HttpsPlace, SessionCount, report, wanted
 from mailgov.relay.edits import mail_date
 from mailgov.relay.node import Node
-from mailgov.store import outgoing, tls_results
+from mailgov.relay.tls_out.https import NoAnswer, Question
+from mailgov.store import outgoing, sending, tls_results
 from mailgov.store.engine import Database, LedgerUnavailable
 
 log = structlog.get_logger()
@@ -64,38 +66,67 @@ class TlsReports:
         answer = await self._node.resolver.texts(f"_smtp._tls.{domain}")
         if answer.status == "temporary":
             return None
-        recipients = mail_recipients(answer.values)
-        if not recipients:
+        places = wanted(answer.values)
+        made = self._made(day, domain, counts)
+        posted = [await self._post(day, domain, place, made) for place in places.https]
+        fresh = bool(places.mail) and await self._mail(day, domain, places.mail, made)
+        return None if None in posted else fresh or any(posted)
+
+    async def _post(self, day: date, domain: str, place: HttpsPlace, made: bytes) -> bool | None:
+        """By HTTPS, once a node; None where it is to be tried again."""
+        node, loop = self._node, asyncio.get_running_loop()
+        key = f"tls-report:{domain}:{place.host}{place.path}"
+        if place.port not in (443, node.settings.tls_out.mta_sts_port):
+            return False  # nobody is to be knocked at in our name
+        first = await loop.run_in_executor(
+            node.executor, sending.first_time, node.guard, key, str(day), node.clock.now_ms()
+        )
+        if not first:
             return False
-        author = self._node.settings.tls_out.reports_from
-        content = self._content(day, domain, counts, recipients)
+        fields = {"Content-Type": "application/tlsrpt+gzip"}
+        try:
+            answer = await node.tls.https.ask(Question(place.host, place.path, place.port, made, fields))
+            if not 200 <= answer.status <= 299:
+                raise NoAnswer(f"{place.host}: {answer.status}")
+        except NoAnswer as error:
+            log.info("TLS report not taken", domain=domain, cause=one_line(str(error), 300))
+            await loop.run_in_executor(node.executor, sending.forget_first, node.guard, key)
+            return None
+        log.info("TLS report", domain=domain, day=str(day), host=place.host)
+        return True
+
+    async def _mail(self, day: date, domain: str, recipients: Sequence[str], made: bytes) -> bool:
+        """Into the outgoing mail, once for the ledger."""
         async with self._db.write() as session:
             fresh = await outgoing.put(
                 session,
                 idempotency_key=f"tls-report:{day}:{domain}",
-                reverse_path=author,
+                reverse_path=self._node.settings.tls_out.reports_from,
                 recipients=recipients,
-                content=content,
+                content=self._content(day, domain, recipients, made),
                 now_ms=self._node.clock.now_ms(),
             )
         if fresh:
             log.info("TLS report", domain=domain, day=str(day), recipients=len(recipients))
         return fresh
 
-    def _content(
-        self, day: date, domain: str, counts: Sequence[SessionCount], recipients: Sequence[str]
-    ) -> bytes:
-        node, author = self._node, self._node.settings.tls_out.reports_from
+    def _made(self, day: date, domain: str, counts: Sequence[SessionCount]) -> bytes:
+        author = self._node.settings.tls_out.reports_from
         submitter = author.rpartition("@")[2]
-        report_id = f"{day}.{domain}@{submitter}"
         made = report(
             domain,
             day,
             counts,
-            organization=f"{node.settings.province.name} ({submitter})",
+            organization=f"{self._node.settings.province.name} ({submitter})",
             contact=author,
-            report_id=report_id,
+            report_id=_id(day, domain, submitter),
         )
+        return gzip.compress(json.dumps(made, ensure_ascii=False).encode(), mtime=0)
+
+    def _content(self, day: date, domain: str, recipients: Sequence[str], made: bytes) -> bytes:
+        node, author = self._node, self._node.settings.tls_out.reports_from
+        submitter = author.rpartition("@")[2]
+        report_id = _id(day, domain, submitter)
         mail = EmailMessage(policy=SMTP)
         mail["From"], mail["To"] = author, ", ".join(recipients)
         mail["Date"] = mail_date(node.clock.now_ms())
@@ -107,7 +138,7 @@ class TlsReports:
         mail.set_content(f"TLS report (RFC 8460) for {domain}, {day} UTC, from {submitter}.\n")
         begin = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
         mail.add_attachment(
-            gzip.compress(json.dumps(made, ensure_ascii=False).encode(), mtime=0),
+            made,
             maintype="application",
             subtype="tlsrpt+gzip",
             filename=f"{submitter}!{domain}!{begin}!{begin + 86_399}.json.gz",
@@ -115,3 +146,8 @@ class TlsReports:
         mail.set_type("multipart/report")
         mail.set_param("report-type", "tlsrpt")
         return mail.as_bytes()
+
+
+def _id(day: date, domain: str, submitter: str) -> str:
+    """The same whoever makes it: who gets it twice knows it again."""
+    return f"{day}.{domain}@{submitter}"

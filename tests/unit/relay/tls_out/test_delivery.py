@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from mailgov.relay.route import Lane
-from mailgov.relay.tls_out import sts_fetch
+from mailgov.relay.tls_out import https
 from mailgov.relay.tls_out.sts import LOOK_AGAIN_MS
 from tests.support.certificates import Issued, make_certificate
 from tests.support.sink import Sink
@@ -236,7 +236,7 @@ async def test_a_policy_that_does_not_come_stops_no_mail_and_is_told(
         there.dns.a(f"mta-sts.{DOMAIN}", "10.0.0.1", "192.168.1.1", "fd00::1")
     elif fault == "hang":
         there.web.hang = True
-        monkeypatch.setattr(sts_fetch, "FETCH_S", 0.5)
+        monkeypatch.setattr(https, "ASK_S", 0.5)
     assert await counted(there) == {("no-policy-found", result): 1}
     assert len(there.sink.messages) == 1
     if fault in {"certificate", "name", "private"}:

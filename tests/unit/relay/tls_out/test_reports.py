@@ -12,7 +12,7 @@ import pytest
 
 from mailgov.mail.sender_reports.found import ReportRow
 from mailgov.mail.sender_reports.tls import read_tls
-from mailgov.mail.tls_report import mail_recipients
+from mailgov.mail.tls_report import HttpsPlace, wanted
 from mailgov.relay.node import Node
 from mailgov.relay.tls_out.reports import TlsReports
 from mailgov.store import outgoing, status
@@ -21,6 +21,7 @@ from mailgov.store.tls_results import Policy
 from tests.support.dns_server import DnsServer
 from tests.support.relay_node import DOMAIN, node_settings, running_node
 from tests.unit.relay.conftest import OwnTime
+from tests.unit.relay.tls_out.conftest import There
 
 AUTHOR = f"postmaster@{DOMAIN}"
 STS = Policy("sts", "example.org", "mx.example.org", "version: STSv1\nmode: testing\nmx: *.example.org\n")
@@ -57,7 +58,7 @@ async def tell(node: Node, ledger: Database, at_ms: int) -> None:
 async def test_a_day_is_reported_once_to_who_asks_for_it(
     reporting: Node, ledger: Database, dns_server: DnsServer, time: OwnTime
 ) -> None:
-    dns_server.txt("_smtp._tls.example.org", "v=TLSRPTv1; rua=mailto:tls@example.org,https://example.org/")
+    dns_server.txt("_smtp._tls.example.org", "v=TLSRPTv1; rua=mailto:tls@example.org")
     await tell(reporting, ledger, time.ms)
     day = datetime.fromtimestamp(time.ms / 1000, UTC).date()
     time.ms += DAY_MS + 1_800_000
@@ -67,7 +68,7 @@ async def test_a_day_is_reported_once_to_who_asks_for_it(
     dns_server.servfail("_smtp._tls.example.org")
     assert await reports.round() == 0
     dns_server.forget("_smtp._tls.example.org")
-    dns_server.txt("_smtp._tls.example.org", "v=TLSRPTv1; rua=mailto:tls@example.org,https://example.org/")
+    dns_server.txt("_smtp._tls.example.org", "v=TLSRPTv1; rua=mailto:tls@example.org")
     assert await reports.round() == 1
     assert await TlsReports(reporting, ledger).round() == 0  # another worker's
     (mail,) = await outgoing.take(ledger, "spool", time.ms)
@@ -100,4 +101,43 @@ async def test_a_day_is_reported_once_to_who_asks_for_it(
     ],
 )
 def test_where_a_domain_wishes_to_have_them(texts: list[str], found: tuple[str, ...]) -> None:
-    assert mail_recipients(texts) == found
+    assert wanted(texts).mail == found
+
+
+@pytest.mark.parametrize(
+    ("uri", "found"),
+    [
+        ("https://r.example.org/v1?x=y", (HttpsPlace("r.example.org", 443, "/v1?x=y"),)),
+        ("https://r.example.org", (HttpsPlace("r.example.org", 443, "/"),)),
+        ("https://r.example.org:8443/", (HttpsPlace("r.example.org", 8443, "/"),)),
+        ("http://r.example.org/", ()),
+        ("https://me:secret@r.example.org/", ()),
+        ("https://localhost/", ()),
+        ("https://r.example.org:99999/", ()),
+        ("https://r.example.org/a b", ()),
+        ("https://[::1]/", ()),
+    ],
+)
+def test_where_it_may_be_put(uri: str, found: tuple[HttpsPlace, ...]) -> None:
+    assert wanted([f"v=TLSRPTv1; rua={uri}"]).https == found
+
+
+async def test_a_report_is_put_by_https_until_it_is_taken(there: There, ledger: Database) -> None:
+    there.settings["tls_out"] = {"reports_from": AUTHOR}
+    there.show_web(there.authority.issue(there.folder, "reports.example.org"))
+    there.dns.a("reports.example.org", "127.0.0.1")
+    place = f"https://reports.example.org:{there.web.port}/v1/tls"
+    there.dns.txt("_smtp._tls.example.org", f"v=TLSRPTv1; rua={place}")
+    there.time.ms -= there.time.ms % DAY_MS
+    with there.relay() as relay:
+        await tell(relay.node, ledger, there.time.ms)
+        there.time.ms += DAY_MS + 3_600_000
+        reports = TlsReports(relay.node, ledger)
+        there.web.status = 503
+        assert await reports.round() == 0
+        there.web.status = 201
+        assert await reports.round() == 1
+        assert await TlsReports(relay.node, ledger).round() == 0
+    (_, refused), (method, taken) = [(asked[0], asked[3]) for asked in there.web.asked]
+    assert (method, taken) == ("POST", refused)
+    assert read_tls(gzip.decompress(taken)).domain == "example.org"
