@@ -440,3 +440,22 @@ async def test_another_host_may_have_what_the_first_has_not(there: There, issued
         there.dns.a(f"mx2.{DOMAIN}", other.host)
         with there.relay() as relay:
             assert (await relay.send()).mx_host == f"mx2.{DOMAIN}"
+
+
+async def test_a_minimum_holds_beside_a_login(there: There) -> None:
+    """A login checks the host's name already; the settings may ask for another one on top."""
+    there.sink.extensions += ("AUTH PLAIN LOGIN",)
+    secret = there.folder / "secret"
+    secret.write_text("Pác-Bó 1941\n", encoding="utf-8")
+    at = f"{MX}:{there.sink.port}"
+    login = {"at": at, "user": "relay", "password_file": secret, "ca_file": there.authority.file}
+    there.settings["delivery"] = {"smarthost": at, "logins": [login]}
+    lane = Lane("smtp", at)
+    for names, state in ((["mail.gov.vn"], "deferred"), ([MX], "delivered")):
+        there.time.ms += 1
+        there.settings["tls_out"] = {"minimum": {MX: {"level": "verify", "names": names}}}
+        with there.relay() as relay:
+            told = await relay.send(lane=lane)
+            assert told.state == state, told
+    assert told.tls == "TLSv1.3 TLS_AES_256_GCM_SHA384 verified=ca"
+    assert len(there.sink.messages) == 1
