@@ -34,9 +34,16 @@ def password_of(login: DeliveryLogin) -> str:
     return password
 
 
-@lru_cache(maxsize=32)
 def checking(authorities: Path | None) -> ssl.SSLContext:
-    """TLS that believes these authorities alone, or the system's; the name is checked too. Raises OSError."""
+    """TLS that believes these authorities alone, or the system's; the name is checked too. Raises OSError.
+
+    Kept until the file is another one.
+    """
+    return _context(authorities, authorities.stat().st_mtime_ns if authorities else 0)
+
+
+@lru_cache(maxsize=32)
+def _context(authorities: Path | None, _changed_ns: int) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(authorities) if authorities else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
