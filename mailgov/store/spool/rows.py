@@ -91,7 +91,7 @@ def insert_message(connection: sqlite3.Connection, message: QueuedMessage) -> No
 
 
 def move(connection: sqlite3.Connection, progress: Sequence[Progress]) -> list[str]:
-    """Write outcomes; finished recipients go, and with the last one their message."""
+    """Write outcomes; finished recipients go, and with the last one their message (`schema.CLEANING`)."""
     waiting = [p for p in progress if p.state is not None]
     connection.executemany(
         "UPDATE recipient SET state=?, attempts=?, due_ms=?, last_reply=?, leased=0"
@@ -103,29 +103,17 @@ def move(connection: sqlite3.Connection, progress: Sequence[Progress]) -> list[s
         " WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?",
         [(_json(p.context), p.queue_id, p.position) for p in waiting if p.context is not None],
     )
-    messages: set[int] = set()
-    for final in (p for p in progress if p.state is None):
-        row = connection.execute(
-            "DELETE FROM recipient WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?"
-            " RETURNING message_id",
-            (final.queue_id, final.position),
-        ).fetchone()
-        if row is not None:
-            messages.add(row[0])
-    freed: list[str] = []
-    for message_id in messages:
-        freed += _remove_finished(connection, message_id)
-    return freed
-
-
-def _remove_finished(connection: sqlite3.Connection, message_id: int) -> list[str]:
-    """Remove a message whose last recipient is gone; the name of its body file, if it has one."""
-    if connection.execute("SELECT 1 FROM recipient WHERE message_id=? LIMIT 1", (message_id,)).fetchone():
+    finals = [(p.queue_id, p.position) for p in progress if p.state is None]
+    if not finals:
         return []
-    row = connection.execute("DELETE FROM message WHERE id=? RETURNING file", (message_id,)).fetchone()
-    connection.execute("DELETE FROM body WHERE message_id=?", (message_id,))
-    connection.execute("DELETE FROM variant WHERE message_id=?", (message_id,))
-    return [row[0]] if row is not None and row[0] else []
+    connection.executemany(
+        "DELETE FROM recipient WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?",
+        finals,
+    )
+    freed = [row[0] for row in connection.execute("SELECT file FROM freed").fetchall()]
+    if freed:
+        connection.execute("DELETE FROM freed")
+    return freed
 
 
 def lease(connection: sqlite3.Connection, ids: Sequence[int], now_ms: int, lease_until_ms: int) -> list[int]:

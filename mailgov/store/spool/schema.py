@@ -60,6 +60,22 @@ DROP INDEX IF EXISTS recipient_due;
 """Who is due is asked of the index alone: a million rows that wait for a next hop that hangs are passed over
 in a fraction of a second. Earlier versions know the first two columns, and work with it too."""
 
+CLEANING = """
+CREATE TEMP TABLE freed (file TEXT NOT NULL);
+CREATE TEMP TRIGGER last_recipient_gone AFTER DELETE ON main.recipient
+WHEN NOT EXISTS (SELECT 1 FROM main.recipient WHERE message_id=old.message_id)
+BEGIN
+  INSERT INTO freed SELECT file FROM message WHERE id=old.message_id AND file IS NOT NULL;
+  DELETE FROM message WHERE id=old.message_id;
+  DELETE FROM body WHERE message_id=old.message_id;
+  DELETE FROM variant WHERE message_id=old.message_id;
+END;
+"""
+"""For the writer's connection alone: with its last recipient a message goes, and its file is told.
+
+In the database's own code, because each statement of ours may wait for the interpreter to be free.
+"""
+
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection with the spool's settings; transactions are opened by hand.

@@ -23,7 +23,7 @@ import structlog
 
 from mailgov.store.spool.model import SpoolError, SpoolFull
 from mailgov.store.spool.reserve import Reserve
-from mailgov.store.spool.schema import connect
+from mailgov.store.spool.schema import CLEANING, connect
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class SpoolWriter:
         self._committed = 0.0
         self._wake = threading.Condition()
         self._closing = False
-        self._connection = connect(path)
+        self._connection = _ready(path)
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self.commits = 0
         self.operations = 0
@@ -241,7 +241,7 @@ class SpoolWriter:
         except sqlite3.Error as close_error:
             log.warning("spool close failed", error=str(close_error))
         try:
-            self._connection = connect(self._path)
+            self._connection = _ready(self._path)
         except sqlite3.Error as open_error:
             # The closed connection stays: each operation fails, and the next one tries again.
             log.error("spool cannot be reopened", error=str(open_error))
@@ -257,6 +257,16 @@ class SpoolWriter:
                 loop.call_soon_threadsafe(_deliver, answers)
             except RuntimeError:  # the loop is closed: nobody listens any more
                 log.warning("spool answer had no listener", answers=len(answers))
+
+
+def _ready(path: Path) -> sqlite3.Connection:
+    connection = connect(path)
+    try:
+        connection.executescript(CLEANING)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _deliver(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
