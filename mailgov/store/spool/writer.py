@@ -98,8 +98,8 @@ class SpoolWriter:
             self._urgent.append(_Job(operation, loop, future, after, grows))
             if len(self._urgent) >= self._wanted:
                 self._wake.notify()
-        # A session that goes away must not take a commit back: the operation runs either way.
-        return await asyncio.shield(future)
+        # A session that goes away takes no commit back: it cancels the answer alone.
+        return await future
 
     def later(self, operation: Operation, after: Callable[[Any], None] | None = None) -> None:
         """Run the operation soon, unanswered; a failure is logged and leaves things as they were."""

@@ -76,6 +76,16 @@ async def test_events_are_forwarded_in_order_and_then_forgotten(node: Node, ledg
     assert (node.counters.values["forwarded"], node.counters.values["ledger_up"]) == (7, 1)
 
 
+async def test_after_many_events_the_next_round_waits_for_more(node: Node, ledger: Database) -> None:
+    forwarder = Forwarder(node, ledger, [node.spool], "node1")
+    await delivered(node, forward.BUSY)
+    assert await forwarder.round()
+    assert forwarder._wait_s() == forward.BUSY_INTERVAL_S
+    await delivered(node, 1, first=forward.BUSY)
+    assert await forwarder.round()
+    assert forwarder._wait_s() == forward.INTERVAL_S
+
+
 async def test_a_crash_between_ledger_and_outbox_repeats_nothing(node: Node, ledger: Database) -> None:
     await delivered(node, 3)
     keeps = Forwarder(node, ledger, [node.spool], "node1")
