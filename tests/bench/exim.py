@@ -55,9 +55,12 @@ class Exim:
     def _fetch(self) -> str | None:
         """Unpack Debian's package; says what went wrong."""
         self.store.mkdir(parents=True, exist_ok=True)
-        argv = [program("apt-get"), "download", "-qq", PACKAGE]
+        apt = program("apt-get")
+        fetch = f"{apt} download -qq {PACKAGE} || {{ {apt} update -qq && {apt} download -qq {PACKAGE}; }}"
         try:
-            subprocess.run(argv, cwd=self.store, check=True, capture_output=True, timeout=120)
+            subprocess.run(
+                ["/bin/sh", "-c", fetch], cwd=self.store, check=True, capture_output=True, timeout=300
+            )
             package = max(self.store.glob(f"{PACKAGE}_*.deb"))
             subprocess.run([program("dpkg"), "-x", str(package), str(self.store)], check=True, timeout=60)
         except (subprocess.SubprocessError, ValueError) as error:
