@@ -24,6 +24,19 @@ STALE_S = 10.0
 """How long a session of a full room may bring nothing (Postfix's timeout under stress is 10 s too)."""
 
 
+OWN_DESCRIPTORS = 64
+"""What a worker has open for itself: sockets, databases, logs."""
+SESSIONS_FLOOR = 8
+
+
+def sessions_for(descriptors: int) -> int:
+    """So many sessions these descriptors allow: with each, a body's file or a connection out may be open.
+
+    Past them a client hears 421; without a descriptor nobody could say it.
+    """
+    return max(SESSIONS_FLOOR, (descriptors - OWN_DESCRIPTORS) // 2)
+
+
 class Full(Exception):
     """No place. `reply` is what the client hears, `reason` the name that it is counted under."""
 
@@ -35,8 +48,12 @@ class Full(Exception):
 class Door:
     """The places of one worker. Not safe for threads: it belongs to the event loop."""
 
-    def __init__(self, settings: SmtpSettings, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: SmtpSettings, now_s: Callable[[], float], descriptors: int = 1_048_576
+    ) -> None:
+        """`descriptors` is how many files and sockets the process may have open."""
         self.now_s = now_s
+        self._limit = sessions_for(descriptors)
         self._listener_limit = settings.session_limit
         self._client_limit = settings.client_session_limit
         exempt = (*settings.unlimited_networks, *settings.gateway_networks)
@@ -57,6 +74,8 @@ class Door:
             raise Full(TOO_MANY_OF_CLIENT, "client_sessions")
         if self._held[room] >= self._listener_limit and not self._make_room(room):
             raise Full(TOO_MANY_SESSIONS, "sessions")
+        if self.sessions >= self._limit and not self._make_room(room):
+            raise Full(TOO_MANY_SESSIONS, "descriptors")
         return Place(self, room, client)
 
     def _make_room(self, room: tuple[str, str]) -> bool:

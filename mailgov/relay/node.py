@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
@@ -193,7 +194,8 @@ class Node:
 
     def __post_init__(self) -> None:
         self.steady = Steady(self.clock)
-        self.door = Door(self.settings.smtp, self.clock.monotonic)
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.door = Door(self.settings.smtp, self.clock.monotonic, descriptors)
         self.harvest = Harvest(self.settings.smtp.unknown_recipient_limit)
         protection = SignInProtection(self.guard, self.settings.sign_in)
         self.gate = SignInGate(protection, self.executor, self.clock.now_ms)

@@ -115,6 +115,23 @@ def test_without_descriptors_nobody_is_lost_and_nothing_spins(province: Province
     wait_until(lambda: times_arrived(province, "few@example.org"), what="the message")
 
 
+@needs("prlimit")
+@pytest.mark.slow  # a service of its own, started with 128 descriptors
+def test_with_few_descriptors_who_comes_too_many_hears_421(tmp_path: Path) -> None:
+    settings = {"smtp": {"client_session_limit": 100}}
+    with running_province(tmp_path, settings, small=True, prefix=["prlimit", "--nofile=128:128"]) as province:
+        with contextlib.ExitStack() as clients:
+            heard = []
+            for _ in range(60):
+                client = socket.create_connection(("127.0.0.1", province.service.mx), timeout=30)
+                clients.enter_context(client)
+                heard.append(client.recv(4))
+            assert set(heard) == {b"220 ", b"421 "}
+            assert heard.count(b"220 ") == 32
+        wait_until(lambda: taken(province, "few128@example.org"), what="a place")
+        wait_until(lambda: times_arrived(province, "few128@example.org"), what="the message")
+
+
 def test_full_disks_of_ledger_mailboxes_and_log_stop_no_mail(tmp_path: Path) -> None:
     (tmp_path / "serve-1.log").symlink_to(tmp_path / "log" / "serve.log")
     env = {"MAILGOV_DATABASE__URL": f"sqlite:///{tmp_path}/ledger/ledger.sqlite"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailgov.relay.door import STALE_S, Door, Full, Place
+from mailgov.relay.door import STALE_S, Door, Full, Place, sessions_for
 from mailgov.settings import SmtpSettings
 
 
@@ -91,3 +91,17 @@ def test_in_a_full_room_who_brought_nothing_for_the_longest_makes_way() -> None:
     with pytest.raises(Full):
         door.enter("mx", "192.0.2.8")
     door.enter("submission", "192.0.2.8")
+
+
+def test_few_descriptors_are_few_sessions_on_all_listeners_together() -> None:
+    door = Door(SmtpSettings(), lambda: 0.0, descriptors=64 + 2 * 10)
+    places = [door.enter(("mx", "submission")[n % 2], f"192.0.2.{n}") for n in range(10)]
+    with pytest.raises(Full, match="descriptors") as full:
+        door.enter("submissions", "192.0.2.99")
+    assert full.value.reply.line().startswith("421 4.3.2")
+    places[0].leave()
+    door.enter("submissions", "192.0.2.99")
+
+
+def test_a_worker_serves_a_few_with_any_limit() -> None:
+    assert [sessions_for(count) for count in (0, 64, 128, 1024, 20_000)] == [8, 8, 32, 480, 9968]
