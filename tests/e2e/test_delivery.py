@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
+import smtplib
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +15,7 @@ import pytest
 from tests.support import messages, swaks
 from tests.support.processes import wait_until
 from tests.support.programs import needs
-from tests.support.province import AN, BINH, SCANNER, Province, queue_id_of, running_province
+from tests.support.province import AN, BINH, PASSWORD, SCANNER, Province, queue_id_of, running_province
 from tests.support.sink import Act, Sink
 from tests.support.smtp_sink import smtp_sink
 
@@ -184,6 +186,52 @@ def test_a_queued_message_is_held_released_and_dropped(quiet: Province) -> None:
     record = quiet.settled(second, "dropped", "delivered")
     if record["recipients"][0]["state"] == "dropped":
         assert "gửi nhầm" in record["recipients"][0]["last_reply"]
+
+
+def test_much_of_the_queue_is_found_shown_and_acted_on_at_once(quiet: Province) -> None:
+    quiet.sink.on("rcpt", "451 4.7.1 Greylisted here", when=lambda to: to.startswith("cham"))
+    to = ["cham1@example.org", "cham2@example.org"]
+    one = queue_id_of(quiet.submit(messages.plain(AN, to[0]), to=to))
+    cli = quiet.service.cli
+    search = ("--domain", "example.org", "--from", AN, "--reply", "greylisted here")
+
+    def greylisted() -> bool:
+        found = cli("queue", "list", *search, "--state", "deferred").expect().data
+        return [(entry["queue_id"], entry["address"]) for entry in found] == [(one, name) for name in to]
+
+    wait_until(greylisted, what="two deferred recipients")
+    history = cli("queue", "show", one).expect().data["history"]
+    assert {entry["reply"] for entry in history} == {"451 4.7.1 Greylisted here"}
+    assert history[0]["due_ms"] > history[0]["at_ms"]
+
+    assert cli("queue", "drop", *search, "--reason", "thử máy").expect().data["recipients"] == 2
+    done: dict[str, int] = {}
+
+    def dropped() -> bool:  # what is being delivered just then is refused
+        done.update(cli("queue", "drop", *search, "--reason", "thử máy", "--yes").expect().data)
+        return done["recipients"] == 0
+
+    wait_until(dropped, what="both dropped")
+    record = quiet.settled(one, "dropped")
+    assert {r["last_reply"].partition(" by ")[0] for r in record["recipients"]} == {"drop"}
+
+
+def test_arrival_is_reported_where_it_was_asked_for(quiet: Province) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP_SSL("127.0.0.1", quiet.service.submissions, context=context, timeout=30) as session:
+        session.login(AN, PASSWORD)
+        assert session.has_extn("dsn")
+        session.mail(AN, ["ENVID=cong-van+2B12"])
+        session.rcpt(BINH, ["NOTIFY=SUCCESS,FAILURE"])
+        code, text = session.data(messages.plain(AN, BINH))
+    assert code == 250
+    dsn = bounce_to(quiet, AN, text.decode().rpartition(" ")[2])
+    human, status, _ = dsn.iter_parts()
+    assert "Thư đã vào hộp thư của người nhận" in human.get_content()
+    of_message, of_recipient = cast(list[email.message.Message], status.get_payload())
+    assert of_message["Original-Envelope-Id"] == "cong-van+12"
+    assert (of_recipient["Final-Recipient"], of_recipient["Action"]) == (f"rfc822; {BINH}", "delivered")
 
 
 def test_mail_to_outside_and_inside_is_one_record(quiet: Province) -> None:
