@@ -19,7 +19,7 @@ from mailgov.relay.node import Node
 from mailgov.relay.outcome import Outcome, settle
 from mailgov.relay.route import Hops, Lane, Router
 from mailgov.relay.throttle import Verdict, verdict
-from mailgov.relay.tls_out.demand import Wish
+from mailgov.relay.tls_out.demand import TlsRefused, Wish
 from mailgov.relay.tls_out.policies import Minimum
 from mailgov.relay.tls_out.wish import wish_of
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
@@ -64,7 +64,8 @@ class Attempt:
         try:
             outcomes = await self._outcomes(spool, message, recipients, session)
         except MailError as error:
-            met = False
+            # What of TLS is asked for may be one recipient's domain's, and then says nothing of the others.
+            met = isinstance(error, TlsRefused)
             outcomes = [Outcome(r, error.reply) for r in recipients]
         except Exception as error:  # whatever it is, it must not stop the lane, nor lose the mail
             log.error("attempt failed", queue_id=message.queue_id, exc_info=error)

@@ -35,7 +35,7 @@ async def eventually(condition: Callable[[], object], what: str = "the condition
 
 @asynccontextmanager
 async def running(
-    folder: Path, dns: DnsServer, sink: Sink, **delivery: Any
+    folder: Path, dns: DnsServer, sink: Sink, *, tls_out: dict[str, Any] | None = None, **delivery: Any
 ) -> AsyncIterator[tuple[Node, Scheduler]]:
     """A scheduler at work; example.org's and other.example's MX is the sink."""
     for domain in ("example.org", "other.example"):
@@ -51,6 +51,7 @@ async def running(
                 "connect_timeout_s": 5,
                 **delivery,
             },
+            "tls_out": tls_out or {},
         },
     )
     with running_node(settings) as node:
@@ -198,10 +199,13 @@ async def test_fresh_mail_that_finds_its_lane_full_waits_in_the_spool(
     sink.on("rcpt", Act.HANG)
     async with running(tmp_path, dns_server, sink) as (node, scheduler):
         await put(node, *(queued("a@example.org", queue_id=f"Q{n}") for n in range(3)), offered=True)
-        await node.spool.apply(Change())
-        waiting = await node.spool.find("Q2")
-        assert waiting is not None
-        assert waiting.recipients[0].due_ms <= node.clock.now_ms(), "its lease has ended"
+        async with asyncio.timeout(20):  # a look that had begun before may have leased it once more
+            while True:
+                await node.spool.apply(Change())
+                waiting = await node.spool.find("Q2")
+                assert waiting is not None
+                if waiting.recipients[0].due_ms <= node.clock.now_ms():
+                    break  # its lease has ended
         assert not scheduler.in_flight("Q2", 0)
 
 

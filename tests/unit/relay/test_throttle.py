@@ -129,3 +129,22 @@ async def test_who_waits_for_a_next_hop_that_is_away_does_not_find_it_out_by_him
         assert sink.connections <= AWAY_AFTER + 2, "another lane asks for itself"
         sink.behave()
         await eventually(lambda: len(sink.messages) == 101, "everything to be delivered")
+
+
+async def test_what_one_domain_asks_of_tls_closes_the_smarthost_to_no_other(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    async with running(
+        tmp_path,
+        dns_server,
+        sink,
+        tls_out={"minimum": {"bo.gov.vn": {"level": "encrypt"}}},
+        smarthost=sink.address,
+        destination_concurrency=1,
+    ) as (node, scheduler):
+        await put(node, *(queued("a@bo.gov.vn", queue_id=f"Q{n}") for n in range(AWAY_AFTER + 2)))
+        await eventually(lambda: node.counters.values["deferred"] == AWAY_AFTER + 2, "the refusals of ours")
+        await put(node, queued("a@example.org", queue_id="R"))
+        await eventually(lambda: sink.messages, "the other domain's mail")
+        await eventually(lambda: not scheduler._in_flight)
+        assert sink.messages[0].recipients == ("a@example.org",)
