@@ -18,8 +18,8 @@ EXTRA_SHARE = 0.01
 RECIPIENTS = 2
 """Of a message, in the mean: a bound for kills that are closer together."""
 UNTIL_220_S = 10.0
-CROWDED = 3
-"""In `make test` several tests share the processors with the start of the service."""
+CROWDED = 3 if "PYTEST_XDIST_WORKER" in os.environ else 1
+"""In `make test` other tests share the processors with the start of the service."""
 
 Check = Callable[[Campaign, float], None]
 
@@ -55,5 +55,5 @@ def test_two_kills_under_load(tmp_path: Path, check: Check) -> None:
 def test_many_kills_under_load(tmp_path: Path, check: Check) -> None:
     """`make crash`; a run's summary is in docs/reliability.md."""
     campaign = run(tmp_path, seed=SEED, kills=KILLS, gap_s=GAP_S)
-    check(campaign, UNTIL_220_S)
+    check(campaign, CROWDED * UNTIL_220_S)
     assert campaign.extra_share <= EXTRA_SHARE

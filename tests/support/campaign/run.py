@@ -110,7 +110,8 @@ def campaign_province(folder: Path, seed: int) -> Iterator[tuple[Province, Moody
 
 
 def run(folder: Path, *, seed: int, kills: int, gap_s: float, roles: tuple[str | None, ...] = ()) -> Campaign:
-    """Load with `kills` kills, `gap_s` to a quarter more apart; then wait until all is quiet, and count.
+    """Load with `kills` kills, `gap_s` to a quarter more apart and at least half of it after all is up
+    again; then wait until all is quiet, and count.
 
     `roles` says who is killed first; None and all after them are chosen by chance.
     """
@@ -128,8 +129,11 @@ def run(folder: Path, *, seed: int, kills: int, gap_s: float, roles: tuple[str |
         begin = time.monotonic()
         load.start()
         with contextlib.closing(Killer(service, seed)) as killer:
+            killed = begin
             for number in range(kills):
-                time.sleep(gap_s * chance.uniform(1.0, 1.25))  # time under load is the campaign's subject
+                next_s = killed + gap_s * chance.uniform(1.0, 1.25)
+                time.sleep(max(gap_s / 2, next_s - time.monotonic()))  # time under load is the subject
+                killed = time.monotonic()
                 result.kills.append(killer.kill(roles[number] if number < len(roles) else None))
         time.sleep(gap_s / 2)  # as above
         load.stop()
