@@ -11,10 +11,11 @@ from mailgov.policy import render_reply
 from mailgov.relay.bounce import Fate, bounce
 from mailgov.relay.contents.check import NotChecked
 from mailgov.relay.incoming import Incoming
-from mailgov.relay.intake import Prepared, prepare, reject_message
+from mailgov.relay.intake import Prepared, prepare
 from mailgov.relay.legible import NotLegible
 from mailgov.relay.node import Node
 from mailgov.relay.notify import RecipientWishes
+from mailgov.relay.rejecting import reject_message
 from mailgov.relay.sign import SigningError
 from mailgov.store.spool import BodyWriter, Change, QueuedRecipient, SpoolError, SpoolFull
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -21,7 +21,7 @@ from aiosmtplib.response import SMTPResponse
 
 from mailgov.mail.reply import MailError, Reply
 from mailgov.mail.text import one_line
-from mailgov.relay.content import Content
+from mailgov.relay.content import Content, dotted
 from mailgov.relay.encrypted import encrypted
 from mailgov.relay.exchange import Exchange
 from mailgov.relay.route import Hop
@@ -233,7 +233,7 @@ class Connection:
         """
         protocol = self._protocol
         protocol.expect(count)
-        async for chunk in _dotted(content, self._executor):
+        async for chunk in dotted(content, self._executor):
             if protocol.answered:
                 self.broken = True
                 break
@@ -385,19 +385,3 @@ async def _has_eight_bits(content: Content, executor: Executor) -> bool:
         if not chunk.isascii():
             return True
     return False
-
-
-async def _dotted(content: Content, executor: Executor) -> AsyncIterator[bytes]:
-    """The message with its dots doubled (RFC 5321 4.5.2) and the end of data; line ends are CRLF already.
-
-    What stands in memory is one piece: two writes are two packets.
-    """
-    before, ready = b"\r\n", b""
-    async for chunk in content.chunks(executor):
-        if ready:
-            yield ready
-        joined = before[-2:] + chunk
-        # The last two octets stay behind: a line may begin in the next chunk.
-        ready = joined.replace(b"\r\n.", b"\r\n..")[2:]
-        before = joined
-    yield ready + (b".\r\n" if before.endswith(b"\r\n") else b"\r\n.\r\n")

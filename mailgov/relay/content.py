@@ -48,3 +48,19 @@ async def content_of(spool: Spool, message: QueuedMessage, variant: Variant) -> 
         start = source.read(reach)
     head = variant.head(start)
     return Content(head, file, reach, len(head) + message.body.size_bytes - reach)
+
+
+async def dotted(content: Content, executor: Executor) -> AsyncIterator[bytes]:
+    """The message with its dots doubled (RFC 5321 4.5.2) and the end of data; line ends are CRLF already.
+
+    What stands in memory is one piece: two writes are two packets.
+    """
+    before, ready = b"\r\n", b""
+    async for chunk in content.chunks(executor):
+        if ready:
+            yield ready
+        joined = before[-2:] + chunk
+        # The last two octets stay behind: a line may begin in the next chunk.
+        ready = joined.replace(b"\r\n.", b"\r\n..")[2:]
+        before = joined
+    yield ready + (b".\r\n" if before.endswith(b"\r\n") else b"\r\n.\r\n")

@@ -15,6 +15,7 @@ from mailgov.relay.incoming import Incoming
 from mailgov.relay.legible import illegible_header
 from mailgov.relay.line_ends import BareLineEnd, Lines
 from mailgov.relay.node import INLINE_BYTES, Node
+from mailgov.relay.rejecting import reject_message
 from mailgov.store.spool import BodyWriter, SpoolError, SpoolFull
 
 log = structlog.get_logger()
@@ -230,7 +231,7 @@ class DataSink:
         decision = await intake.judge_header(self._node, self._incoming, header)
         if decision is not None and decision.secrecy is not None:
             await self._writer.discard()
-            self.refusal = await intake.reject_message(self._node, self._incoming, decision)
+            self.refusal = await reject_message(self._node, self._incoming, decision)
 
     async def _write(self, data: bytes) -> None:
         try:

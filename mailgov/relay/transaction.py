@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import Decision, Stage
-from mailgov.relay import dnsbl, greylist, harvest, intake, judge, sending, sending_alarm
+from mailgov.relay import dnsbl, greylist, harvest, judge, sending, sending_alarm
 from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
 from mailgov.relay.incoming import Incoming, Recipient
 from mailgov.relay.listener import inside
 from mailgov.relay.node import Node
 from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
+from mailgov.relay.rejecting import reject_message
 from mailgov.relay.senders.early import begin_spf
 from mailgov.store.snapshot import AccountEntry
 
@@ -121,7 +122,7 @@ class Transaction:
         if decision is None:
             return INTERNAL_ERROR
         if decision.outcome == "reject":
-            return await intake.reject_message(node, self.incoming, decision)
+            return await reject_message(node, self.incoming, decision)
         self._note(decision)
         return MAIL_OK
 
@@ -270,7 +271,7 @@ class Transaction:
             smtputf8=self.incoming.smtputf8,
             recipients=judged,
         )
-        return await intake.reject_message(self._node, apart, decision)
+        return await reject_message(self._node, apart, decision)
 
     def _note(self, decision: Decision, position: int | None = None) -> None:
         if decision.rule or decision.watched:

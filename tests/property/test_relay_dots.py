@@ -9,8 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailgov.relay.client import _dotted
-from mailgov.relay.content import Content
+from mailgov.relay.content import Content, dotted
 from mailgov.relay.data import DotReader
 
 pieces = st.lists(
@@ -83,7 +82,7 @@ def test_what_leaves_is_stuffed_across_head_and_file(parts: list[bytes], cut: in
     async def sent(file: Path) -> bytes:
         with ThreadPoolExecutor(1) as pool:
             content = Content(message[:cut], file, 0)
-            return b"".join([chunk async for chunk in _dotted(content, pool)])
+            return b"".join([chunk async for chunk in dotted(content, pool)])
 
     with tempfile.NamedTemporaryFile() as tail:
         tail.write(message[cut:])
