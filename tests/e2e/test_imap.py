@@ -8,10 +8,12 @@ import imaplib
 import os
 import re
 import signal
+import smtplib
 import socket
 import sqlite3
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -30,6 +32,7 @@ from tests.support.province import AN, PASSWORD, Province, queue_id_of, running_
 pytestmark = needs("dovecot", "swaks")
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+HOST_OF_MX = "127.0.0.1"
 HOST = "127.0.0.2"
 """Another address than the client's: Dovecot trusts a client on its own address with an open line."""
 HOA, LAN = "hoapt@caobang.gov.vn", "lanvt@caobang.gov.vn"
@@ -47,8 +50,20 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
         province.imap, province.imaps = (int(place.rpartition(":")[2]) for place in places.values())
         province.person(HOA, "Phạm Thị Hoa", "SNV")
         province.service.add_account(LAN, ODD_PASSWORD, agency="SNV", class_="cong_chuc")
+        wait_until(lambda: all(taken(province, one) for one in (HOA, LAN)), what="the new mailboxes")
         yield province
         assert province.service.stop() == 0
+
+
+def taken(desk: Province, address: str) -> bool:
+    """Whether mail from outside for the address is taken by now."""
+    with smtplib.SMTP(HOST_OF_MX, desk.service.mx) as client:
+        client.ehlo("client.test")
+        client.mail("")
+        if client.rcpt(address)[0] == 250:
+            return True
+    time.sleep(0.2)  # not too often: whoever asks for many unknown names is put off
+    return False
 
 
 Open = Callable[..., Mailbox]

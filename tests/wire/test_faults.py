@@ -66,7 +66,7 @@ async def test_at_rcpt_the_transaction_goes_on_with_the_others(
 @pytest.mark.parametrize("message", [MESSAGE, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize(
     ("where", "name"),
-    [(judge, "decide"), (intake, "judge_header"), (intake, "_look"), (intake, "_variant")],
+    [(judge, "decide"), (intake, "judge_header"), (intake, "_look"), (intake, "variant")],
     ids=lambda part: getattr(part, "__name__", part),
 )
 async def test_at_the_end_of_data(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from mailgov.mail.events import Event, encode
@@ -123,7 +124,7 @@ def lease(connection: sqlite3.Connection, ids: Sequence[int], now_ms: int, lease
 
 
 def claimed(connection: sqlite3.Connection, ids: Sequence[int]) -> list[QueuedMessage]:
-    """Leased recipients by message, in this order; bodies come without their bytes."""
+    """Leased recipients by message, the messages in this order; bodies come without their bytes."""
     query = f"SELECT {_RECIPIENT} FROM recipient r WHERE r.id=? AND r.leased=1"  # noqa: S608 - constants
     rows = (connection.execute(query, (one,)).fetchone() for one in ids)
     return _messages(connection, [row for row in rows if row is not None])
@@ -208,7 +209,10 @@ def _messages(connection: sqlite3.Connection, rows: Iterable[Any]) -> list[Queue
                 attempts=r[8], last_reply=r[9], context=json.loads(r[10]),
             )
         )  # fmt: skip
-    return [_message(connection, message_id, recipients) for message_id, recipients in by_message.items()]
+    return [
+        _message(connection, message_id, sorted(recipients, key=attrgetter("position")))
+        for message_id, recipients in by_message.items()
+    ]
 
 
 def _message(

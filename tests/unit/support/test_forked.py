@@ -27,7 +27,8 @@ def test_a_command_has_its_own_folder_environment_input_and_end(tmp_path: Path) 
 
 
 def test_one_that_does_not_end_in_time_is_killed(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "an.toml")
+    run(tmp_path, "init", "--domain", "caobang.gov.vn", "--config", "an.toml")
+    os.mkfifo(tmp_path / "nobody-writes.csv")
     with pytest.raises(subprocess.TimeoutExpired):
-        run(tmp_path, "account", "list", timeout_s=0.2)
+        run(tmp_path, "import", "nobody-writes.csv", timeout_s=0.2)
     assert run(tmp_path, "--help").returncode == 0
