@@ -4,9 +4,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3
+# The system's own interpreter where it will do: a distribution builds it with all optimisations (a quarter less CPU a
+# message than a plain build) and mends it. Debian's may lack its venv module: then whatever is first in PATH.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+  && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 UV_VERSION := 0.13.9
 # A test run goes on with what it can do; these two say which part.
 # Three processes, a file of tests to each: most of the time a test waits for a real program. The files in
