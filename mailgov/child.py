@@ -20,7 +20,7 @@ import structlog
 import uvloop
 
 from mailgov.config import load_settings
-from mailgov.logs import configure_logs
+from mailgov.logs import configure_logs, lines
 from mailgov.settings import Settings
 
 log = structlog.get_logger()
@@ -86,9 +86,10 @@ async def _run(spec: ChildSpec) -> int:
     gc.enable()
     os.write(spec.ready_fd, b"1")
     os.close(spec.ready_fd)
-    await stop.wait()
-    loop.remove_reader(spec.life_fd)
-    await stopper()
+    with lines.gathered():
+        await stop.wait()
+        loop.remove_reader(spec.life_fd)
+        await stopper()
     return 0
 
 

@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U to misread
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+
+
+class Randomness:
+    """The system's randomness, fetched a block at a time: each call of the system may wait for its turn.
+
+    No two calls share a bit, in whichever threads; a process that forks shares none with its child.
+    """
+
+    BLOCK_BYTES = 4096
+
+    def __init__(self) -> None:
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._block = b""
+        self._used = 0
+
+    def bits(self, count: int) -> int:
+        """A number of so many random bits."""
+        size = (count + 7) // 8
+        with self._lock:
+            if self._used + size > len(self._block):
+                self._block, self._used = os.urandom(max(size, self.BLOCK_BYTES)), 0
+            piece = self._block[self._used : self._used + size]
+            self._used += size
+        return int.from_bytes(piece, "big") >> (8 * size - count)
+
+
+_randomness = Randomness()
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +49,12 @@ class Clock:
 
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     monotonic: Callable[[], float] = time.monotonic
-    random_bits: Callable[[int], int] = secrets.randbits
+    random_bits: Callable[[int], int] = _randomness.bits
 
     def queue_id(self) -> str:
         """18 characters: 50 bits of time, so that ids sort by age, and 40 of chance."""
         number = ((self.now_ms() & (1 << 50) - 1) << 40) | self.random_bits(40)
-        return "".join(_ALPHABET[number >> shift & 31] for shift in range(85, -1, -5))
+        return "".join([_PAIRS[number >> shift & 1023] for shift in range(80, -1, -10)])
 
     def decision_id(self) -> str:
         """128 bits in hexadecimal: knowing one is the right to read its reason."""

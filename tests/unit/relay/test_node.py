@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 from structlog.testing import capture_logs
 
-from mailgov.relay.clock import Clock
+from mailgov.relay.clock import Clock, Randomness
 from mailgov.relay.node import DOOR_ADDRESS_LIMIT, EMPTY_DIRECTORY, FRESH_S, Counters, DirectoryView
 from mailgov.relay.refusal_log import LINES_PER_MINUTE
 from tests.support.relay_node import province
@@ -83,6 +87,31 @@ def test_queue_ids_sort_by_time_and_differ() -> None:
     assert later.isalnum()
     assert not set("ILOU") & set(later)
     assert len(clock.decision_id()) == 32
+
+
+def test_chance_is_shared_with_no_other_thread_and_no_child() -> None:
+    chance = Randomness()
+    with ThreadPoolExecutor(4) as executor:
+        drawn = list(executor.map(chance.bits, [64] * 4000))
+    assert len(set(drawn)) == 4000
+    for count in (1, 7, 40, 128, 8 * Randomness.BLOCK_BYTES + 1):
+        some = [chance.bits(count) for _ in range(200)]
+        assert all(0 <= one < 1 << count for one in some)
+        assert {one >> (count - 1) for one in some} == {0, 1}
+    script = """if 1:
+        import os
+        from mailgov.relay.clock import Clock
+        clock = Clock()
+        clock.decision_id()
+        child = os.fork()
+        os.write(1, f"{clock.decision_id()}\\n".encode())
+        if child:
+            os.wait()
+        else:
+            os._exit(0)
+    """
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=30).stdout
+    assert len(set(said.split())) == 2
 
 
 def test_a_flood_of_refusals_is_told_in_part_and_hides_no_other() -> None:
