@@ -36,6 +36,7 @@ REPLY_LENGTH_LIMIT = 1000
 """Octets of a next hop's words that are kept: enough for people, bounded against floods."""
 LARGE_BYTES = 262_144
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
+_SIZE = re.compile(r"[0-9]{1,20}\Z")  # RFC 1870 3
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+")
 
 
@@ -164,7 +165,7 @@ class Connection:
         if envelope.smtputf8 and not client.supports_extension("smtputf8"):
             return Reply(553, "5.6.7", f"{self.hop.host} does not take internationalized addresses")
         limit = client.esmtp_extensions.get("size", "")
-        if limit.isdigit() and 0 < int(limit) < content.size_bytes:
+        if _SIZE.match(limit) and 0 < int(limit) < content.size_bytes:
             return Reply(552, "5.3.4", f"{self.hop.host} takes {limit} octets at most")
         if not client.supports_extension("8bitmime") and await _has_eight_bits(content, self._executor):
             return Reply(554, "5.6.3", f"{self.hop.host} takes 7-bit mail alone (no 8BITMIME)")  # RFC 6152 3

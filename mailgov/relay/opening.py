@@ -9,6 +9,7 @@ import ssl
 import aiosmtplib
 
 from mailgov.mail.reply import MailError, Reply
+from mailgov.mail.text import one_line
 from mailgov.relay.exchange import Exchange
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
@@ -43,7 +44,7 @@ async def connect(
         await hello(client, hop, settings, hostname)
     except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPHeloError) as error:
         _close(sock, client)
-        text = " ".join(str(error.message).split())[:WORDS_LIMIT]
+        text = one_line(str(error.message), WORDS_LIMIT)
         raise MailError(Reply(451, "4.4.0", f"{hop.host} turned us away: {error.code} {text}")) from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         _close(sock, client)

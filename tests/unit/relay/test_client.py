@@ -159,6 +159,16 @@ async def test_a_size_that_is_too_much_is_not_even_tried(pool: ThreadPoolExecuto
         assert not any("SIZE=47" in command for command in sink.commands)
 
 
+@pytest.mark.parametrize(
+    "said", ["SIZE \u00b2", "SIZE \u0663", f"SIZE {'9' * 5000}", "SIZE -1", "SIZE 40 \u0663", "SIZE x"]
+)
+async def test_a_size_that_is_no_number_of_octets_bounds_nothing(pool: ThreadPoolExecutor, said: str) -> None:
+    with Sink(extensions=(said,)) as sink:
+        made = await opened(sink, pool)
+        assert (await made.send(ONE, content()))[0].positive
+        await made.close()
+
+
 async def test_an_address_with_a_control_character_cannot_be_said(sink: Sink, connection: Connection) -> None:
     for evil in ("a\r\nRCPT TO:<victim@example.org>@x.org", "a\x00@x.org"):
         envelope = Envelope("annv@caobang.gov.vn", (evil,), smtputf8=False, eight_bit=False)
@@ -575,10 +585,12 @@ async def test_hosts_that_take_their_time_are_not_tried_for_ever(
         ("connect", "garbage", "451 4.4."),
         ("helo", Act.DROP, "451 4.4."),
         ("helo", "550 5.7.1 not you", "451 4.4.0 mx.example.org turned us away: 550"),
+        ("connect", b"554 kh\xf4ng\r\n", "451 4.4.0 mx.example.org turned us away: 554 kh\ufffdng"),
+        ("helo", b"421 \x1b[2J\xe2\x80\xaex\x00\r\n", "451 4.4.0 mx.example.org turned us away: 421 [2Jx"),
     ],
 )
 async def test_a_greeting_that_is_none_may_be_one_later(
-    sink: Sink, pool: ThreadPoolExecutor, phase: Phase, said: str | Act, heard: str
+    sink: Sink, pool: ThreadPoolExecutor, phase: Phase, said: str | bytes | Act, heard: str
 ) -> None:
     sink.on(phase, said)
     with pytest.raises(MailError) as caught:

@@ -303,6 +303,16 @@ async def test_a_dead_next_hop_defers_and_says_why(tmp_path: Path, dns_server: D
         )
 
 
+async def test_what_a_next_hop_says_in_no_unicode_is_written_down_as_any_other(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    sink.on("connect", b"554 5.7.1 kh\xf4ng nh\xe2n\r\n")
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        await put(node, queued("a@example.org"))
+        await eventually(lambda: sink.connections and not scheduler._in_flight)
+        assert await states(node) == {("01Q", 0): "deferred"}
+
+
 @pytest.mark.parametrize("end", [Act.DROP, Act.RESET, "421 4.3.2 enough for one session"])
 async def test_a_session_that_the_next_hop_ends_between_messages_is_replaced(
     tmp_path: Path, dns_server: DnsServer, sink: Sink, end: Act | str
