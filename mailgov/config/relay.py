@@ -23,7 +23,7 @@ from mailgov.relay.node import DirectoryView, Node, PolicyView
 from mailgov.relay.report import Reporter
 from mailgov.relay.route import RouteError, Router
 from mailgov.relay.scheduler import Scheduler
-from mailgov.relay.sign import Signer
+from mailgov.relay.sign import signer_of, weak_keys
 from mailgov.relay.tls import CertificateError, server_context
 from mailgov.relay.tls_out.handshake import authorities
 from mailgov.relay.worker import RelayWorker
@@ -107,6 +107,8 @@ def check_relay(settings: Settings) -> tuple[str, ...]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"key rspamd.password_file: {error}") from None
     check_authorities(settings)
+    if weak := weak_keys(settings.data_dir):
+        raise ConfigError(weak[0])
     return build_policy(settings).warnings
 
 
@@ -139,7 +141,7 @@ def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:
         resolver=resolver,
         guard=Guard.open(settings.data_dir / "guard.sqlite"),
         spool=spools[0],
-        signer=Signer(settings.data_dir),
+        signer=signer_of(settings),
         passwords=PasswordChecker(
             os.urandom(32), clock.monotonic, queue_limit=settings.sign_in.waiting_limit
         ),

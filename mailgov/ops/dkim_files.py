@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from mailgov.ops.files import write_new
 
 RSA_BITS = 2048
-"""RFC 8301 3.2: at least 1024, better 2048; larger ones no longer fit one UDP answer."""
+"""RFC 8301 3.2: at least 1024, better 2048, which we ask for; larger ones no longer fit one UDP answer."""
 ALGORITHMS = ("rsa", "ed25519")
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
@@ -67,4 +67,6 @@ def load(path: Path) -> PrivateKey:
     key = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, (RSAPrivateKey, Ed25519PrivateKey)):
         raise ValueError(f"{path} holds a key of another algorithm")
+    if isinstance(key, RSAPrivateKey) and key.key_size < RSA_BITS:
+        raise ValueError(f"{path} holds an RSA key of {key.key_size} bits, {RSA_BITS} at least are needed")
     return key

@@ -119,7 +119,7 @@ async def _look(node: Node, incoming: Incoming, writer: BodyWriter, header: Head
     def work() -> Seen:
         with writer.view() as data:
             mime = look(data, header=header)
-            digest = body_hash(data, header.size) if sign else None
+            digest = body_hash(data, header.size, node.signer.body_form) if sign else None
             document = classify(subject, mime.attachment_names, vocabulary)
             attached = hash_of_attachments(incoming, document, belongs, data, mime)
         return Seen(header, mime, document, subject, authors, digest, belongs, attached)

@@ -60,7 +60,7 @@ async def sealed(
     what = Seal(hostname, incoming.sender.results, now_ms // 1000)
 
     def work() -> bytes:
-        return arc_set(what, key, node.signer.load(key), head, digest)
+        return arc_set(what, key, node.signer.load(key), head, digest, node.signer.body_form)
 
     try:
         fields = await asyncio.get_running_loop().run_in_executor(node.executor, work)

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Protocol
 
 import dkim
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
-from mailgov.relay.senders.canonical import Bodies, relaxed_field, without_signature
+from mailgov.relay.senders.canonical import Bodies, Form, relaxed_field, without_signature
+from mailgov.settings import Settings
 from mailgov.store.snapshot import SigningKey
 
 SIGNED_FIELDS = (
@@ -28,6 +30,10 @@ SIGNED_FIELDS = (
 """Signed where present (RFC 6376 5.4.1)."""
 OVERSIGNED_FIELDS = (b"from", b"subject", b"to", b"date")
 """Signed once more than present: nobody can add a second one that a reader would show."""
+
+
+RSA_BITS = 2048
+"""RFC 8301 3.2: signers should use 2048 at least; a receiver may take less for no signature at all."""
 
 
 class SigningError(Exception):
@@ -64,27 +70,28 @@ class _Ed25519Key:
         return self._key.sign(hashlib.sha256(data).digest())
 
 
-def body_hash(data: bytes | mmap.mmap, start: int) -> bytes:
-    """SHA-256 of the body from `start` under `simple` canonicalisation (RFC 6376 3.4.3).
+def body_hash(data: bytes | mmap.mmap, start: int, form: Form = "simple") -> bytes:
+    """SHA-256 of the body from `start` in its canonical form (RFC 6376 3.4.3, 3.4.4).
 
-    Trailing empty lines are ignored; an empty body counts as one CRLF.
+    Trailing empty lines are ignored; an empty body counts as one CRLF, or as nothing where it is relaxed.
     """
-    return Bodies(data, start).digest("simple")[0]
+    return Bodies(data, start).digest(form)[0]
 
 
 class Signer:
-    """Signs with the keys of a domain; key files lie under `data_dir`."""
+    """Signs with the keys of a domain; key files lie under `data_dir`, digests are of `body_form`."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, body_form: Form = "simple") -> None:
         self._data_dir = data_dir
+        self.body_form: Form = body_form
         self._keys: dict[str, _RsaKey | _Ed25519Key] = {}
         self._reading = threading.Lock()
 
     def sign(self, keys: Sequence[SigningKey], header: bytes, digest: bytes, now_s: int) -> bytes:
         """DKIM-Signature fields, one per key, to be put before `header`; `digest` is the body's.
 
-        `header` is the header as it leaves, without the empty line. relaxed/simple. Raises
-        SigningError when a key cannot be read.
+        `header` is the header as it leaves, without the empty line; it is signed in relaxed form.
+        Raises SigningError when a key cannot be read.
         """
         signed, names = _signed(header)
         return b"".join(self._signature(key, signed, names, digest, now_s) for key in keys)
@@ -94,7 +101,7 @@ class Signer:
         tags = [
             (b"v", b"1"),
             (b"a", private.algorithm),
-            (b"c", b"relaxed/simple"),
+            (b"c", b"relaxed/" + self.body_form.encode()),
             (b"d", key.domain.encode()),
             (b"q", b"dns/txt"),
             (b"s", key.selector.encode()),
@@ -123,6 +130,12 @@ class Signer:
             if loaded is None:
                 loaded = self._keys[key.key_file] = _read_key(self._data_dir / key.key_file)
             return loaded
+
+
+def signer_of(settings: Settings) -> Signer:
+    """The signer that the settings ask for."""
+    form: Form = "relaxed" if settings.dkim.canonicalization == "relaxed/relaxed" else "simple"
+    return Signer(settings.data_dir, form)
 
 
 def folded(tags: Sequence[tuple[bytes, bytes]], name: bytes = b"DKIM-Signature") -> bytes:
@@ -154,12 +167,33 @@ def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
     return fields
 
 
+def weak_keys(data_dir: Path) -> list[str]:
+    """RSA keys among our files that are too short to sign with, a line for each; nothing else is checked."""
+    found = []
+    for path in sorted((data_dir / "keys" / "dkim").glob("*/*.pem")):
+        try:
+            key = serialization.load_pem_private_key(
+                path.read_bytes(), password=None, unsafe_skip_rsa_key_validation=True
+            )
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+            continue  # who signs with it says so
+        if isinstance(key, rsa.RSAPrivateKey) and key.key_size < RSA_BITS:
+            found.append(_weak(path, key.key_size))
+    return found
+
+
+def _weak(path: Path, bits: int) -> str:
+    return f"DKIM key {path}: RSA of {bits} bits is too weak to sign with, {RSA_BITS} at least are needed"
+
+
 def _read_key(path: Path) -> _RsaKey | _Ed25519Key:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError) as error:
         raise SigningError(f"DKIM key {path}: {error}") from error
     if isinstance(key, rsa.RSAPrivateKey):
+        if key.key_size < RSA_BITS:
+            raise SigningError(_weak(path, key.key_size))
         return _RsaKey(key)
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return _Ed25519Key(key)

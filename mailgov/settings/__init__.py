@@ -1,6 +1,7 @@
 """Typed settings of every room; no reading of files here (see `mailgov.config`)."""
 
 from mailgov.settings.delivery import DeliveryLogin, DeliverySettings, DnsSettings, SpoolSettings
+from mailgov.settings.dkim import DkimSettings
 from mailgov.settings.model import Settings
 from mailgov.settings.people import HttpSettings, ImapSettings, LimitSettings, SignInSettings
 from mailgov.settings.province import DatabaseSettings, DemoSettings, PolicySettings, ProvinceSettings
@@ -16,6 +17,7 @@ __all__ = [
     "DeliveryLogin",
     "DeliverySettings",
     "DemoSettings",
+    "DkimSettings",
     "DnsSettings",
     "DnsblSettings",
     "Failure",

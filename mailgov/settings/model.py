@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mailgov.settings.delivery import DeliverySettings, DnsSettings, SpoolSettings
+from mailgov.settings.dkim import DkimSettings
 from mailgov.settings.people import HttpSettings, ImapSettings, LimitSettings, SignInSettings
 from mailgov.settings.province import DatabaseSettings, DemoSettings, PolicySettings, ProvinceSettings
 from mailgov.settings.scanners import ClamdSettings, RspamdSettings
@@ -28,6 +29,7 @@ class Settings(Room):
     http: HttpSettings = HttpSettings()
     dns: DnsSettings = DnsSettings()
     delivery: DeliverySettings = DeliverySettings()
+    dkim: DkimSettings = DkimSettings()
     spool: SpoolSettings = SpoolSettings()
     policy: PolicySettings = PolicySettings()
     province: ProvinceSettings = ProvinceSettings()

@@ -20,7 +20,7 @@ from mailgov.policy import Policy, load, read_directory
 from mailgov.relay.clock import Clock
 from mailgov.relay.dns import Resolver
 from mailgov.relay.node import DirectoryView, Node, PolicyView
-from mailgov.relay.sign import Signer
+from mailgov.relay.sign import signer_of
 from mailgov.settings import Settings
 from mailgov.store.guard import Guard
 from mailgov.store.snapshot import AccountEntry, AliasEntry, SigningKey, Snapshot
@@ -169,7 +169,7 @@ def running_node(
         resolver=Resolver(settings.dns),
         guard=Guard.open(data_dir / "guard.sqlite"),
         spool=spool,
-        signer=Signer(data_dir),
+        signer=signer_of(settings),
         passwords=passwords or PasswordChecker(os.urandom(32), clock.monotonic),
         executor=executor,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mailgov.mail.headers import HeaderBlock
 from mailgov.relay.senders.arc import SETS_LIMIT, Chain, read_chain
-from mailgov.relay.senders.canonical import Fields, relaxed_field, without_signature
+from mailgov.relay.senders.canonical import Fields, Form, relaxed_field, without_signature
 from mailgov.relay.sign import OVERSIGNED_FIELDS, SIGNED_FIELDS, PrivateKey, folded
 from mailgov.store.snapshot import SigningKey
 
@@ -31,10 +31,12 @@ def key_for(keys: Sequence[SigningKey]) -> SigningKey | None:
     return next((key for key in keys if key.algorithm == "rsa"), keys[0] if keys else None)
 
 
-def arc_set(seal: Seal, key: SigningKey, private: PrivateKey, header: bytes, digest: bytes) -> bytes:
+def arc_set(
+    seal: Seal, key: SigningKey, private: PrivateKey, header: bytes, digest: bytes, body_form: Form = "simple"
+) -> bytes:
     """The three fields of the next set, to be put before `header`; b"" where there is nothing to go on.
 
-    `header` is the header as it leaves, `digest` the body's in simple form. A chain that is not whole is
+    `header` is the header as it leaves, `digest` the body's in `body_form`. A chain that is not whole is
     not gone on with: another set would repair nothing. Its seals and signature must have been validated.
     """
     fields = Fields(HeaderBlock.scan(header))
@@ -59,7 +61,7 @@ def arc_set(seal: Seal, key: SigningKey, private: PrivateKey, header: bytes, dig
         [
             instance,
             common[0],
-            (b"c", b"relaxed/simple"),
+            (b"c", b"relaxed/" + body_form.encode()),
             *common[1:],
             stamp,
             (b"h", b" : ".join(names)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from mailgov.relay.sign import OVERSIGNED_FIELDS, SIGNED_FIELDS, Signer, SigningError, body_hash
 from mailgov.store.snapshot import SigningKey
@@ -24,6 +24,7 @@ RSA, ED25519 = (
     SigningKey(DOMAIN, RSA_SELECTOR, "rsa", f"{RSA_SELECTOR}.pem"),
     SigningKey(DOMAIN, ED25519_SELECTOR, "ed25519", f"{ED25519_SELECTOR}.pem"),
 )
+WEAK = rsa.generate_private_key(65537, 1024)  # noqa: S505 - what is refused
 HEAD = (
     b"From: An <annv@caobang.gov.vn>\r\nTo: <binhtt@caobang.gov.vn>\r\nSubject: x\r\n"
     b"Date: Mon, 02 Nov 2026 08:15:00 +0700\r\n"
@@ -205,10 +206,11 @@ def test_the_body_hash_is_simple_canonicalisation(body: bytes, canonical: bytes)
     assert body_hash(HEAD + b"\r\n" + body, len(HEAD) + 2) == hashlib.sha256(canonical).digest()
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no key", "ec"])
+@pytest.mark.parametrize("content", [None, b"", b"no key", "ec", "weak"])
 def test_a_key_that_cannot_be_used_signs_nothing(tmp_path: Path, content: bytes | str | None) -> None:
-    if content == "ec":
-        content = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    if isinstance(content, str):
+        key = ec.generate_private_key(ec.SECP256R1()) if content == "ec" else WEAK
+        content = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     if isinstance(content, bytes):
