@@ -52,7 +52,7 @@ def tags(message: bytes) -> list[dict[bytes, bytes]]:
     header = message.partition(b"\r\n\r\n")[0].replace(b"\r\n\t", b"").replace(b"\r\n ", b" ")
     fields = [line for line in header.split(b"\r\n") if line.startswith(b"DKIM-Signature:")]
     parts = [field.partition(b":")[2].split(b";") for field in fields]
-    return [dict(part.strip().split(b"=", 1) for part in one) for one in parts]  # type: ignore[misc]  # two each
+    return [dict(part.strip().split(b"=", 1) for part in one) for one in parts]
 
 
 def by_dkimpy(message: bytes, known: dict[str, str]) -> list[bool]:
