@@ -34,6 +34,7 @@ _PIECE = re.compile(
     r'(?P<quoted>"(?:[^"\\]|\\.)*+")|(?P<open>")|(?P<comment>\()|(?P<text>[^"(]++)', re.DOTALL
 )
 _BLANKS = re.compile(r"[ \t]+")
+_CFWS = re.compile(r'["( \t]')
 _ROUTE = re.compile(r"\A@[^@,:<>\s]+(?:,@[^@,:<>\s]+)*:")  # RFC 5322 4.4: <@one,@two:local@domain>
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BETWEEN_WORDS = re.compile(r'[\s<>()\[\],;:"\\\ufffd]+')
@@ -150,6 +151,8 @@ def _without_cfws(angle: str) -> str:
     """What stands in angle brackets, without the comments and blanks that may stand around each of its
     words (RFC 5322 3.2.2, 3.4.1); a blank within a word stays. Raises AddressError as `_specs` does.
     """
+    if not _CFWS.search(angle):
+        return angle.strip()
     pieces = [""]  # every second one is quoted, and stays as it is
     position = 0
     while match := _PIECE.match(angle, position):

@@ -7,7 +7,7 @@ a field without a name, never an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -66,6 +66,8 @@ class HeaderBlock:
     raw: bytes
     fields: tuple[Field, ...]
     size: int
+    named: Mapping[bytes, Sequence[Field]]
+    """The fields of each name, from the top."""
     complete: bool = True
     """False when there were more than FIELD_LIMIT fields."""
 
@@ -75,6 +77,7 @@ class HeaderBlock:
         raw = bytes(raw)
         end, size = _extent(raw)
         fields: list[Field] = []
+        named: dict[bytes, list[Field]] = {}
         complete = True
         for match in _FIELD.finditer(raw, 0, end):
             (start, stop), (name_start, name_end), (colon, _) = match.regs
@@ -85,8 +88,10 @@ class HeaderBlock:
                 complete = False
                 break
             name = raw[name_start:name_end].lower() if colon >= 0 else b""
-            fields.append(_new_field(Field, (name, start, colon if colon >= 0 else start - 1, stop)))
-        return cls(raw[:size], tuple(fields), size, complete)
+            one = _new_field(Field, (name, start, colon if colon >= 0 else start - 1, stop))
+            fields.append(one)
+            named.setdefault(name, []).append(one)
+        return cls(raw[:size], tuple(fields), size, named, complete)
 
     @property
     def begins_folded(self) -> bool:
@@ -100,20 +105,15 @@ class HeaderBlock:
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first field of this name (small letters), or None."""
-        for field in self.fields:
-            if field.name == name:
-                return self.value(field)
-        return None
+        fields = self.named.get(name)
+        return self.value(fields[0]) if fields else None
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of all fields of this name, from the top."""
-        return list(self._values(name))
+        return [self.value(field) for field in self.named.get(name, ())]
 
     def count(self, name: bytes) -> int:
-        return sum(field.name == name for field in self.fields)
-
-    def _values(self, name: bytes) -> Iterator[bytes]:
-        return (self.value(field) for field in self.fields if field.name == name)
+        return len(self.named.get(name, ()))
 
 
 def _extent(raw: bytes) -> tuple[int, int]:

@@ -46,6 +46,8 @@ def one_line(text: str, limit: int) -> str:
     Control characters and line separators count as spaces, spaces are collapsed and trimmed,
     bidirectional and other invisible characters go, lone surrogates become U+FFFD.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return " ".join(text.split())
     text = text[: limit * 3]  # a decomposed Vietnamese letter has at most two marks
     if not text.isprintable() or (not text.isascii() and _INVISIBLE.search(text)):
         text = _CONTROL.sub(" ", _INVISIBLE.sub("", _SURROGATE.sub("\ufffd", text)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from mailgov.mail.document import Vocabulary
-from mailgov.policy.conditions import NO
+from mailgov.policy.conditions import NO, YES, all_of
 from mailgov.policy.decision import Decision, Seen
 from mailgov.policy.directives import Directive
 from mailgov.policy.evaluate import Step, Walk, doubt, seen_by, step_of, walk
@@ -140,11 +140,17 @@ def compile_steps(
 def steps_by_listener(
     steps: Mapping[Stage, tuple[Step, ...]],
 ) -> Mapping[tuple[Stage, str], tuple[Step, ...]]:
-    """`steps` without those that one look at the listener rules out."""
+    """`steps` without those that one look at the listener rules out; the others do not ask for it again."""
     return MappingProxyType(
         {
-            (stage, listener): tuple(s for s in some if s.test({"session.listener": listener}) is not NO)
+            (stage, listener): tuple(_behind(s, facts) for s in some if s.test(facts) is not NO)
             for stage, some in steps.items()
             for listener in LISTENERS
+            for facts in [{"session.listener": listener}]
         }
     )
+
+
+def _behind(step: Step, facts: Facts) -> Step:
+    """The step where these facts are known: what they make true is not tested again."""
+    return replace(step, test=all_of([c.test for c in step.clauses if c.test(facts) is not YES]))

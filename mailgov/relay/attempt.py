@@ -227,6 +227,6 @@ class Attempt:
 def _facts(stored: dict[str, object] | None) -> dict[str, FactValue | Unknown]:
     """Facts as the spool kept them; lists become tuples again."""
     return {
-        name: tuple(str(v) for v in value) if isinstance(value, list) else value  # type: ignore[misc]  # JSON holds no others
+        name: tuple(map(str, value)) if type(value) is list else value  # type: ignore[misc]  # JSON holds no others
         for name, value in (stored or {}).items()
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from mailgov.mail.comments import without_comments
@@ -42,7 +43,12 @@ class Trace:
 
 def mail_date(now_ms: int) -> str:
     """A date as RFC 5322 3.3 writes it, in the province's time."""
-    return format_datetime(datetime.fromtimestamp(now_ms // 1000, LOCAL_ZONE))
+    return _date_of(now_ms // 1000)
+
+
+@lru_cache(maxsize=8)
+def _date_of(now_s: int) -> str:
+    return format_datetime(datetime.fromtimestamp(now_s, LOCAL_ZONE))
 
 
 def received_field(trace: Trace, *, hostname: str, queue_id: str, now_ms: int, single: str | None) -> bytes:

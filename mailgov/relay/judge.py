@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 
 from mailgov.mail.address import Address
 from mailgov.policy import Decision, Stage
 from mailgov.policy.facts import FACTS, FactValue, Unknown
-from mailgov.relay.edits import LOCAL_ZONE
 from mailgov.relay.expand import Target
 from mailgov.relay.node import Node
+from mailgov.store.calendar import local_date
 from mailgov.store.snapshot import AccountEntry
 
 Known = dict[str, FactValue | Unknown]
@@ -25,7 +24,7 @@ def session_facts(
     node: Node, *, listener: str, authenticated: bool, tls: bool, client: str, helo: str = ""
 ) -> Known:
     """What is known once a client has connected."""
-    today = datetime.fromtimestamp(node.clock.now_ms() / 1000, LOCAL_ZONE).date()
+    today = local_date(node.clock.now_ms())
     return {
         "session.listener": listener,
         "session.authenticated": authenticated,

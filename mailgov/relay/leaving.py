@@ -9,6 +9,7 @@ import structlog
 
 from mailgov.mail.events import MessageEvent
 from mailgov.mail.headers import HeaderBlock
+from mailgov.policy.facts import Unknown
 from mailgov.relay import edits, judge
 from mailgov.relay.expand import Target
 from mailgov.relay.incoming import Incoming, Seen, reading
@@ -136,9 +137,9 @@ def _needs_utf8(incoming: Incoming, header: HeaderBlock) -> bool:
 def _plain(facts: judge.Known) -> dict[str, object]:
     """Known facts only, as JSON can hold them; what was unknown is asked for again."""
     return {
-        name: list(value) if isinstance(value, tuple) else value
+        name: list(value) if type(value) is tuple else value
         for name, value in facts.items()
-        if value is None or isinstance(value, (str, bool, int, tuple))
+        if type(value) is not Unknown
     }
 
 

@@ -5,9 +5,10 @@ Counted at RCPT, whether or not the message is finished: see `sending_ahead` and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from mailgov.mail.reply import Reply
@@ -58,34 +59,51 @@ async def take(
     """
     settings = node.settings.limits
     now_ms = node.clock.now_ms()
-    local = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(node.settings.province.timezone))
-    day, hour = f"{local:%Y-%m-%d}", f"{local:%Y-%m-%dT%H}"
+    day, hour = _spans(now_ms // 1000, node.settings.province.timezone)
     amounts = {
         "messages_per_hour": int(first),
         "messages_per_day": int(first),
         "recipients_per_day": recipients,
         "new_recipients_per_day": None if outside else 0,
     }
-    charges, of_agency = [], {}
-    for agency, holder, allowed in _holders(settings, account):
+    charges = []
+    holders = _holders(settings, account)
+    for agency, holder, allowed in holders:
+        keys = _keys(holder, agency=agency)
         for name, limit in allowed.items():
             if limit and amounts[name] != 0:
-                key = f"{'agency' if agency else 'account'}:{holder}|{name}"
                 span = hour if name == "messages_per_hour" else day
-                charges.append(Charge(key, span, limit, amounts[name]))
-                of_agency[key] = (agency, holder, name)
+                charges.append(Charge(keys[name], span, limit, amounts[name]))
     if not charges:
         return None
     scope = f"agency:{account.agency}" if account.agency else f"account:{account.address}"
     over = await node.ahead.charge(charges, scope, outside)
     if over is None:
         return None
-    agency, holder, name = of_agency[over.charge.key]
+    agency, holder, name = next(
+        (agency, holder, name)
+        for agency, holder, _ in holders
+        for name, key in _keys(holder, agency=agency).items()
+        if key == over.charge.key
+    )
     allowed_now = over.charge.limit
     # A program that queues comes back with what it could not send; who goes on and on is no such program.
     for_good = over.refused > (settings.burst_factor - 1) * allowed_now
     reply = _reply(name, allowed_now, agency=agency, for_good=for_good)
     return Exceeded(holder, agency, name, allowed_now, day, reply)
+
+
+@lru_cache(maxsize=8)
+def _spans(now_s: int, timezone: str) -> tuple[str, str]:
+    """The day and the hour of the province."""
+    local = datetime.fromtimestamp(now_s, ZoneInfo(timezone))
+    return f"{local:%Y-%m-%d}", f"{local:%Y-%m-%dT%H}"
+
+
+@lru_cache(maxsize=8192)
+def _keys(holder: str, *, agency: bool) -> Mapping[str, str]:
+    """What each limit is counted under."""
+    return {name: f"{'agency' if agency else 'account'}:{holder}|{name}" for name in LIMITS}
 
 
 def _holders(settings: LimitSettings, account: AccountEntry) -> list[tuple[bool, str, dict[str, int]]]:

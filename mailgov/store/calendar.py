@@ -16,4 +16,9 @@ def _zone(name: str) -> ZoneInfo:
 
 def local_date(at_ms: int, timezone: str = TIMEZONE) -> date:
     """The local date of a moment in milliseconds since 1970-01-01 UTC."""
-    return datetime.fromtimestamp(at_ms // 1000, _zone(timezone)).date()
+    return _date_of(at_ms // 1000, timezone)
+
+
+@lru_cache(maxsize=64)
+def _date_of(at_s: int, timezone: str) -> date:
+    return datetime.fromtimestamp(at_s, _zone(timezone)).date()

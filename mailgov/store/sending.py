@@ -12,6 +12,7 @@ import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailgov.store.guard import Guard, transaction
 
@@ -29,8 +30,7 @@ _HAND_BACK = "UPDATE sent SET taken = max(0, taken - ?) WHERE key = ? AND span =
 _WRITTEN = "INSERT INTO written VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET last_ms = max(last_ms, ?2)"
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """`amount` more under `key` in `span` (such as `2026-11-22`); refused where that is over `limit`.
 
     `amount` None: as many as there are strangers among the recipients.

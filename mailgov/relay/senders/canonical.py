@@ -13,6 +13,10 @@ Form = Literal["simple", "relaxed"]
 CHUNK_BYTES = 1_048_576
 _TABS = bytes.maketrans(b"\t", b" ")
 _LINES_AT_ONCE = 65_536
+_HELD_BYTES = 2047
+"""The most that hashlib takes without letting go of the interpreter."""
+_SMALL_BODY_BYTES = 32_768
+"""Up to here a hash takes less time than to get the interpreter back from another thread."""
 
 
 class Fields:
@@ -85,7 +89,7 @@ class Bodies:
         if form not in self._known:
             digest, length = hashlib.sha256(), 0
             for part in canonical_body(self._chunks(), form):
-                digest.update(part)
+                _feed(digest, part)
                 length += len(part)
             self._known[form] = digest.digest(), length
         return self._known[form]
@@ -93,6 +97,14 @@ class Bodies:
     def _chunks(self) -> Iterator[bytes]:
         for at in range(self._start, len(self._data), CHUNK_BYTES):
             yield self._data[at : at + CHUNK_BYTES]
+
+
+def _feed(digest: hashlib._Hash, part: bytes) -> None:
+    if len(part) > _SMALL_BODY_BYTES:
+        digest.update(part)
+        return
+    for at in range(0, len(part), _HELD_BYTES):
+        digest.update(part[at : at + _HELD_BYTES])
 
 
 def canonical_body(chunks: Iterator[bytes], form: Form) -> Iterator[bytes]:
