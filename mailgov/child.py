@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,10 @@ async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple
     loop = asyncio.get_running_loop()
     end = loop.time() + HELD_RETRY_S
     waited = False
+    reread = partial(load_settings, Path(spec.config))
     while True:
         try:
-            worker = await loop.run_in_executor(None, build_relay, settings, spec.index, spec.count)
+            worker = await loop.run_in_executor(None, build_relay, settings, spec.index, spec.count, reread)
             break
         except SpoolHeld as error:
             if loop.time() > end:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 import structlog
 
@@ -26,6 +27,7 @@ from mailgov.config.imap import GATE, check_imap, imap_listener_names
 from mailgov.config.parts import open_database
 from mailgov.config.relay import check_relay, listener_names
 from mailgov.logs import configure_logs
+from mailgov.ops import running
 from mailgov.ops.demo.ready import Ready
 from mailgov.policy import PolicyError
 from mailgov.settings import Settings
@@ -92,6 +94,7 @@ class Supervisor:
         self._sockets: dict[str, list[socket.socket]] = {}
         self._children: list[_Child] = []
         self._stop = asyncio.Event()
+        self._mark: IO[bytes] | None = None
         self._life = os.pipe()  # children hold the reading end: its end of file says that we are gone
 
     async def run(self) -> int:
@@ -100,6 +103,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._open_sockets()
+        self._note_running()
         migrating = asyncio.ensure_future(self._migrate(again=not await self._migrated()))
         self._children = [_Child(spec) for spec in self._specs()]
         keepers = [asyncio.ensure_future(self._keep(child)) for child in self._children]
@@ -240,6 +244,13 @@ class Supervisor:
                 return
             await asyncio.sleep(0.05)
         print(_banner(self._settings, self._sockets), flush=True)  # noqa: T201 - for the person who started it
+
+    def _note_running(self) -> None:
+        """For `mailgov reload`, which is all that is lost where it cannot be."""
+        try:
+            self._mark = running.note(self._settings.data_dir)
+        except OSError as error:
+            log.warning("mailgov reload will not find this service: use SIGHUP", cause=str(error))
 
     def _reload(self) -> None:
         log.info("reloading")

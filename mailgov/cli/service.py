@@ -1,4 +1,4 @@
-"""`mailgov init` and `mailgov serve`."""
+"""`mailgov init`, `mailgov serve` and `mailgov reload`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command("init")(init)
     app.command("serve")(serve)
+    app.command("reload")(reload)
 
 
 def init(
@@ -172,3 +173,26 @@ def serve(
     except ServeError as error:
         raise common.Refused(str(error)) from error
     raise typer.Exit(code)
+
+
+def reload(config: ConfigOption = None) -> None:
+    """Let the running service read routes, delivery settings, rules and certificates again."""
+    from mailgov.config import ConfigError
+    from mailgov.config.relay import check_relay
+    from mailgov.ops import running
+    from mailgov.policy import PolicyError
+
+    settings = common.read_settings(common.config_path(config))
+    try:
+        check_relay(settings)
+    except (ConfigError, PolicyError, OSError) as error:
+        raise common.Refused(f"nothing reloaded: {error}") from None
+    try:
+        told = running.hang_up(settings.data_dir)
+    except PermissionError:
+        raise common.Refused(
+            "the service is another account's: run this as that one, or as root"
+        ) from None
+    if not told:
+        raise common.Refused(f"no service runs on {settings.data_dir}")
+    common.say("told to read its settings again; the log says what came of it")

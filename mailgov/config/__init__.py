@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mailgov.settings import DeliveryLogin, Settings
+from mailgov.settings import DeliveryLogin, Settings, TlsOutSettings
 
 DEFAULT_PLACES = (Path("mailgov.toml"), Path("/etc/mailgov/mailgov.toml"))
 NOT_SETTINGS = frozenset({"MAILGOV_CONFIG", "MAILGOV_CONFORMANCE_DIR"})
@@ -126,9 +126,22 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
             "rspamd": rspamd.model_copy(
                 update={"password_file": rspamd.password_file and folder / rspamd.password_file}
             ),
+            "tls_out": _anchored_tls_out(settings.tls_out, folder),
             "delivery": settings.delivery.model_copy(
                 update={"logins": [_anchored_login(login, folder) for login in settings.delivery.logins]}
             ),
+        }
+    )
+
+
+def _anchored_tls_out(tls_out: TlsOutSettings, folder: Path) -> TlsOutSettings:
+    return tls_out.model_copy(
+        update={
+            "ca_file": tls_out.ca_file and folder / tls_out.ca_file,
+            "minimum": {
+                name: one.model_copy(update={"ca_file": one.ca_file and folder / one.ca_file})
+                for name, one in tls_out.minimum.items()
+            },
         }
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from mailgov.config import ConfigError
@@ -20,6 +21,7 @@ from mailgov.relay.listener import Listener
 from mailgov.relay.login import checking
 from mailgov.relay.login import password_of as login_password
 from mailgov.relay.node import DirectoryView, Node, PolicyView
+from mailgov.relay.reload import DeliveryReload, SettingsUnusable
 from mailgov.relay.report import Reporter
 from mailgov.relay.route import RouteError, Router
 from mailgov.relay.scheduler import Scheduler
@@ -119,13 +121,16 @@ def check_authorities(settings: Settings) -> None:
     for key, file in files.items():
         try:
             if file is not None:
-                authorities(file)
+                authorities.__wrapped__(file)  # as it is now, whatever is remembered of it
         except OSError as error:
             raise ConfigError(f"key {key}: {file}: {error.strerror or error}") from None
 
 
-def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:
-    """Relay worker `index` of `count`. Blocks; raises ConfigError, PolicyError, SpoolHeld and OSError."""
+def build_relay(settings: Settings, index: int, count: int, reread: Callable[[], Settings]) -> RelayWorker:
+    """Relay worker `index` of `count`; `reread` gives the settings as the file has them later.
+
+    Blocks; raises ConfigError, PolicyError, SpoolHeld and OSError.
+    """
     clock = Clock()
     executor = ThreadPoolExecutor(THREADS, thread_name_prefix="relay")
     resolver = Resolver(settings.dns)
@@ -152,20 +157,31 @@ def build_relay(settings: Settings, index: int, count: int) -> RelayWorker:
     follower = Follower(
         node, db, settings.data_dir / SNAPSHOT_FILE, lambda: load_policy(settings), policy_files
     )
-    return _worker(node, db, router, spools, listeners, follower, f"relay.{index}")
+
+    def load() -> tuple[Settings, Router]:
+        try:
+            again = reread()
+            check_authorities(again)
+            return again, build_router(again, resolver)
+        except ConfigError as error:
+            raise SettingsUnusable(str(error)) from None
+
+    scheduler = Scheduler(node, spools, Attempt(node, router))
+    reloads = DeliveryReload(node, scheduler, load)
+    return _worker(node, db, scheduler, spools, listeners, follower, reloads, f"relay.{index}")
 
 
 def _worker(
     node: Node,
     db: Database,
-    router: Router,
+    scheduler: Scheduler,
     spools: list[Spool],
     listeners: dict[str, Listener],
     follower: Follower,
+    reloads: DeliveryReload,
     worker: str,
 ) -> RelayWorker:
     settings = node.settings
-    scheduler = Scheduler(node, spools, Attempt(node, router))
     return RelayWorker(
         node=node,
         db=db,
@@ -176,6 +192,7 @@ def _worker(
         follower=follower,
         reporter=Reporter(node, db, settings.hostname, worker),
         acts=Acts(node, db, spools, scheduler),
+        reloads=reloads,
     )
 
 

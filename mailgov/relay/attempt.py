@@ -22,6 +22,7 @@ from mailgov.relay.throttle import Verdict, verdict
 from mailgov.relay.tls_out.demand import TlsRefused, Wish
 from mailgov.relay.tls_out.policies import Minimum
 from mailgov.relay.tls_out.wish import wish_of
+from mailgov.settings import Settings
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
@@ -38,6 +39,8 @@ class LaneSession:
         """What the last attempt says of the next hop."""
         self.minimum: Minimum | None = None
         """What the settings asked for when it was opened."""
+        self.settings: Settings | None = None
+        """Those that it was opened by."""
 
     async def close(self) -> None:
         if self.connection is not None:
@@ -132,10 +135,12 @@ class Attempt:
         ]
 
     async def _renew(self, session: LaneSession) -> None:
-        """Let go of a broken connection; ask for the hops anew where there is none."""
-        if session.connection is not None and session.connection.broken:
+        """Let go of a connection that broke, or that other settings opened; without one ask for the hops."""
+        settings, kept = self.node.settings, session.connection
+        if kept is not None and (kept.broken or session.settings is not settings):
             await session.close()
         if session.hops is None or session.connection is None:
+            session.settings = settings
             session.hops = await self.router.hops(session.lane)
 
     async def _connected(

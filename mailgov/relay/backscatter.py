@@ -16,10 +16,14 @@ class ReportsSent:
     """The reports of this hour, by reverse-path and in all. It belongs to the event loop."""
 
     def __init__(self, settings: DeliverySettings) -> None:
-        self._per_path, self._in_all = settings.stranger_report_limit, settings.stranger_report_total
+        self.heed(settings)
         self._hour = 0
         self._unproven = 0
         self._paths: dict[str, int] = {}
+
+    def heed(self, settings: DeliverySettings) -> None:
+        """The bounds; what was counted stays counted."""
+        self._per_path, self._in_all = settings.stranger_report_limit, settings.stranger_report_total
 
     def take(self, reverse_path: str, proven: bool, now_ms: int) -> bool:
         """Count a report; False where it would be one too many.

@@ -204,6 +204,14 @@ class Node:
         self.reports_sent = ReportsSent(self.settings.delivery)
         self.tls = TlsPolicies(self.settings, self.resolver, self.guard, self.executor, self.clock)
 
+    def heed(self, settings: Settings) -> None:
+        """Of other settings what is about delivery is in force from now on; the rest waits for a restart."""
+        self.settings = self.settings.model_copy(
+            update={"delivery": settings.delivery, "tls_out": settings.tls_out}
+        )
+        self.reports_sent.heed(settings.delivery)
+        self.tls.heed(settings)
+
     @property
     def sessions(self) -> int:
         """Open sessions, and TLS handshakes that may become ones."""

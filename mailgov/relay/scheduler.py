@@ -12,9 +12,9 @@ from mailgov.relay.attempt import Attempt, LaneSession
 from mailgov.relay.lanes import STALL_S, Job, Line, Shares, dismiss
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import longest_wait_ms
-from mailgov.relay.route import Lane
+from mailgov.relay.route import Lane, Router
 from mailgov.relay.throttle import Throttles
-from mailgov.relay.wake import EVERYBODY, Waker
+from mailgov.relay.wake import EVERYBODY, Waker, ways
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ class Scheduler:
                 self._reserved -= self._memory(size_bytes)
             self._poke.set()
             return
-        self._enqueue(self._node.spool, message, reserved=self._memory(size_bytes))
+        self._enqueue(self._node.spool, message, message.recipients, reserved=self._memory(size_bytes))
 
     def _memory(self, size_bytes: int) -> int:
         return min(size_bytes, self._node.settings.smtp.memory_body_bytes)
@@ -78,11 +78,32 @@ class Scheduler:
         """Look for due mail now."""
         self._poke.set()
 
+    def heed(self, router: Router) -> None:
+        """The node's settings are others: what waits in memory goes by them, what is under way ends first."""
+        self._attempt.router = router
+        self._limits = self._shares.limits = self._node.settings.delivery
+        self._throttles.heed(self._limits.destination_concurrency, min(self._limits.retry_schedule_s))
+        lines = list(self._lines.values())
+        moved = [(line, job) for line in lines for job in line.jobs]
+        for line in lines:
+            line.throttle.heed(self._limits.destination_concurrency)
+            line.jobs.clear()
+            line.dismiss()
+            if not line.runners:
+                self._lines.pop(line.lane, None)
+        self._waiting.clear()
+        for line, job in moved:
+            self._reserved += job.reserved  # it goes on with the job
+            self._finished(line, job)
+        for _, job in moved:
+            self._enqueue(job.spool, job.message, job.recipients, reserved=job.reserved)
+        self._waker.heed(ways(router, self._node.tls))
+
     # --- mail from the spools -------------------------------------------------------------
 
     async def run(self) -> None:
         """Claim due mail until `stop`."""
-        waking = asyncio.ensure_future(self._waker.run(self._attempt.router.told()))
+        waking = asyncio.ensure_future(self._waker.run(ways(self._attempt.router, self._node.tls)))
         try:
             await self._claim_on()
         finally:
@@ -124,7 +145,7 @@ class Scheduler:
                 log.error("spool cannot be read", spool=spool.id, error=str(error))
                 continue
             for message in claimed:
-                self._enqueue(spool, message, reserved=0)
+                self._enqueue(spool, message, message.recipients, reserved=0)
             more = more or sum(len(message.recipients) for message in claimed) == CLAIM_LIMIT
         return more and self._shares.room
 
@@ -157,9 +178,11 @@ class Scheduler:
 
     # --- lanes ----------------------------------------------------------------------------
 
-    def _enqueue(self, spool: Spool, message: QueuedMessage, *, reserved: int) -> None:
+    def _enqueue(
+        self, spool: Spool, message: QueuedMessage, recipients: Sequence[QueuedRecipient], *, reserved: int
+    ) -> None:
         groups: dict[tuple[Lane, int], list[QueuedRecipient]] = {}
-        for recipient in message.recipients:
+        for recipient in recipients:
             if (message.queue_id, recipient.position) not in self._in_flight:
                 lane = self._attempt.router.lane(recipient.destination)
                 groups.setdefault((lane, recipient.variant), []).append(recipient)
@@ -167,9 +190,9 @@ class Scheduler:
             self._reserved -= reserved
             return
         share, first = divmod(reserved, len(groups))
-        for number, ((lane, _), recipients) in enumerate(groups.items()):
+        for number, ((lane, _), group) in enumerate(groups.items()):
             held = share + (first if number == 0 else 0)
-            self._submit(Job(spool, message, tuple(recipients), lane, held))
+            self._submit(Job(spool, message, tuple(group), lane, held))
 
     def _submit(self, job: Job) -> None:
         line = self._lines.get(job.lane) or Line(job.lane, self._throttles.of(job.lane))
@@ -262,13 +285,23 @@ class Scheduler:
             self._fill()
 
         timer = asyncio.get_running_loop().call_later(STALL_S, stall)
+        router = self._attempt.router
         try:
             await self._attempt.run(job.spool, job.message, job.recipients, session)
             self._learn(line, session)
+            if self._attempt.router is not router:
+                self._go_again(job)
         finally:
             timer.cancel()
             self._shares.stalled -= stalled and not line.local
             self._finished(line, job)
+
+    def _go_again(self, job: Job) -> None:
+        """Whoever was to go another way meanwhile, and waits now, does not wait by the old one."""
+        router = self._attempt.router
+        gone = {r.destination for r in job.recipients if router.lane(r.destination) != job.lane}
+        if gone:
+            self._waker.back({one.rpartition("@")[2] for one in gone})
 
     async def _put_off(self, line: Line, job: Job, reply: Reply) -> None:
         """The next hop is away: all that waits for it in memory is deferred in one go, unattempted."""

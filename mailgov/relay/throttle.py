@@ -48,6 +48,14 @@ class Throttle:
     def __post_init__(self) -> None:
         self.limit = float(self.ceiling)
 
+    def heed(self, ceiling: int) -> None:
+        """Another number of attempts at once; one that was at its best stays so. Who is away is asked again:
+        it may have been our settings.
+        """
+        self.away_until_s = 0.0
+        self.limit = float(ceiling) if self.limit >= self.ceiling else min(self.limit, float(ceiling))
+        self.ceiling = ceiling
+
     @property
     def places(self) -> int:
         """Attempts at once."""
@@ -88,6 +96,12 @@ class Throttles:
     def __init__(self, ceiling: int, first_wait_s: float) -> None:
         self._ceiling, self._away_s = ceiling, min(AWAY_S, first_wait_s)
         self._known: OrderedDict[Lane, Throttle] = OrderedDict()
+
+    def heed(self, ceiling: int, first_wait_s: float) -> None:
+        """The settings are others."""
+        self._ceiling, self._away_s = ceiling, min(AWAY_S, first_wait_s)
+        for throttle in self._known.values():
+            throttle.heed(ceiling)
 
     def of(self, lane: Lane) -> Throttle:
         """The lane's; a mailbox of ours has one that nobody tells anything."""

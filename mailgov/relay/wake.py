@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 import structlog
 
 from mailgov.relay.node import Node
+from mailgov.relay.route import Router
+from mailgov.relay.tls_out.policies import TlsPolicies
 from mailgov.store.spool import Spool, SpoolError
 
 log = structlog.get_logger()
@@ -17,6 +19,18 @@ DOMAINS_LIMIT = 1000
 EVERYBODY = "*"
 
 
+def ways(router: Router, tls: TlsPolicies) -> dict[str, str]:
+    """What our settings say of the way to each domain that they name, `*` for all others; to compare."""
+    routes = router.told()
+    found = {}
+    for name in {*routes, *tls.named}:
+        lane = router.default if name == "*" else router.lane(name)
+        minimum = None if lane is None else tls.minimum(lane, (name,))
+        asked = "" if minimum is None else " ".join((minimum.level, *minimum.names, str(minimum.ca_file)))
+        found[name] = f"{routes.get(name, '')} {asked}".strip()
+    return found
+
+
 class Waker:
     """Wakes beside the claims: a million recipients take minutes, a piece at a time."""
 
@@ -24,24 +38,35 @@ class Waker:
         """`woken` is called when something has become due."""
         self._node, self._spools, self._woken = node, spools, woken
         self._domains: set[str] = set()
+        self._ways: dict[str, str] | None = None
         self._wanted = asyncio.Event()
 
     def back(self, domains: Collection[str]) -> None:
-        """Their next hop was away and has just taken mail; `*` is that of all without a way of their own."""
+        """Their way is open again: the next hop, which was away, has just taken mail, or it is another one.
+        `*` stands for all domains without a way of their own.
+        """
         if len(self._domains) < DOMAINS_LIMIT:
             self._domains.update(domains)
             self._wanted.set()
 
+    def heed(self, routes: dict[str, str]) -> None:
+        """These are the ways now: see `ways`."""
+        self._ways = routes
+        self._wanted.set()
+
     async def run(self, routes: dict[str, str]) -> None:
-        """Compare the routes with those of before, then serve `back`, for ever."""
-        for spool in self._spools:
-            await self.heed_routes(spool, routes)
+        """Compare the ways with those of before, then serve `heed` and `back`, for ever."""
+        self.heed(routes)
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            told, self._ways = self._ways, None
             domains, self._domains = frozenset(self._domains), set()
             for spool in self._spools:
-                await self._wake(spool, domains, "a next hop is back: what waited for it is due")
+                if told is not None:
+                    await self.heed_routes(spool, told)
+                if domains:
+                    await self._wake(spool, domains, "a next hop is back: what waited for it is due")
 
     async def heed_routes(self, spool: Spool, routes: dict[str, str]) -> None:
         """What waits for a domain whose route is another than before is due now."""

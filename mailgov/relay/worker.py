@@ -15,6 +15,7 @@ from mailgov.relay.follow import Follower
 from mailgov.relay.forward import Forwarder
 from mailgov.relay.listener import Listener
 from mailgov.relay.node import Node
+from mailgov.relay.reload import DeliveryReload
 from mailgov.relay.report import Reporter
 from mailgov.relay.scheduler import Scheduler
 from mailgov.relay.serving import Serving, serve
@@ -43,6 +44,7 @@ class RelayWorker:
     follower: Follower
     reporter: Reporter
     acts: Acts
+    reloads: DeliveryReload
     _servers: list[Serving] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _certificate: CertificateWatch | None = None
@@ -72,7 +74,8 @@ class RelayWorker:
         log.info("relay worker ready", spools=len(self.spools), listeners=sorted(self.listeners))
 
     async def reload(self) -> None:
-        """SIGHUP: policy files and certificates anew; a fault leaves what runs in force."""
+        """SIGHUP: delivery, policy files and certificates anew; a fault leaves what runs in force."""
+        await self.reloads.run()
         await self.follower.reload_policy()
         if self._certificate is not None:
             self._certificate.reload()

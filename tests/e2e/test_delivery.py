@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
+import os
+import signal
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -147,7 +149,37 @@ def test_a_smarthost_and_a_route_for_one_domain(tmp_path: Path) -> None:
             assert smart.count() == 1
 
 
-@pytest.mark.parametrize("phase", ["connect", "ehlo", "mail", "rcpt", "data", "eod"])
+def test_a_new_route_needs_no_restart_and_a_bad_one_changes_nothing(tmp_path: Path) -> None:
+    delivery: dict[str, Any] = {"retry_schedule_s": [3600]}
+    with (
+        Sink() as ministry,
+        running_province(tmp_path, {"delivery": delivery}, small=True, workers=2) as there,
+    ):
+        service = there.service
+        text = service.config.read_text(encoding="utf-8")
+        there.dns.mx("bo.gov.vn", "mx.example.org")
+        there.sink.on("rcpt", "450 4.2.0 later", when=lambda to: to.endswith("@bo.gov.vn"))
+        queue_id = queue_id_of(there.submit(messages.plain(AN, "x@bo.gov.vn"), to="x@bo.gov.vn"))
+        there.settled(queue_id, "deferred")
+
+        service.config.write_text(f'{text}\n[delivery.routes]\n"bo.gov.vn" = "{ministry.address}"\n')
+        refused = service.cli("reload", as_json=False).expect(1)
+        assert refused.stderr.count("\n") == 1
+        assert "delivery route 'bo.gov.vn'" in refused.stderr
+        os.kill(service.program.pid, signal.SIGHUP)
+        wait_until(
+            lambda: service.log().count("settings not loaded, the old ones stay") == 2, what="both workers"
+        )
+        there.settled(queue_id_of(there.submit(messages.plain(AN, "x@example.org"), to="x@example.org")))
+
+        service.config.write_text(f'{text}\n[delivery.routes]\n"bo.gov.vn" = "smtp:{ministry.address}"\n')
+        service.cli("reload", as_json=False).expect()
+        there.settled(queue_id)
+        assert [m.recipients for m in ministry.messages] == [("x@bo.gov.vn",)]
+    assert "no service runs" in service.cli("reload", as_json=False).expect(1).stderr
+
+
+@pytest.mark.parametrize("phase", ["connect", "helo", "mail", "rcpt", "data", "eod"])
 @pytest.mark.parametrize("fault", ["421 4.3.2 closing", Act.DROP, b"\xff\xfe garbage\r\n"])
 def test_whatever_the_next_hop_does_nothing_is_lost(quiet: Province, phase: str, fault: object) -> None:
     quiet.sink.on(phase, fault, times=1)  # type: ignore[arg-type]  # a Phase and a Reaction

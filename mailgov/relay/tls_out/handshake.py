@@ -60,6 +60,12 @@ def checking(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
+def forget_authorities() -> None:
+    """The files are read again when they are next asked for."""
+    authorities.cache_clear()
+    checking.cache_clear()
+
+
 def context_of(check: Check, demand: Demand) -> ssl.SSLContext:
     """For the handshake: whom it believes."""
     return authorities(demand.ca_file) if check == "pkix" else _PERMISSIVE

@@ -59,7 +59,7 @@ class Https:
         may_reach: Callable[[str], bool],
     ) -> None:
         self._resolver, self._executor, self._context = resolver, executor, context
-        self._may_reach = may_reach
+        self.may_reach = may_reach
 
     async def ask(self, question: Question) -> Answer:
         """The answer, whole, within `ASK_S` and `BODY_OCTETS`. Raises NoAnswer."""
@@ -68,7 +68,7 @@ class Https:
         try:
             async with asyncio.timeout(ASK_S):
                 found = await self._resolver.addresses(question.host)
-                addresses = [one for one in found.addresses if self._may_reach(one)][:ADDRESSES_TRIED]
+                addresses = [one for one in found.addresses if self.may_reach(one)][:ADDRESSES_TRIED]
                 if not addresses:
                     raise NoAnswer(f"{question.host}: no address that may be asked")
                 return await loop.run_in_executor(

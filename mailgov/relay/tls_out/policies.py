@@ -5,7 +5,7 @@ Decided before the first connection, from what is cached: a session that is kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from mailgov.relay.clock import Clock
 from mailgov.relay.dns import Resolver
 from mailgov.relay.route import Hop, Lane
 from mailgov.relay.tls_out.demand import OPPORTUNISTIC, Demand, Wish
-from mailgov.relay.tls_out.handshake import checking
+from mailgov.relay.tls_out.handshake import checking, forget_authorities
 from mailgov.relay.tls_out.https import Https, reachable
 from mailgov.relay.tls_out.sts import FETCHES_AT_ONCE, NOTHING, Found, Sts
 from mailgov.relay.tls_out.sts_fetch import Fetcher
@@ -147,8 +147,21 @@ class TlsPolicies:
             lambda: checking(self.settings.ca_file),
             reachable(settings.delivery.allow_networks),
         )
-        fetcher = Fetcher(self.https, self.settings.mta_sts_port)
-        self._sts = Sts(resolver, fetcher, guard, executor, clock)
+        self._fetcher = Fetcher(self.https, self.settings.mta_sts_port)
+        self._sts = Sts(resolver, self._fetcher, guard, executor, clock)
+
+    def heed(self, settings: Settings) -> None:
+        """Other settings, from the next connection on; certificates of authorities are read anew."""
+        self.settings = settings.tls_out
+        self._minimum = minimums(self.settings.minimum, self.settings.ca_file)
+        self.https.may_reach = reachable(settings.delivery.allow_networks)
+        self._fetcher.port = self.settings.mta_sts_port
+        forget_authorities()
+
+    @property
+    def named(self) -> Collection[str]:
+        """For whom the settings have a minimum."""
+        return self._minimum.keys()
 
     def minimum(self, lane: Lane, destinations: Iterable[str]) -> Minimum | None:
         """The settings' minimum for this next hop and for whom the mail is for; the strictest of them."""

@@ -37,9 +37,10 @@ class TlsReports:
         self._done: date | None = None
 
     async def run(self) -> None:
-        """Look twice an hour whether a day is over, for ever; nothing where no report is to be sent."""
-        while self._node.settings.tls_out.reports_from:
-            await self.round()
+        """Look twice an hour whether a day is over, for ever; nothing while no report is to be sent."""
+        while True:
+            if self._node.settings.tls_out.reports_from:
+                await self.round()
             await asyncio.sleep(INTERVAL_S)
 
     async def round(self) -> int:

@@ -20,7 +20,7 @@ class Fetcher:
     """Fetches policies."""
 
     def __init__(self, https: Https, port: int = 443) -> None:
-        self._https, self._port = https, port
+        self._https, self.port = https, port
 
     async def fetch(self, domain: str) -> StsPolicy:
         """The policy that `mta-sts.<domain>` serves now, as `https.Https` bounds it. Raises FetchFailed.
@@ -29,7 +29,7 @@ class Fetcher:
         """
         host = f"mta-sts.{domain}"
         try:
-            answer = await self._https.ask(Question(host, PATH, self._port))
+            answer = await self._https.ask(Question(host, PATH, self.port))
         except NotTrusted as error:
             raise FetchFailed("sts-webpki-invalid", str(error)) from None
         except NoAnswer as error:

@@ -87,3 +87,14 @@ def test_what_is_turned_off_by_name_keeps_its_other_keys(tmp_path: Path, text: s
     settings = load_settings(file, {})
     assert not settings.rspamd.url
     assert not settings.greylisting.enabled
+
+
+def test_files_of_authorities_are_beside_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "mailgov.toml"
+    text = (
+        '[tls_out]\nca_file = "ca.pem"\n[tls_out.minimum."bo.gov.vn"]\nlevel = "verify"\nca_file = "bo.pem"\n'
+    )
+    file.write_text(text)
+    found = load_settings(file, {}).tls_out
+    assert found.ca_file == tmp_path / "ca.pem"
+    assert found.minimum["bo.gov.vn"].ca_file == tmp_path / "bo.pem"
