@@ -12,6 +12,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from mailgov.mail import dsn_texts
@@ -42,7 +43,7 @@ class DsnRecipient:
     """What became of one recipient (RFC 3464 2.3). Dates are RFC 5322 texts.
 
     `original` is the ORCPT value with its xtext undone ("rfc822;an@example.org"), `diagnostic`
-    the remote server's reply or our own reason.
+    the remote server's reply or, where it was not `heard`, our own reason; `cause` its status code.
     """
 
     final: str
@@ -53,6 +54,8 @@ class DsnRecipient:
     remote_mta: str | None = None
     last_attempt: str | None = None
     retry_until: str | None = None
+    heard: bool = True
+    cause: str | None = None
 
 
 def build_dsn(
@@ -69,6 +72,7 @@ def build_dsn(
     envelope_id: str | None = None,
     returned: bytes = b"",
     full: bool = False,
+    subject: str = "",
     eight_bit: bool = False,
 ) -> bytes:
     """One report as bytes, to be sent from the null reverse-path.
@@ -77,6 +81,7 @@ def build_dsn(
     has its angle brackets; `boundary` should be random. `returned` is the original's header
     (`full`: its header and body, returned whole when it is 7-bit, or 8-bit where that is known to
     arrive (`eight_bit`) and its header is ASCII; else its header alone).
+    `subject` is told in the words for people, where it is there.
     Raises ValueError for an empty `to` or no recipients: a report to the null reverse-path must not exist
     (RFC 5321 6.1).
     """
@@ -99,7 +104,7 @@ def build_dsn(
         f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
     ]
     parts = [
-        _words(queue_id, arrival_date, recipients),
+        _words(queue_id, arrival_date, subject, recipients),
         _status(reporting_mta, queue_id, arrival_date, envelope_id, recipients),
     ]
     if returned:
@@ -122,9 +127,11 @@ def _to(address: str) -> str:
     return f"<{clean.strip('<>')}>" if clean.isascii() else f"{encode_text(clean)} :;"
 
 
-def _words(queue_id: str, arrival_date: str | None, recipients: Sequence[DsnRecipient]) -> bytes:
+def _words(
+    queue_id: str, arrival_date: str | None, subject: str, recipients: Sequence[DsnRecipient]
+) -> bytes:
     """The part for people, in base64."""
-    vietnamese, english = (_speech(n, queue_id, arrival_date, recipients) for n in (0, 1))
+    vietnamese, english = (_speech(n, queue_id, arrival_date, subject, recipients) for n in (0, 1))
     text = "\r\n".join([*vietnamese, "", "-" * 60, "", *english, ""])
     encoded = base64.encodebytes(text.encode("utf-8", "replace")).replace(b"\n", b"\r\n")
     return (
@@ -134,23 +141,27 @@ def _words(queue_id: str, arrival_date: str | None, recipients: Sequence[DsnReci
 
 
 def _speech(
-    language: int, queue_id: str, arrival_date: str | None, recipients: Sequence[DsnRecipient]
+    language: int, queue_id: str, arrival_date: str | None, subject: str, recipients: Sequence[DsnRecipient]
 ) -> list[str]:
     """The lines in one language (0 Vietnamese, 1 English): recipients of one reason stand together."""
-    arrival = dsn_texts.ARRIVAL[language].format(date=one_line(arrival_date, 100)) if arrival_date else ""
+    arrival = dsn_texts.ARRIVAL[language].format(date=_moment(language, arrival_date)) if arrival_date else ""
     introduction = dsn_texts.INTRODUCTION[language]
-    lines = textwrap.wrap(introduction.format(queue_id=one_line(queue_id, 100), arrival=arrival), 76)
+    lines = _wrapped(introduction.format(queue_id=one_line(queue_id, 100), arrival=arrival))
+    if subject:
+        lines += _wrapped(dsn_texts.SUBJECT[language].format(subject=one_line(subject, _SHOWN_REPLY)))
     groups: dict[Text, list[DsnRecipient]] = {}
     for recipient in recipients[:_SHOWN_RECIPIENTS]:
-        groups.setdefault(explain(recipient.action, recipient.status), []).append(recipient)
+        groups.setdefault(
+            explain(recipient.action, recipient.status, heard=recipient.heard, cause=recipient.cause), []
+        ).append(recipient)
     for text, members in groups.items():
         lines.append("")
         for recipient in members:
             lines += _recipient_lines(language, recipient)
-        lines += textwrap.wrap(text[language], 76)
+        lines += _wrapped(text[language])
     if (more := len(recipients) - _SHOWN_RECIPIENTS) > 0:
         lines += ["", dsn_texts.MORE[language].format(count=more)]
-    return [*lines, "", *textwrap.wrap(dsn_texts.CLOSING[language], 76)]
+    return [*lines, "", *_wrapped(dsn_texts.CLOSING[language])]
 
 
 def _recipient_lines(language: int, recipient: DsnRecipient) -> list[str]:
@@ -159,12 +170,27 @@ def _recipient_lines(language: int, recipient: DsnRecipient) -> list[str]:
     if recipient.diagnostic:
         host = f" {one_line(recipient.remote_mta, 255)}" if recipient.remote_mta else ""
         reply = one_line(recipient.diagnostic, _SHOWN_REPLY)
-        details.append(dsn_texts.REPLY[language].format(host=host, reply=reply))
+        words = dsn_texts.REPLY if recipient.heard else dsn_texts.NOTED
+        details.append(words[language].format(host=host, reply=reply))
     if recipient.retry_until and recipient.action == "delayed":
-        details.append(dsn_texts.RETRY_UNTIL[language].format(date=one_line(recipient.retry_until, 100)))
+        details.append(dsn_texts.RETRY_UNTIL[language].format(date=_moment(language, recipient.retry_until)))
     for detail in details:
-        lines += textwrap.wrap(detail, 76, initial_indent="    ", subsequent_indent="    ")
+        lines += _wrapped(detail, "    ")
     return lines
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    """Lines for people; a host's name is not cut at its hyphen."""
+    return textwrap.wrap(text, 76, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _moment(language: int, date: str) -> str:
+    """A date of RFC 5322 for people: Vietnamese write it in their own order."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return one_line(date, 100)
+    return f"{moment:%H:%M} ngày {moment:%d/%m/%Y}" if language == 0 else one_line(date, 100)
 
 
 def _status(
@@ -192,7 +218,7 @@ def _status(
                 ("Action", recipient.action),
                 ("Status", status),
                 ("Remote-MTA", f"dns; {recipient.remote_mta}" if recipient.remote_mta else None),
-                ("Diagnostic-Code", _diagnostic(recipient.diagnostic)),
+                ("Diagnostic-Code", _diagnostic(recipient)),
                 ("Last-Attempt-Date", recipient.last_attempt),
                 ("Will-Retry-Until", recipient.retry_until if recipient.action == "delayed" else None),
             )
@@ -236,11 +262,13 @@ def _original(orcpt: str | None) -> str | None:
     return f"{kind}; {address}"
 
 
-def _diagnostic(reply: str | None) -> str | None:
-    """A reply of SMTP begins with its code; what we say ourselves is marked as ours."""
+def _diagnostic(recipient: DsnRecipient) -> str | None:
+    """A next hop's reply begins with its code; what we say ourselves is marked as ours (RFC 3464 2.3.6)."""
+    reply = recipient.diagnostic
     if not reply:
         return None
-    return f"smtp; {reply}" if re.match(r"[2-5]\d\d[ \-]", reply) else f"x-mailgov; {reply}"
+    heard = recipient.heard and re.match(r"[2-5]\d\d[ \-]", reply)
+    return f"smtp; {reply}" if heard else f"x-mailgov; {reply}"
 
 
 def _returned(original: bytes, *, full: bool, eight_bit: bool) -> bytes:

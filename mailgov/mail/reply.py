@@ -6,7 +6,7 @@ strangers may read. What only the operator may read travels beside it, as the ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class Reply:
     code: int
     enhanced: str
     text: str
+    heard: bool = field(default=False, compare=False)
+    """True for the words of a next hop; all others are our own, and a report must not blame them on it."""
 
     def line(self) -> str:
         """The reply as one line without its CRLF, such as `550 5.1.1 No such mailbox`."""

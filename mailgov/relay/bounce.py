@@ -10,6 +10,8 @@ import structlog
 
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.dsn import HEADER_OCTETS, Action, DsnRecipient, build_dsn
+from mailgov.mail.encoded_words import decode_text
+from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import Reply
 from mailgov.relay.edits import mail_date
 from mailgov.relay.intake import Prepared
@@ -30,6 +32,8 @@ class Fate:
     reply: Reply
     mx_host: str | None = None
     action: Action = "failed"
+    last: Reply | None = None
+    """What the last attempt came to, where `reply` is what we made of it."""
 
 
 async def bounce(
@@ -55,6 +59,7 @@ async def bounce(
         node.counters.add("reports_withheld")
         return None
     domain = _domain_of(message.reverse_path)
+    ours = node.directory.snapshot.is_local(domain)
     back, full = await _original(node, spool, message, fates)
     content = build_dsn(
         reporting_mta=node.settings.hostname,
@@ -69,7 +74,8 @@ async def bounce(
         envelope_id=envelope_id(message),
         returned=back,
         full=full,
-        eight_bit=node.directory.snapshot.is_local(domain),
+        subject=_subject(back) if ours else "",
+        eight_bit=ours,
     )
     required = wish_of(message) == "required"  # what it returns is to be kept as the message was (RFC 8689 5)
     return await prepare_own(node, spool, content, "", [message.reverse_path], requiretls=required)
@@ -79,6 +85,12 @@ def _within_bounds(node: Node, message: QueuedMessage, now_ms: int) -> bool:
     if not is_strangers(message):
         return True
     return node.reports_sent.take(message.reverse_path, message.context["outside"] == "pass", now_ms)
+
+
+def _subject(original: bytes) -> str:
+    """For our own people's words: a victim of a forger would read the forger's words first."""
+    value = HeaderBlock.scan(original).first(b"subject")
+    return "" if value is None else decode_text(value)
 
 
 def _domain_of(reverse_path: str) -> str:
@@ -96,6 +108,7 @@ def _own_domain(node: Node, domain: str) -> str:
 
 def _recipient(node: Node, message: QueuedMessage, fate: Fate, now_ms: int) -> DsnRecipient:
     reply, recipient, action = fate.reply, fate.recipient, fate.action
+    said = fate.last or reply
     # The status has the class of the action, whatever class the last reply had (RFC 3464 2.3.4).
     status = f"{_CLASSES.get(action, '2')}{reply.enhanced[1:]}"
     context = recipient.context
@@ -108,7 +121,9 @@ def _recipient(node: Node, message: QueuedMessage, fate: Fate, now_ms: int) -> D
         action=action,
         status=status,
         original=original_recipient(orcpt) if orcpt else given,
-        diagnostic=reply.line() if last else None,
+        diagnostic=said.line() if last else None,
+        heard=said.heard,
+        cause=said.enhanced,
         remote_mta=fate.mx_host,
         last_attempt=mail_date(now_ms) if last else None,
         retry_until=mail_date(until_ms) if action == "delayed" else None,

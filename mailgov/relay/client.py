@@ -24,6 +24,7 @@ from mailgov.mail.text import one_line
 from mailgov.relay.content import Content, dotted
 from mailgov.relay.encrypted import encrypted
 from mailgov.relay.exchange import Exchange
+from mailgov.relay.opening import spoken
 from mailgov.relay.route import Hop
 from mailgov.relay.tls_out.demand import OPEN, OPPORTUNISTIC, Demand, Gate, Opened, TlsRefused, Wish
 from mailgov.settings import DeliverySettings
@@ -69,11 +70,18 @@ def reply_of(response: SMTPResponse) -> Reply:
     text = one_line(response.message, 2 * REPLY_LENGTH_LIMIT)
     match = _ENHANCED.match(text)
     enhanced = match[1] if match and match[1][0] == str(code)[0] else f"{code // 100}.0.0"
-    return Reply(code, enhanced, (text[match.end() :] if match else text)[:REPLY_LENGTH_LIMIT])
+    words = (text[match.end() :] if match else text)[:REPLY_LENGTH_LIMIT]
+    return Reply(code, enhanced, words, heard=not isinstance(response, _Ours))
+
+
+class _Ours(SMTPResponse):
+    """Stands for a reply that did not come, or that made no sense: the words are ours."""
+
+    __slots__ = ()
 
 
 def _broke(hop: Hop, error: Exception) -> str:
-    return f"The connection to {hop.host} broke: {type(error).__name__}"
+    return f"The connection to {hop.host} broke: {spoken(error)}"
 
 
 class Stale(Exception):
@@ -151,7 +159,7 @@ class Connection:
             return [error.reply] * count
         except aiosmtplib.SMTPResponseException as error:
             self.broken = True
-            return [reply_of(SMTPResponse(451, f"4.5.0 unexpected reply: {error.message}"))] * count
+            return [reply_of(_Ours(451, f"4.5.0 unexpected reply: {error.message}"))] * count
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             self.broken = True
             return [Reply(451, "4.4.2", _broke(self.hop, error))] * count
@@ -194,7 +202,7 @@ class Connection:
             final = [reply_of(one) for one in await self._deliver(content, count)]
         elif data.code < 400:
             self.broken = True
-            final = [reply_of(SMTPResponse(451, "4.5.0 unexpected reply to DATA"))]
+            final = [reply_of(_Ours(451, "4.5.0 unexpected reply to DATA"))]
         else:
             await self._reset(data)
             final = [reply_of(data)]
@@ -249,9 +257,9 @@ class Connection:
                 raise
             # Whoever has his answer has the message or not: only the others are asked for again.
             self.broken = True
-            rest = SMTPResponse(451, f"4.4.2 no reply for this recipient ({type(error).__name__})")
+            rest = _Ours(451, f"4.4.2 no reply for this recipient ({spoken(error)})")
             replies = (*protocol.replies, *[rest] * (count - len(protocol.replies)))
-        unsent = SMTPResponse(451, "4.5.0 unexpected reply before the end of the message")
+        unsent = _Ours(451, "4.5.0 unexpected reply before the end of the message")
         return [unsent if early and _positive(reply) else reply for reply in replies]
 
     async def _begin(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
@@ -281,7 +289,7 @@ class Connection:
             said = self._protocol.replies
             if stale and not said and isinstance(error, aiosmtplib.SMTPServerDisconnected):
                 raise Stale from None
-            self._missing = SMTPResponse(451, f"4.4.2 {_broke(self.hop, error)}")
+            self._missing = _Ours(451, f"4.4.2 {_broke(self.hop, error)}")
             return said + (self._missing,) * (len(commands) - len(said))
 
     async def _exchange(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:

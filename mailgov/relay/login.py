@@ -16,7 +16,7 @@ import aiosmtplib
 import structlog
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.relay.opening import connect, hello
+from mailgov.relay.opening import connect, hello, spoken
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliveryLogin, DeliverySettings
 
@@ -108,5 +108,5 @@ async def _say(client: aiosmtplib.SMTP, hop: Hop, user: str, password: str, time
         log.error("next hop refuses our login", host=hop.host, user=user, code=error.code)
         raise MailError(Reply(451, "4.7.8", f"{hop.host} refuses our login ({error.code})")) from None
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        reason = type(error).__name__
+        reason = spoken(error)
         raise MailError(Reply(451, "4.4.2", f"The connection to {hop.host} broke: {reason}")) from None

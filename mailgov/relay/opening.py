@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 
@@ -18,6 +19,17 @@ WORDS_LIMIT = 1000
 """Characters of a next hop's words that are kept where it turns us away."""
 _NO_EHLO = frozenset({500, 501, 502, 504, 550})
 """What servers that know HELO alone have said to EHLO (RFC 5321 4.1.1.1, 3.2)."""
+
+
+def spoken(error: Exception) -> str:
+    """What became of a connection, in words that an official may be shown."""
+    if isinstance(error, TimeoutError):  # aiosmtplib's are of this kind
+        return "no answer in time"
+    if isinstance(error, (aiosmtplib.SMTPServerDisconnected, ConnectionResetError, BrokenPipeError)):
+        return "the other side hung up"
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno).lower()
+    return type(error).__name__
 
 
 async def connect(
@@ -48,7 +60,7 @@ async def connect(
         raise MailError(Reply(451, "4.4.0", f"{hop.host} turned us away: {error.code} {text}")) from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         _close(sock, client)
-        reason = type(error).__name__
+        reason = spoken(error)
         raise MailError(Reply(451, "4.4.1", f"No connection to {hop.host} ({reason})"), str(error)) from error
     except asyncio.CancelledError:
         _close(sock, client)

@@ -99,7 +99,9 @@ async def _with_report(
         action = _action(node, message, step, now_ms)
         if action is None:
             continue
-        fates.append(Fate(step.outcome.recipient, step.reply, step.outcome.mx_host, action))
+        fates.append(
+            Fate(step.outcome.recipient, step.reply, step.outcome.mx_host, action, step.outcome.reply)
+        )
         if action == "delayed":
             context = {**(step.progress.context or step.outcome.recipient.context), DELAY_TOLD: True}
             told[number] = replace(step, progress=replace(step.progress, context=context))

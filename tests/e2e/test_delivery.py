@@ -66,7 +66,8 @@ def test_what_fails_for_good_bounces_in_both_languages_and_the_rest_is_delivered
     human, status, returned = dsn.iter_parts()
     text = human.get_content()
     assert "gone1@example.org" in text
-    assert "no such person" in text
+    assert "Tiêu đề: Kế hoạch 12/KH-SNV" in text
+    assert "mx.example.org trả lời: 550 5.1.1 no such person" in " ".join(text.split())
     assert text.index("Thư") < text.index("message")
     blocks = cast(list[email.message.Message], status.get_payload())
     fields = [block for block in blocks if block["Final-Recipient"]]
@@ -120,6 +121,15 @@ def test_null_mx_and_no_domain_bounce_at_once_dns_trouble_waits(quiet: Province)
     quiet.dns.forget("trouble.vn")
     quiet.dns.mx("trouble.vn", "mx.example.org")
     quiet.settled(queue_id, "bounced", "delivered")
+
+
+def test_a_bounce_that_no_server_said_blames_none(quiet: Province) -> None:
+    queue_id = queue_id_of(quiet.submit(messages.plain(AN, "x@nowhere.invalid"), to="x@nowhere.invalid"))
+    quiet.settled(queue_id, "bounced")
+    human, status, _ = bounce_to(quiet, AN, queue_id).iter_parts()
+    assert "Hệ thống gửi thư ghi nhận: 550 5.1.2" in human.get_content()
+    assert "trả lời" not in human.get_content()
+    assert "Diagnostic-Code: x-mailgov; 550 5.1.2 The domain does not exist" in status.as_string()
 
 
 def test_a_mail_host_at_a_private_address_is_not_reached(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ recipients = st.builds(
     remote_mta=st.none() | evil,
     last_attempt=st.none() | evil,
     retry_until=st.none() | evil,
+    heard=st.booleans(),
+    cause=st.none() | evil,
 )
 returned = st.binary() | evil.map(lambda text: text.encode("utf-8", "replace"))
 
@@ -48,6 +50,7 @@ def test_reports_are_clean(
         envelope_id=text,
         returned=original,
         full=full,
+        subject=text,
     )
     assert data.isascii()
     assert data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n")

@@ -129,12 +129,18 @@ def test_people_read_vietnamese_first_then_english() -> None:
         ("failed", "5.3.4", dsn_texts.SIZE),
         ("failed", "5.7.1", dsn_texts.POLICY),
         ("failed", "5.7.26", dsn_texts.POLICY),
-        ("failed", "4.4.7", dsn_texts.EXPIRED),
-        ("failed", "5.4.4", dsn_texts.EXPIRED),
+        ("failed", "5.7.10", dsn_texts.POLICY),
+        ("failed", "5.7.30", dsn_texts.REQUIRETLS),
+        ("failed", "4.4.7", dsn_texts.EXPIRED[dsn_texts.TROUBLE]),
+        ("failed", "5.4.1", dsn_texts.OTHER),
+        ("failed", "5.4.4", dsn_texts.NO_HOST),
         ("failed", "5.4.6", dsn_texts.LOOP),
+        ("failed", "5.6.3", dsn_texts.SEVEN_BIT),
+        ("failed", "5.6.7", dsn_texts.NO_UTF8),
         ("failed", "5.0.0", dsn_texts.OTHER),
         ("failed", "nonsense", dsn_texts.OTHER),
-        ("delayed", "4.4.1", dsn_texts.DELAYED),
+        ("delayed", "4.4.1", dsn_texts.DELAYED[dsn_texts.TROUBLE]),
+        ("delayed", "4.7.1", dsn_texts.DELAYED[dsn_texts.PUT_OFF]),
         ("delivered", "2.0.0", dsn_texts.DELIVERED),
         ("relayed", "2.0.0", dsn_texts.RELAYED),
         ("expanded", "2.0.0", dsn_texts.EXPANDED),
@@ -148,13 +154,56 @@ def test_each_reason_has_its_own_words(action: Action, status: str, text: dsn_te
     assert_clean(data)
 
 
+@pytest.mark.parametrize(
+    ("status", "cause", "heard", "text"),
+    [
+        ("5.7.1", None, False, dsn_texts.OUR_POLICY),
+        ("5.7.10", None, False, dsn_texts.REQUIRETLS),
+        ("5.6.3", None, False, dsn_texts.SEVEN_BIT),
+        ("5.4.7", "4.4.1", False, dsn_texts.EXPIRED[dsn_texts.TROUBLE]),
+        ("5.4.7", "4.2.0", True, dsn_texts.EXPIRED[dsn_texts.PUT_OFF]),
+        ("5.4.7", "4.2.2", True, dsn_texts.EXPIRED[dsn_texts.STILL_FULL]),
+        ("5.4.7", "4.2.2", False, dsn_texts.EXPIRED[dsn_texts.STILL_FULL]),
+        ("5.4.7", "4.7.5", False, dsn_texts.EXPIRED[dsn_texts.NO_TLS]),
+        ("5.4.7", "4.7.8", False, dsn_texts.EXPIRED[dsn_texts.OURS]),
+        ("5.4.7", "4.3.0", False, dsn_texts.EXPIRED[dsn_texts.OURS]),
+    ],
+)
+def test_a_report_names_whose_matter_it_is(
+    status: str, cause: str | None, heard: bool, text: dsn_texts.Text
+) -> None:
+    recipient = DsnRecipient("a@b", "failed", status, diagnostic="451 why", heard=heard, cause=cause)
+    told = words(report(recipient))
+    assert text.vi in told
+    assert text.en in told
+    assert ("trả lời: 451 why" in told) is heard
+    assert ("ghi nhận: 451 why" in told) is not heard
+
+
+def test_words_of_ours_are_never_given_for_the_next_hops() -> None:
+    mine = DsnRecipient("a@b", "failed", "5.1.2", diagnostic="550 5.1.2 No such domain", heard=False)
+    data = report(mine)
+    assert blocks(data)[1]["Diagnostic-Code"] == "x-mailgov; 550 5.1.2 No such domain"
+    assert "trả lời" not in words(data)
+    assert " said: " not in words(data)
+
+
+def test_the_message_is_named_by_its_subject_and_times_are_written_as_here() -> None:
+    data = report(subject="Giấy mời\r\nhọp \x1b[31m")
+    assert_clean(data)
+    assert "nhận lúc 08:15 ngày 02/11/2026" in words(data)
+    assert "received Mon, 02 Nov 2026 08:15:00 +0700" in words(data)
+    assert words(data).count("Giấy mời họp") == 2
+    assert "\x1b" not in words(data)
+
+
 def test_the_title_is_that_of_the_gravest_recipient() -> None:
     delayed = DsnRecipient("c@d", "delayed", "4.4.1", retry_until="Sat, 07 Nov 2026 08:15:00 +0700")
     assert parsed(report(delayed))["Subject"].startswith("Thư đang bị chậm")
     both = report(delayed, FAILED)
     assert parsed(both)["Subject"].startswith("Thư không gửi được")
     assert blocks(both)[1]["Will-Retry-Until"] == "Sat, 07 Nov 2026 08:15:00 +0700"
-    assert "tiếp tục thử đến Sat, 07 Nov" in words(both)
+    assert "tiếp tục thử đến 08:15 ngày 07/11/2026" in words(both)
 
 
 def test_hostile_text_begins_no_field_and_no_part() -> None:
@@ -197,9 +246,9 @@ def test_a_long_reply_is_folded_and_cut() -> None:
 
 
 def test_replies_that_are_not_smtp_are_marked_as_ours() -> None:
-    data = report(DsnRecipient("a@b", "failed", "4.4.7", diagnostic="hết hạn sau 5 ngày"))
+    data = report(DsnRecipient("a@b", "failed", "4.4.7", diagnostic="hết hạn sau 5 ngày", heard=False))
     assert blocks(data)[1]["Diagnostic-Code"] == "x-mailgov; het han sau 5 ngay"
-    assert "trả lời: hết hạn sau 5 ngày" in words(data)
+    assert "ghi nhận: hết hạn sau 5 ngày" in words(data)
 
 
 def test_addresses_outside_ascii() -> None:

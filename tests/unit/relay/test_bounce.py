@@ -19,7 +19,7 @@ from mailgov.store.spool import Body, Change, QueuedMessage, Spool
 from tests.support.relay_node import AN, BINH, DOMAIN
 from tests.unit.relay.conftest import START_MS, outcomes, queued, stored
 
-NEVER = Reply(550, "5.1.1", "no such mailbox")
+NEVER = Reply(550, "5.1.1", "no such mailbox", heard=True)
 TO = "khach@example.org"
 
 

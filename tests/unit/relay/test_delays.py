@@ -14,7 +14,7 @@ from mailgov.store.spool import QueuedMessage
 from tests.support.relay_node import AN
 from tests.unit.relay.conftest import START_MS, OwnTime, outcomes, queued, stored
 
-LATER = Reply(451, "4.4.1", "not now")
+LATER = Reply(451, "4.4.1", "not now", heard=True)
 TO = "khach@example.org"
 AFTER_MS = 14_400_000
 """The setting's default: 4 hours."""
