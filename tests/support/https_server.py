@@ -22,6 +22,9 @@ class HttpsServer:
         self.fields: dict[str, str] = {}
         self.release = threading.Event()
         self.hang = False
+        self.drip = False
+        self.let_go = threading.Event()
+        """The client has ended a connection on which the body came drop by drop."""
         self.tls = tls
         server = self
 
@@ -38,6 +41,13 @@ class HttpsServer:
                 for name, value in server.fields.items():
                     self.send_header(name, value)
                 self.end_headers()
+                while server.drip:
+                    try:
+                        self.wfile.write(b"#")
+                    except OSError:
+                        server.let_go.set()
+                        return
+                    server.release.wait(0.02)
                 self.wfile.write(server.body)
 
             do_POST = do_GET  # noqa: N815 - as above
@@ -67,6 +77,7 @@ class HttpsServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.drip = False
         self.release.set()
         self._server.shutdown()
         self._server.server_close()

@@ -8,6 +8,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Https:
 
     async def ask(self, question: Question) -> Answer:
         """The answer, whole, within `ASK_S` and `BODY_OCTETS`. Raises NoAnswer."""
-        open_sockets: list[socket.socket] = []
+        leash = _Leash()
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(ASK_S):
@@ -71,20 +72,16 @@ class Https:
                 addresses = [one for one in found.addresses if self.may_reach(one)][:ADDRESSES_TRIED]
                 if not addresses:
                     raise NoAnswer(f"{question.host}: no address that may be asked")
-                return await loop.run_in_executor(
-                    self._executor, self._ask, question, addresses, open_sockets
-                )
+                return await loop.run_in_executor(self._executor, self._ask, question, addresses, leash)
         except TimeoutError:
             raise NoAnswer(f"{question.host}: nothing whole in {ASK_S:.0f} s") from None
         finally:  # the thread hears of it and ends
-            for one in open_sockets:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+            leash.end()
 
-    def _ask(self, question: Question, addresses: Sequence[str], open_sockets: list[socket.socket]) -> Answer:
+    def _ask(self, question: Question, addresses: Sequence[str], leash: _Leash) -> Answer:
         host = question.host
         try:
-            return self._said(question, _connected(addresses, question.port, open_sockets))
+            return self._said(question, _connected(addresses, question.port, leash))
         except ssl.SSLError as error:
             text = getattr(error, "verify_message", "") or error.reason or "TLS failed"
             raise NotTrusted(f"{host}: {text}") from None
@@ -107,7 +104,34 @@ class Https:
         return Answer(answer.status, kind, body)
 
 
-def _connected(addresses: Sequence[str], port: int, open_sockets: list[socket.socket]) -> socket.socket:
+class _Leash:
+    """Ends the connections of a thread from outside, whatever it does with them and however they drip."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: list[socket.socket] = []
+        self._over = False
+
+    def hold(self, made: socket.socket) -> None:
+        """Raises TimeoutError where it is over already: the connection came too late."""
+        with self._lock:
+            if self._over:
+                made.close()
+                raise TimeoutError
+            self._held.append(made.dup())  # TLS takes the descriptor of `made` away with it
+
+    def end(self) -> None:
+        """Every read and write on them ends now."""
+        with self._lock:
+            self._over = True
+            for one in self._held:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+                one.close()
+            self._held.clear()
+
+
+def _connected(addresses: Sequence[str], port: int, leash: _Leash) -> socket.socket:
     for number, address in enumerate(addresses, start=1):
         try:
             made = socket.create_connection((address, port), timeout=ASK_S / len(addresses))
@@ -115,7 +139,7 @@ def _connected(addresses: Sequence[str], port: int, open_sockets: list[socket.so
             if number == len(addresses):
                 raise
             continue
-        open_sockets.append(made)
+        leash.hold(made)
         return made
     raise OSError("no address")
 

@@ -213,6 +213,7 @@ async def test_a_policy_is_fetched_once_and_again_when_its_id_changes(there: The
         ("name", "sts-webpki-invalid"),
         ("private", "sts-policy-fetch-error"),
         ("hang", "sts-policy-fetch-error"),
+        ("drip", "sts-policy-fetch-error"),
     ],
 )
 async def test_a_policy_that_does_not_come_stops_no_mail_and_is_told(
@@ -237,10 +238,15 @@ async def test_a_policy_that_does_not_come_stops_no_mail_and_is_told(
     elif fault == "hang":
         there.web.hang = True
         monkeypatch.setattr(https, "ASK_S", 0.5)
+    elif fault == "drip":
+        there.web.drip = True
+        monkeypatch.setattr(https, "ASK_S", 0.5)
     assert await counted(there) == {("no-policy-found", result): 1}
     assert len(there.sink.messages) == 1
     if fault in {"certificate", "name", "private"}:
         assert there.web.asked == []
+    if fault == "drip":  # or its thread would be gone for good, of four
+        assert there.web.let_go.wait(5)
 
 
 async def test_many_that_wait_for_a_policy_ask_for_it_once(there: There) -> None:
