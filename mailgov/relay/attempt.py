@@ -77,6 +77,8 @@ class Attempt:
             broke = not isinstance(error, (OSError, SpoolError, MemoryError))
             outcomes = [Outcome(r, INTERNAL_ERROR, broke=broke) for r in recipients]
         session.heard = verdict([o.reply for o in outcomes], session=met), outcomes[-1].reply
+        if session.connection is not None and session.connection.broken:
+            await session.close()  # it may go on talking
         await self._settle(spool, message, outcomes)
 
     async def put_off(

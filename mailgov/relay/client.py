@@ -340,7 +340,9 @@ class Connection:
     async def close(self) -> None:
         """QUIT where the session still works; never raises."""
         try:
-            if not self.broken:
+            if self.broken:  # without the goodbyes of TLS too: who floods would be listened to meanwhile
+                self._writer.transport.abort()
+            else:
                 await self._client.execute_command(b"QUIT", timeout=5.0)
         except (aiosmtplib.SMTPException, OSError, TimeoutError):
             pass

@@ -80,8 +80,8 @@ class Exchange(SMTPProtocol):
         if self._answered is None or self._answered.done():
             if self._response_pending:
                 super().data_received(data)
-            else:
-                self._unasked = self._expected > 0
+            elif self._expected > 0:
+                self._heard_unasked()
             return
         self._buffer += data
         try:
@@ -92,6 +92,14 @@ class Exchange(SMTPProtocol):
         if len(self.replies) == self._expected:
             self._unasked = bool(self._buffer)
             self._answered.set_result(None)
+
+    def _heard_unasked(self) -> None:
+        """Nothing it says is of use any more, and a flood of it is not read: it would cost all others time."""
+        self._unasked = True
+        if self._answered is None:
+            cast(asyncio.WriteTransport, self.transport).abort()
+        else:  # replies that nobody has come for yet outlive the session, but not its end
+            cast(asyncio.ReadTransport, self.transport).pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

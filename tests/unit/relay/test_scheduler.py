@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -326,6 +326,39 @@ async def test_a_session_that_the_next_hop_ends_between_messages_is_replaced(
         await eventually(lambda: not scheduler._in_flight)
         assert sink.connections == 2
         assert not node.counters.values["deferred"]
+
+
+@pytest.mark.parametrize("when", ["in the place of a reply", "after the last one"])
+async def test_a_next_hop_that_floods_is_left_before_another_message_may_want_it(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Its words would else be read as fast as they come, for as long as the session waits for company."""
+    monkeypatch.setattr("mailgov.relay.scheduler.IDLE_S", 60)
+    last = when == "after the last one"
+    left = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for said in (b"220 h", b"250 h", b"250 ok", b"250 ok"):
+            writer.write(said + b"\r\n")
+            await reader.readline()
+        if last:
+            writer.write(b"354 go\r\n")
+            await reader.readuntil(b"\r\n.\r\n")
+            writer.write(b"250 2.0.0 kept\r\n")
+        with suppress(OSError):
+            while True:
+                writer.write(b"250-x\r\n" * 1000)
+                await writer.drain()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with running(tmp_path, dns_server, sink, mx_port=port) as (node, scheduler):
+            await put(node, queued("a@example.org"))
+            counter = "delivered" if last else "deferred"
+            await eventually(lambda: node.counters.values[counter] and not scheduler._in_flight)
+            await asyncio.wait_for(left.wait(), 5)
 
 
 async def test_a_next_hop_that_ends_every_session_is_not_asked_again_and_again(
