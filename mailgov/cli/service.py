@@ -190,9 +190,7 @@ def reload(config: ConfigOption = None) -> None:
     try:
         told = running.hang_up(settings.data_dir)
     except PermissionError:
-        raise common.Refused(
-            "the service is another account's: run this as that one, or as root"
-        ) from None
+        raise common.Refused("the service is another account's: run this as that one, or as root") from None
     if not told:
         raise common.Refused(f"no service runs on {settings.data_dir}")
     common.say("told to read its settings again; the log says what came of it")

@@ -94,7 +94,7 @@ class Exchange(SMTPProtocol):
             self._answered.set_result(None)
 
     def _heard_unasked(self) -> None:
-        """Nothing it says is of use any more, and a flood of it is not read: it would cost all others time."""
+        """Nothing it says is of use any more, and a flood of it is not read: it would cost others time."""
         self._unasked = True
         if self._answered is None:
             cast(asyncio.WriteTransport, self.transport).abort()
