@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 import structlog
@@ -34,6 +34,16 @@ _AFTER: dict[str, tuple[str | None, RecipientState]] = {
     "drop": (None, "dropped"),
 }
 _FROM = {"hold": ("ready",), "release": ("held",), "retry": ("ready",), "drop": ("ready", "held")}
+
+
+_UNDER_WAY = "a delivery is under way, try again when it has ended"
+
+
+def _answer(number: int, moved: Collection[int]) -> Answer:
+    """To a request whose recipients could be asked; they may have been leased since."""
+    if not moved:
+        return number, "refused", _UNDER_WAY
+    return number, "done", f"{len(moved)} recipient{'' if len(moved) == 1 else 's'}"
 
 
 class Acts:
@@ -103,32 +113,33 @@ class Acts:
             why = f"unknown act {act!r}" if message is not None else "the message is no longer in the queue"
             return [(one.id, "refused", why) for one in asked]
         answers: list[Answer] = []
-        moved: dict[int, QueuedRecipient] = {}
+        wanted: dict[int, QueuedRecipient] = {}
+        chosen: dict[int, list[int]] = {}
         for one in asked:
-            movable = self._movable(message, one, moved)
+            movable = self._movable(message, one, wanted)
             if isinstance(movable, str):
                 answers.append((one.id, "refused", movable))
                 continue
-            moved.update({r.position: r for r in movable})
-            answers.append((one.id, "done", f"{len(movable)} recipient{'' if len(movable) == 1 else 's'}"))
-        if moved:
-            await spool.apply(self._change(message, list(moved.values()), asked[0]))
-            log.info(
-                "queue act", act=act, queue_id=message.queue_id, actor=asked[0].actor, recipients=len(moved)
-            )
-        return answers
+            wanted.update({r.position: r for r in movable})
+            chosen[one.id] = [r.position for r in movable]
+        if not wanted:
+            return answers
+        change = self._change(message, list(wanted.values()), asked[0])
+        moved = await spool.act(change, _FROM[act])
+        log.info("queue act", act=act, queue_id=message.queue_id, actor=asked[0].actor, recipients=len(moved))
+        return answers + [_answer(number, moved.intersection(of_one)) for number, of_one in chosen.items()]
 
     def _movable(
-        self, message: QueuedMessage, command: PendingCommand, moved: Mapping[int, QueuedRecipient]
+        self, message: QueuedMessage, command: PendingCommand, wanted: Mapping[int, QueuedRecipient]
     ) -> list[QueuedRecipient] | str:
-        """The recipients that a request moves, or why there are none; `moved` are so already."""
+        """The recipients that a request is to move, or why there are none; `wanted` are asked for already."""
         chosen = [
             r
             for r in message.recipients
-            if command.position in (None, r.position) and r.position not in moved
+            if command.position in (None, r.position) and r.position not in wanted
         ]
         if any(self._scheduler.in_flight(message.queue_id, r.position) for r in chosen):
-            return "a delivery is under way, try again when it has ended"
+            return _UNDER_WAY
         movable = [r for r in chosen if r.state in _FROM[command.act]]
         return movable or f"no recipient of the message can be asked to {command.act} now"
 

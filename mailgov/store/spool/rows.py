@@ -40,6 +40,26 @@ def apply(connection: sqlite3.Connection, change: Change) -> Written:
     return Written(freed, [_tell(connection, event) for event in change.events])
 
 
+def act(
+    connection: sqlite3.Connection, change: Change, states: Collection[str]
+) -> tuple[Written, frozenset[int]]:
+    """Write what of a change concerns recipients of one message that wait in one of `states`, unleased.
+
+    `events` go with `progress`, one by one. Returns the positions that it was written for.
+    """
+    query = (
+        "SELECT r.state FROM recipient r JOIN message m ON m.id=r.message_id"
+        " WHERE m.queue_id=? AND r.position=? AND r.leased=0"
+    )
+    waiting = []
+    for one, event in zip(change.progress, change.events, strict=True):
+        row = connection.execute(query, (one.queue_id, one.position)).fetchone()
+        if row is not None and row[0] in states:
+            waiting.append((one, event))
+    kept = Change(progress=[one for one, _ in waiting], events=[event for _, event in waiting])
+    return apply(connection, kept), frozenset(one.position for one, _ in waiting)
+
+
 def _tell(connection: sqlite3.Connection, event: Event) -> Entry:
     payload = encode(event)
     sequence = connection.execute("INSERT INTO event (payload) VALUES (?)", (payload,)).lastrowid

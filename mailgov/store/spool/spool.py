@@ -159,6 +159,18 @@ class Spool:
         """Write a change soon. Only for outcomes: losing one repeats a delivery, no more."""
         self._writer.later(lambda c: rows.apply(c, change), self._written)
 
+    async def act(self, change: Change, states: Collection[str]) -> frozenset[int]:
+        """Write an act on recipients of one message; returns the positions that it was written for.
+
+        Left alone is who is in none of `states` and who is leased: an attempt is under way, or its outcome on
+        its way to the disk.
+        """
+        positions: frozenset[int]
+        _, positions = await self._writer.run(
+            lambda c: rows.act(c, change, states), lambda found: self._written(found[0])
+        )
+        return positions
+
     async def claim(
         self,
         now_ms: int,

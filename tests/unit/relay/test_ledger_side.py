@@ -228,8 +228,9 @@ async def test_hold_release_and_drop(node: Node, ledger: Database, acts: Acts) -
     released = await ask(node, ledger, "release", position=1)
     await acts.round()
     assert await answer(ledger, released) == ("done", "1 recipient")
-    (claimed,) = await node.spool.claim(2**60, 10)
-    assert [r.address for r in claimed.recipients] == ["b@x.org"]
+    message = await node.spool.find("01Q")
+    assert message is not None
+    assert [r.state for r in message.recipients] == ["held", "ready"]
     dropped = await ask(node, ledger, "drop")
     await acts.round()
     assert await answer(ledger, dropped) == ("done", "2 recipients")
@@ -264,6 +265,39 @@ async def test_what_is_being_delivered_is_left_alone(
     await acts.round()
     assert (await answer(ledger, number))[0] == "refused"
     assert await node.spool.find("01Q") is not None
+
+
+async def test_an_act_between_a_lease_and_its_attempt_is_refused(
+    node: Node, ledger: Database, acts: Acts
+) -> None:
+    """What was said to be held would leave all the same."""
+    await stored(node, queued("a@x.org", "b@x.org"))
+    number = await ask(node, ledger, "hold", position=1)
+    await acts.round()
+    (claimed,) = await node.spool.claim(2**60, 10)
+    for act in ("hold", "retry", "drop"):
+        refused = await ask(node, ledger, act, position=0)
+        await acts.round()
+        assert (await answer(ledger, refused))[0] == "refused"
+    assert (await answer(ledger, number))[0] == "done"
+    assert await node.spool.find("01Q") is not None
+    assert [r.address for r in claimed.recipients] == ["a@x.org"]
+
+
+async def test_what_has_just_been_delivered_is_not_dropped(
+    node: Node, ledger: Database, acts: Acts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outcome waits for company on its way to the disk; the record must not say that it never left."""
+    monkeypatch.setattr(node.spool._writer, "_lazy_s", 60)
+    message = await stored(node, queued("a@x.org"))
+    await node.spool.claim(2**60, 10)
+    number = await ask(node, ledger, "drop")
+    await settle(node, node.spool, message, outcomes(message, OK))
+    await acts.round()
+    assert (await answer(ledger, number))[0] == "refused"
+    await node.spool.apply(Change())
+    told = [event for _, event in await node.spool.events(0, 10)]
+    assert [getattr(event, "state", None) for event in told] == ["delivered"]
 
 
 # Mail of other roles
