@@ -74,6 +74,7 @@ def build_dsn(
     full: bool = False,
     subject: str = "",
     eight_bit: bool = False,
+    tls_waived: bool = False,
 ) -> bytes:
     """One report as bytes, to be sent from the null reverse-path.
 
@@ -81,7 +82,8 @@ def build_dsn(
     has its angle brackets; `boundary` should be random. `returned` is the original's header
     (`full`: its header and body, returned whole when it is 7-bit, or 8-bit where that is known to
     arrive (`eight_bit`) and its header is ASCII; else its header alone).
-    `subject` is told in the words for people, where it is there.
+    `subject` is told in the words for people, where it is there. With `tls_waived` the report says of itself
+    that it would rather arrive than be protected (`TLS-Required: No`, RFC 8689 3).
     Raises ValueError for an empty `to` or no recipients: a report to the null reverse-path must not exist
     (RFC 5321 6.1).
     """
@@ -103,6 +105,8 @@ def build_dsn(
         "MIME-Version: 1.0",
         f'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
     ]
+    if tls_waived:
+        header.append("TLS-Required: No")
     parts = [
         _words(queue_id, arrival_date, subject, recipients),
         _status(reporting_mta, queue_id, arrival_date, envelope_id, recipients),

@@ -60,6 +60,7 @@ async def bounce(
         return None
     domain = _domain_of(message.reverse_path)
     ours = node.directory.snapshot.is_local(domain)
+    wish = wish_of(message)  # what comes back is protected as the message was, no more (RFC 8689 5)
     back, full = await _original(node, spool, message, fates)
     content = build_dsn(
         reporting_mta=node.settings.hostname,
@@ -76,9 +77,9 @@ async def bounce(
         full=full,
         subject=_subject(back) if ours else "",
         eight_bit=ours,
+        tls_waived=wish == "waived",
     )
-    required = wish_of(message) == "required"  # what it returns is to be kept as the message was (RFC 8689 5)
-    return await prepare_own(node, spool, content, "", [message.reverse_path], requiretls=required)
+    return await prepare_own(node, spool, content, "", [message.reverse_path], requiretls=wish == "required")
 
 
 def _within_bounds(node: Node, message: QueuedMessage, now_ms: int) -> bool:

@@ -17,6 +17,7 @@ from mailgov.settings import DeliverySettings
 
 WORDS_LIMIT = 1000
 """Characters of a next hop's words that are kept where it turns us away."""
+NEVER = 521
 _NO_EHLO = frozenset({500, 501, 502, 504, 550})
 """What servers that know HELO alone have said to EHLO (RFC 5321 4.1.1.1, 3.2)."""
 
@@ -35,7 +36,10 @@ def spoken(error: Exception) -> str:
 async def connect(
     hop: Hop, settings: DeliverySettings, hostname: str, *, tls: ssl.SSLContext | None = None
 ) -> aiosmtplib.SMTP:
-    """Connect and say hello; with `tls` the handshake comes first (RFC 8314 3.3). Raises MailError 4xx."""
+    """Connect and say hello; with `tls` the handshake comes first (RFC 8314 3.3).
+
+    Raises MailError 4xx, and 550 5.3.2 where the host says that it never takes mail (521, RFC 7504 3).
+    """
     client: aiosmtplib.SMTP | None = None
     sock = _socket(hop)
     try:
@@ -54,10 +58,9 @@ async def connect(
             client.protocol.__class__ = Exchange  # aiosmtplib has no way to be given another one
             client.transport.set_protocol(client.protocol)  # uvloop keeps the methods that it found before
         await hello(client, hop, settings, hostname)
-    except (aiosmtplib.SMTPResponseException, aiosmtplib.SMTPHeloError) as error:
+    except aiosmtplib.SMTPResponseException as error:  # SMTPHeloError is one
         _close(sock, client)
-        text = one_line(str(error.message), WORDS_LIMIT)
-        raise MailError(Reply(451, "4.4.0", f"{hop.host} turned us away: {error.code} {text}")) from error
+        raise MailError(_turned_away(hop, error)) from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         _close(sock, client)
         reason = spoken(error)
@@ -66,6 +69,14 @@ async def connect(
         _close(sock, client)
         raise
     return client
+
+
+def _turned_away(hop: Hop, error: aiosmtplib.SMTPResponseException) -> Reply:
+    """Another host may take the mail, and this one later: a 5xx here is about us or the host's state, no
+    mailbox's (RFC 5321 3.1; Postfix's smtp_skip_5xx_greeting). Only 521 is for good.
+    """
+    said = f"{hop.host} turned us away: {error.code} {one_line(str(error.message), WORDS_LIMIT)}"
+    return Reply(550, "5.3.2", said) if error.code == NEVER else Reply(451, "4.4.0", said)
 
 
 async def hello(client: aiosmtplib.SMTP, hop: Hop, settings: DeliverySettings, hostname: str) -> None:

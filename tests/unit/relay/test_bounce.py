@@ -15,6 +15,7 @@ from mailgov.relay.bounce import Fate, bounce
 from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import settle
+from mailgov.relay.tls_out.wish import KEY, wish_of
 from mailgov.store.spool import Body, Change, QueuedMessage, Spool
 from tests.support.relay_node import AN, BINH, DOMAIN
 from tests.unit.relay.conftest import START_MS, outcomes, queued, stored
@@ -183,3 +184,14 @@ async def test_a_large_report_lies_in_the_spool_that_will_send_it(node: Node, tm
         assert file.read_bytes().count(b"Final-Recipient:") == 1000
     finally:
         adopted.close()
+
+
+@pytest.mark.parametrize("wish", ["waived", "required", None])
+async def test_it_is_protected_on_its_way_as_the_message_was(node: Node, wish: str | None) -> None:
+    """RFC 8689 5; who would rather have his mail in the clear than not at all wants the report so too."""
+    prepared = await report(node, replace(queued(TO, reverse_path=TO), context={KEY: wish}), NEVER)
+    said = message_from_bytes(await text_of(prepared))
+    assert said.get_all("TLS-Required") == (["No"] if wish == "waived" else None)
+    assert prepared is not None
+    assert prepared.message is not None
+    assert wish_of(prepared.message) == wish

@@ -619,6 +619,30 @@ async def test_a_greeting_that_is_none_may_be_one_later(
     assert caught.value.reply.transient
 
 
+async def test_a_host_that_never_takes_mail_is_believed_where_no_other_may(
+    sink: Sink, pool: ThreadPoolExecutor
+) -> None:
+    """RFC 7504 3: 521. Another host is tried; mail goes back at once only where all have said so."""
+    settings = DeliverySettings.model_validate(QUICK)
+    with Sink() as other:
+        sink.on("connect", "521 5.3.2 mx.example.org does not accept mail")
+        hops = [Hop(HOST, sink.host, sink.port), Hop("mx2.example.org", other.host, other.port)]
+        made = await first_connection(hops, settings, "us.vn", pool)
+        assert made.hop.host == "mx2.example.org"
+        await made.close()
+        for said, heard in (
+            ("521 5.3.2 no", "550 5.3.2 mx"),
+            ("554 5.3.2 no", "451 4.4.0 mx2.example.org turned us away: 554"),
+            ("421 4.3.2 busy", "451 4.4.0 mx2.example.org turned us away: 421"),
+        ):
+            other.behave()
+            other.on("connect", said)
+            for turn in (hops, hops[::-1]):
+                with pytest.raises(MailError) as caught:
+                    await first_connection(turn, settings, "us.vn", pool)
+                assert caught.value.reply.line().startswith(heard)
+
+
 # TLS (RFC 7435)
 
 
