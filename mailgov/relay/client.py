@@ -246,9 +246,10 @@ class Connection:
             if protocol.answered:
                 self.broken = True
                 break
-            self._writer.write(chunk)
-            async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
-                await self._writer.drain()
+            protocol.say(chunk)
+            if protocol.full:
+                async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
+                    await self._writer.drain()
         early = self.broken
         try:
             replies = await protocol.answers(self._settings.data_timeout_s)

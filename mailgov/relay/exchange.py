@@ -13,6 +13,8 @@ import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
 
+from mailgov.relay.patience import Patience
+
 REPLIES_LIMIT_BYTES = 65_536
 """What is kept of replies that are not complete yet: a next hop may say no more without an end."""
 LINE_LIMIT_BYTES = 8192
@@ -24,9 +26,8 @@ class Exchange(SMTPProtocol):
 
     _answered: asyncio.Future[None] | None = None
     _expected = 0
-    _patience_s = 0.0
-    _heard_at = 0.0
-    _timer: asyncio.TimerHandle | None = None
+    _timeout_s = 0.0
+    _patience: Patience | None = None
     _unasked = False
     _code = b""
     _kept_bytes = 0
@@ -61,16 +62,22 @@ class Exchange(SMTPProtocol):
         """
         answered = self._answered
         assert answered is not None  # by `expect`
-        self._patience_s, self._heard_at = timeout_s, self._loop.time()
+        self._timeout_s = timeout_s
+        if self._patience is None:
+            self._patience = Patience(self._loop)
         if not answered.done():
-            self._timer = self._loop.call_later(timeout_s, self._look_at_clock)
+            self._wait()
         try:
             await answered
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._patience.end()
             self._answered = None
         return self.replies
+
+    @property
+    def full(self) -> bool:
+        """Whether the transport holds as much as it will, or the connection is lost: `drain` tells."""
+        return self._paused or self._connection_lost
 
     def say(self, data: bytes) -> None:
         """Write, without waiting."""
@@ -103,14 +110,17 @@ class Exchange(SMTPProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._patience is not None:
+            self._patience.close()
         self._fail(aiosmtplib.SMTPServerDisconnected("Connection lost"))
 
-    def _look_at_clock(self) -> None:
-        late_s = self._loop.time() - self._heard_at - self._patience_s
-        if late_s >= 0:
-            self._fail(aiosmtplib.SMTPReadTimeoutError("Timed out waiting for server response"))
-        else:
-            self._timer = self._loop.call_later(-late_s, self._look_at_clock)
+    def _wait(self) -> None:
+        """For the next reply, so long and no longer."""
+        assert self._patience is not None  # by `answers`
+        self._patience.begin(self._timeout_s, self._late)
+
+    def _late(self) -> None:
+        self._fail(aiosmtplib.SMTPReadTimeoutError("Timed out waiting for server response"))
 
     def _fail(self, error: aiosmtplib.SMTPException) -> None:
         if self._answered is not None and not self._answered.done():
@@ -150,7 +160,8 @@ class Exchange(SMTPProtocol):
         self._kept_bytes += len(line[0])
         if separator != b"-":
             self.replies += (SMTPResponse(int(code), _text(self._words)),)
-            self._heard_at = self._loop.time()
+            if self._patience is not None and self._patience.runs:
+                self._wait()
             self._begin_reply()
 
 

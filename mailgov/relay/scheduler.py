@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -12,6 +13,7 @@ from mailgov.relay.attempt import Attempt, LaneSession
 from mailgov.relay.lanes import STALL_S, Job, Line, Shares, dismiss
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import longest_wait_ms
+from mailgov.relay.patience import Patience
 from mailgov.relay.route import Lane, Router
 from mailgov.relay.throttle import Throttles
 from mailgov.relay.wake import EVERYBODY, Waker, ways
@@ -254,14 +256,15 @@ class Scheduler:
                     self._waiting.setdefault(lane, line)
 
     async def _serve(self, line: Line) -> None:
-        session = LaneSession(line.lane)
+        session, patience = LaneSession(line.lane), Patience(asyncio.get_running_loop())
         try:
             while not self._stopping and line.runners <= line.throttle.places:
-                job = await self._next(line)
+                job = await self._next(line, patience)
                 if job is None:
                     break
-                await self._run(line, job, session)
+                await self._run(line, job, session, patience)
         finally:
+            patience.close()
             line.runners -= 1
             self._shares.runners -= not line.local
             if line.jobs and not self._stopping and line.runners < line.throttle.places:
@@ -270,7 +273,7 @@ class Scheduler:
                 self._lines.pop(line.lane, None)
             await session.close()
 
-    async def _run(self, line: Line, job: Job, session: LaneSession) -> None:
+    async def _run(self, line: Line, job: Job, session: LaneSession, patience: Patience) -> None:
         """One attempt; when it lasts, it waits for a peer and its place is free."""
         reply = line.throttle.away(asyncio.get_running_loop().time())
         if reply is not None:
@@ -284,7 +287,7 @@ class Scheduler:
             self._shares.stalled += not line.local
             self._fill()
 
-        timer = asyncio.get_running_loop().call_later(STALL_S, stall)
+        patience.begin(STALL_S, stall)
         router = self._attempt.router
         try:
             await self._attempt.run(job.spool, job.message, job.recipients, session)
@@ -292,7 +295,7 @@ class Scheduler:
             if self._attempt.router is not router:
                 self._go_again(job)
         finally:
-            timer.cancel()
+            patience.end()
             self._shares.stalled -= stalled and not line.local
             self._finished(line, job)
 
@@ -330,20 +333,19 @@ class Scheduler:
         if line.jobs and line.runners < line.throttle.places:
             self._start(line)
 
-    async def _next(self, line: Line) -> Job | None:
+    async def _next(self, line: Line, patience: Patience) -> Job | None:
         """The lane's next job; waits a little for one where an open connection may serve it."""
         if line.jobs:
             return line.jobs.popleft()
         if line.local or self._waiting:
             return None
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Job | None] = loop.create_future()
+        waiter: asyncio.Future[Job | None] = asyncio.get_running_loop().create_future()
         line.waiters.append(waiter)
-        timer = loop.call_later(IDLE_S, dismiss, waiter)
+        patience.begin(IDLE_S, partial(dismiss, waiter))
         try:
             return await waiter
         finally:
-            timer.cancel()
+            patience.end()
             if waiter in line.waiters:
                 line.waiters.remove(waiter)
 

@@ -38,8 +38,15 @@ def at_hand(node: Node, incoming: Incoming, seen: MimeLook) -> bool:
     """Whether `check_content` asks nobody and opens nothing, so that its answer costs nothing."""
     if incoming.source == "own":
         return True
-    asked = (node.scanners.clamd and node.settings.clamd, node.scanners.rspamd and node.settings.rspamd)
-    return _nothing_attached(seen) and not any(one and incoming.source in one.sources for one in asked)
+    return _nothing_attached(seen) and not _asks(node, incoming)
+
+
+def _asks(node: Node, incoming: Incoming) -> bool:
+    """Whether a service is to be asked about mail of this source."""
+    scanners, settings = node.scanners, node.settings
+    return (scanners.clamd is not None and incoming.source in settings.clamd.sources) or (
+        scanners.rspamd is not None and incoming.source in settings.rspamd.sources
+    )
 
 
 async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen: MimeLook) -> Content:
@@ -51,6 +58,8 @@ async def check_content(node: Node, incoming: Incoming, writer: BodyWriter, seen
     if incoming.source == "own":
         return Content()
     risks, risky = await _risks(node, writer, seen)
+    if not _asks(node, incoming):
+        return Content(risks=risks, risky=risky)
     asked = (_malware(node, incoming, writer), _spam(node, incoming, writer))
     malware, spam = await asyncio.gather(*asked, return_exceptions=True)
     if isinstance(malware, BaseException):  # not before both are done with the body

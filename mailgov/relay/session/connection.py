@@ -78,8 +78,29 @@ class Connection(CommandLoop):
             self._place.leave()
         if not self._in_data:  # otherwise what reads the message sees the end itself
             self._drop_message()
-        if self.session is not None:  # there was a session
+        if self.session is None:  # there was none
+            return
+        if self._in_data:
+            self._lost_in_data(error)
+        else:
             super().connection_lost(error)
+
+    def _lost_in_data(self, error: Exception | None) -> None:
+        """A client that leaves after the end of data does not take its message along.
+
+        As aiosmtpd does it, but for the session's task, which is not cancelled: it ends by itself, and the
+        worker's stop waits for it.
+        """
+        handler, timer, clear = self._handler_coroutine, self._timeout_handle, self._original_transport
+        assert handler is not None  # it and the timer are set by connection_made
+        assert timer is not None
+        timer.cancel()
+        if clear is not None:
+            clear.close()
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self.transport = None
+        self._node.tasks.add(handler)
+        handler.add_done_callback(self._node.tasks.discard)
 
     def eof_received(self) -> bool | None:
         """The end of input. What came before it is still answered; then the session ends."""
@@ -118,7 +139,7 @@ class Connection(CommandLoop):
             return
         if not self._talks.is_set():
             self._talks.set()
-        super().data_received(data)
+        self._reader.feed_data(data)
 
     def _other_protocol(self) -> None:
         """A TLS handshake in clear: whom the client took us for may have filled it with lines of commands."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from mailgov.mail.reply import Reply
 from mailgov.relay.chunks import Chunk, read_chunk, receive_chunk
 from mailgov.relay.data import TOO_BIG, DataSink, receive
@@ -33,9 +31,7 @@ class Content(Envelope):
         try:
             await self._send(b"354 End data with <CR><LF>.<CR><LF>\r\n")
             self._receiving = DataSink(self._node, transaction.incoming)
-            work = receive(self._reader, self._receiving, self._heard)
-            # A client that leaves after the end of data does not take its message along.
-            received = await asyncio.shield(self._node.keep(work))
+            received = await receive(self._reader, self._receiving, self._heard)
             if received.reply is not None:
                 self._brought(received.reply)
                 await self._reply(received.reply)
@@ -98,14 +94,12 @@ class Content(Envelope):
             await self._reply(sink.refusal or TOO_BIG)
             await self._last_word(TOO_MUCH_DATA, "stopped_data")
         self._in_data, self._receiving = True, sink
-        work = self._node.keep(self._take_chunk(sink, chunk))
         try:
-            # As with DATA: who leaves after the last chunk does not take the message along.
-            whole, reply = await asyncio.shield(work)
+            whole, reply = await self._take_chunk(sink, chunk)
         finally:
             self._in_data, self._receiving = False, None
-            if self.transport is None and work.done():
-                self._drop_message()
+        if self.transport is None and not (whole and chunk.last):
+            self._drop_message()
         self._awaits_command()
         if not whole and sink.refusal is None:
             self._end()  # the input ended within the chunk: nothing was received that a reply could be to

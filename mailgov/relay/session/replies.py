@@ -127,8 +127,12 @@ class Replies(SMTP):
             await self._count_error()
 
     async def _send(self, lines: bytes) -> None:
+        """Raises ConnectionResetError once nobody is there."""
+        if self.transport is None:
+            raise ConnectionResetError
         self._writer.write(lines)
-        await self._writer.drain()
+        if self._paused or self._connection_lost or self._writer.is_closing():  # type: ignore[attr-defined]  # FlowControlMixin's
+            await self._writer.drain()
         if self._reader._buffer and lines[:3] not in _BARE:  # type: ignore[attr-defined]  # nothing else tells
             # Neither this nor reading waits while commands are pipelined: other sessions would stand still.
             # Behind the 220 of STARTTLS the handshake comes, which must not be read before TLS is there.
