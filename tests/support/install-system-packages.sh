@@ -29,6 +29,8 @@ needs=(
   "dovecot-lmtpd|glob:/usr/lib/dovecot/lmtp|mail handed to Dovecot by LMTP"
   "clamav-daemon|clamd|malware found by clamd"
   "rspamd|rspamd|spam told by rspamd; the benchmark's peer"
+  "unbound|unbound|DANE by a resolver that validates"
+  "ldnsutils|ldns-signzone|DANE by a resolver that validates: signed zones"
   "isync|mbsync|clients: mbsync keeps a copy of a mailbox"
   "chromium|chromium|the pages in a real browser"
   "postgresql|glob:/usr/lib/postgresql/*/bin/postgres|the store on PostgreSQL"
