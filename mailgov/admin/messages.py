@@ -11,6 +11,7 @@ from mailgov.admin.sight import matches, seen_by
 from mailgov.identity.roles import Act
 from mailgov.mail.address import key_of
 from mailgov.store import traffic
+from mailgov.store.queue import AttemptView, attempts
 from mailgov.store.search import Filter, Place
 from mailgov.store.traffic import MessageView
 
@@ -34,6 +35,12 @@ async def trace(ctx: AdminContext, actor: Actor, any_id: str) -> MessageView:
     if seen is None:
         raise not_found("message", shown)
     return seen
+
+
+async def history(ctx: AdminContext, seen: MessageView) -> list[AttemptView]:
+    """Attempts and acts of the recipients that are in the record as it is seen, oldest first."""
+    positions = {one.position for one in seen.recipients}
+    return [one for one in await attempts(ctx.db, seen.queue_id) if one.position in positions]
 
 
 @dataclass(frozen=True, slots=True)

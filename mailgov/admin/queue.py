@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from mailgov.admin import rules
 from mailgov.admin.checks import agency_code
 from mailgov.admin.context import Actor, AdminContext, agency_filter, change, require, require_over
-from mailgov.admin.errors import conflict, invalid, not_found, unfinished
+from mailgov.admin.errors import AdminError, conflict, invalid, not_found, unfinished
 from mailgov.identity.roles import Act
 from mailgov.mail.address import key_of
 from mailgov.store import commands, traffic
@@ -84,7 +84,7 @@ async def narrowed(ctx: AdminContext, actor: Actor, act: Act, search: Search) ->
 
 @dataclass(frozen=True, slots=True)
 class QueuedView:
-    """A message of which something waits, and what was tried so far."""
+    """A message and what was tried so far."""
 
     message: MessageView
     attempts: list[AttemptView]
@@ -95,7 +95,8 @@ async def show_queued(ctx: AdminContext, actor: Actor, queue_id: str) -> QueuedV
     require(actor, Act.QUEUE_READ)
     message = await _message(ctx, actor, Act.QUEUE_READ, queue_id)
     if not _waiting(message):
-        raise not_found("message in the queue", message.queue_id)
+        told = "nothing of it waits any more; trace (GET /api/v1/messages/<queue id>) tells what became of it"
+        raise AdminError("not-found", "Not found", f"{message.queue_id}: {told}", 404)
     return QueuedView(message, await stored.attempts(ctx.db, message.queue_id))
 
 

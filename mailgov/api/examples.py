@@ -310,7 +310,7 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "AuditPage": {"items": [AUDITED], "next": None},
     "CommandBody": COMMAND,
     "ManyBody": MANY,
-    "QueuedBody": {**MESSAGE, "history": [ATTEMPT]},
+    "TracedBody": {**MESSAGE, "history": [ATTEMPT]},
     "Me": ME,
     "MessageBody": MESSAGE,
     "MessagePage": MESSAGES,

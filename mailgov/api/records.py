@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
 
-from mailgov.admin.queue import QueuedView
 from mailgov.admin.queue_many import Many
 from mailgov.api.schemas import Answer
 from mailgov.api.times import iso
 from mailgov.settings import Settings
 from mailgov.store.commands import CommandView
-from mailgov.store.queue import QueueEntry
+from mailgov.store.queue import AttemptView, QueueEntry
 from mailgov.store.traffic import DecisionView, MessageView, RecipientView
 
 # What the ledger holds is answered as it is: a word of a newer version must not fail a list.
@@ -139,8 +139,8 @@ class AttemptBody(Answer):
     next_attempt: str | None
 
 
-class QueuedBody(MessageBody):
-    """A message of which something waits; what was delivered at the first attempt has no row in `history`."""
+class TracedBody(MessageBody):
+    """A message with what was tried; what was delivered at the first attempt has no row in `history`."""
 
     history: list[AttemptBody]
 
@@ -234,8 +234,8 @@ def queue_body(entry: QueueEntry, settings: Settings) -> QueueBody:
     )
 
 
-def queued_body(seen: QueuedView, settings: Settings) -> QueuedBody:
-    """A message in the queue."""
+def traced_body(message: MessageView, attempts: Sequence[AttemptView], settings: Settings) -> TracedBody:
+    """A record with its history, both already cut down to their reader."""
     zone = settings.province.timezone
     history = [
         AttemptBody(
@@ -247,9 +247,9 @@ def queued_body(seen: QueuedView, settings: Settings) -> QueuedBody:
             mx_host=one.mx_host,
             next_attempt=None if one.due_ms is None else iso(one.due_ms, zone),
         )
-        for one in seen.attempts
+        for one in attempts
     ]
-    return QueuedBody(**message_body(seen.message, settings).model_dump(), history=history)
+    return TracedBody(**message_body(message, settings).model_dump(), history=history)
 
 
 def many_body(many: Many) -> ManyBody:

@@ -127,26 +127,8 @@ def queue_show(queue_id: QueueId, config: ConfigOption = None, as_json: JsonOpti
 
     settings = common.read_settings(config)
     found = common.act_with(settings, lambda ctx, actor: acts.show_queued(ctx, actor, queue_id))
-    if as_json:
-        common.print_json({**common.plain(found.message), "history": found.attempts})
-        return
     zone = settings.province.timezone
-    print_message(found.message, zone, as_json=False)
-    if found.attempts:
-        common.say("")
-        rows = [
-            (
-                common.local_time(one.at_ms, zone),
-                one.position,
-                one.state,
-                one.attempts,
-                one.mx_host,
-                one.reply,
-                common.local_time(one.due_ms, zone),
-            )
-            for one in found.attempts
-        ]
-        common.print_table(("when", "no.", "came to", "tries", "host", "reply", "next attempt"), rows)
+    print_message(found.message, found.attempts, zone, as_json)
 
 
 @queue.command("hold")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -14,7 +14,9 @@ from mailgov.cli.common import ConfigOption, JsonOption
 from mailgov.mail.events import Decided, MalwareWord, ResultWord, Risk, SpamWord
 
 if TYPE_CHECKING:
+    from mailgov.admin.context import Actor, AdminContext
     from mailgov.admin.messages import Page
+    from mailgov.store.queue import AttemptView
     from mailgov.store.search import Filter
     from mailgov.store.traffic import MessageView
 
@@ -125,8 +127,12 @@ def trace(
     settings = common.read_settings(config)
     zone = settings.province.timezone
     if any_id is not None:
-        message = common.act_with(settings, lambda ctx, actor: messages.trace(ctx, actor, any_id))
-        print_message(message, zone, as_json)
+
+        async def look(ctx: AdminContext, actor: Actor) -> tuple[MessageView, list[AttemptView]]:
+            seen = await messages.trace(ctx, actor, any_id)
+            return seen, await messages.history(ctx, seen)
+
+        print_message(*common.act_with(settings, look), zone, as_json)
         return
     wanted = _filter(asked, zone)
     page = common.act_with(
@@ -180,10 +186,10 @@ def _rules(one: MessageView) -> list[str]:
     return list(found)
 
 
-def print_message(message: MessageView, zone: str, as_json: bool) -> None:
-    """A record with all its recipients and decisions."""
+def print_message(message: MessageView, attempts: Sequence[AttemptView], zone: str, as_json: bool) -> None:
+    """A record with all its recipients and decisions, and what was tried."""
     if as_json:
-        common.print_json(message)
+        common.print_json({**common.plain(message), "history": attempts})
         return
     fields: dict[str, object] = {
         "queue id": message.queue_id,
@@ -240,6 +246,27 @@ def print_message(message: MessageView, zone: str, as_json: bool) -> None:
         common.say(f"\n{outcome} at {one.stage} by {why}; decision {one.id}{more}")
         for attachment in one.attachments:
             common.say(f"  attachment {common.cell(attachment)}")
+
+    _print_history(attempts, zone)
+
+
+def _print_history(attempts: Sequence[AttemptView], zone: str) -> None:
+    if not attempts:
+        return
+    common.say("")
+    rows = [
+        (
+            common.local_time(one.at_ms, zone),
+            one.position,
+            one.state,
+            one.attempts,
+            one.mx_host,
+            one.reply,
+            common.local_time(one.due_ms, zone),
+        )
+        for one in attempts
+    ]
+    common.print_table(("when", "no.", "came to", "tries", "host", "reply", "next attempt"), rows)
 
 
 def _scored(spam: str, score: float | None) -> str:

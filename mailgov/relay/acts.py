@@ -33,6 +33,12 @@ _AFTER: dict[str, tuple[str | None, RecipientState]] = {
     "retry": ("ready", "queued"),
     "drop": (None, "dropped"),
 }
+_WHY_NOT = {
+    "hold": "held already",
+    "release": "not held: it goes on by itself",
+    "retry": "held: release it first",
+    "drop": "nobody waits whom this is for",
+}
 _FROM = {"hold": ("ready",), "release": ("held",), "retry": ("ready",), "drop": ("ready", "held")}
 
 
@@ -141,7 +147,9 @@ class Acts:
         if any(self._scheduler.in_flight(message.queue_id, r.position) for r in chosen):
             return _UNDER_WAY
         movable = [r for r in chosen if r.state in _FROM[command.act]]
-        return movable or f"no recipient of the message can be asked to {command.act} now"
+        if movable or not chosen:
+            return movable or "nobody waits whom this is for"
+        return _WHY_NOT[command.act]
 
     def _change(
         self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], command: PendingCommand

@@ -77,13 +77,17 @@ def test_search(cli: Cli, options: list[str], found: list[int]) -> None:
     assert (status, numbers(text)) == (0, found)
 
 
-def test_the_history_is_shown(cli: Cli) -> None:
+def test_the_history_is_shown(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     status, text = cli("show", WAITING)
     assert status == 0
     assert "mx.e.org" in text
     assert "451 4.7.1 Greylisted?[2J" in text, "what would steer the terminal is not passed on"
     (one,) = json.loads(cli("show", WAITING, "--json")[1])["history"]
     assert (one["reply"], one["due_ms"]) == (SAID, NOW_MS + 99)
+    assert run(["trace", WAITING, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["history"] == [one], "and so it is when nothing waits any more"
+    assert run(["trace", WAITING]) == 0
+    assert "mx.e.org" in capsys.readouterr().out
 
 
 def test_many_are_counted_first_and_then_asked_for(cli: Cli, installation: Path) -> None:

@@ -16,7 +16,7 @@ from mailgov.admin.sight import seen_by
 from mailgov.api import cursor
 from mailgov.api.deps import Bare, Parameters, Reading, Text, one_line
 from mailgov.api.problem import Problem
-from mailgov.api.records import MessageBody, MessagePage, message_body
+from mailgov.api.records import MessagePage, TracedBody, message_body, traced_body
 from mailgov.api.schemas import problems
 from mailgov.api.times import TimeError, moment_ms
 from mailgov.identity.roles import Act
@@ -110,14 +110,14 @@ async def list_messages(call: Reading, asked: Annotated[MessageQuery, Query()]) 
 @router.get("/messages/{queue_id}", responses=problems(401, 403, 404, 422, 503))
 async def show_message(
     call: Reading, queue_id: Annotated[str, Path(max_length=100)], _bare: Bare
-) -> MessageBody:
-    """One traffic record with all its recipients and decisions."""
+) -> TracedBody:
+    """One traffic record with all its recipients and decisions, and the history of its attempts."""
     seat = messages.seat(call.actor)
     found = await traffic.get(call.ctx.db, queue_id) if queue_id.isprintable() else None
     seen = None if found is None else await seen_by(call.ctx.db, found, seat)
     if seen is None:
         raise not_found("message", shown(queue_id))
-    return message_body(seen, call.ctx.settings)
+    return traced_body(seen, await messages.history(call.ctx, seen), call.ctx.settings)
 
 
 def _filter(asked: MessageQuery, agency: str | None, timezone: str) -> Filter:

@@ -15,12 +15,12 @@ from mailgov.api.paging import PageQuery
 from mailgov.api.records import (
     CommandBody,
     ManyBody,
-    QueuedBody,
     QueuePage,
+    TracedBody,
     command_body,
     many_body,
     queue_body,
-    queued_body,
+    traced_body,
 )
 from mailgov.api.schemas import problems
 
@@ -85,10 +85,10 @@ async def list_queue(call: Reading, asked: Annotated[QueueQuery, Query()]) -> Qu
 @router.get("/queue/{queue_id}", responses=problems(401, 403, 404, 422, 503))
 async def show_queued(
     call: Reading, queue_id: Annotated[str, Path(max_length=100)], _bare: Bare
-) -> QueuedBody:
+) -> TracedBody:
     """One message of which something waits, and what was tried so far, with the next hop's words."""
     found = await queue.show_queued(call.ctx, call.actor, queue_id)
-    return queued_body(found, call.ctx.settings)
+    return traced_body(found.message, found.attempts, call.ctx.settings)
 
 
 @router.post("/queue/acts", responses=problems(401, 403, 404, 409, 413, 422, 503))

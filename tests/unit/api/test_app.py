@@ -283,7 +283,7 @@ async def test_the_description_is_whole_and_has_examples(filled: Api) -> None:
     schemas = description["components"]["schemas"]
     assert {ref.rpartition("/")[2] for ref in _refs(description)} <= schemas.keys()
     assert "HTTPValidationError" not in json.dumps(description["paths"])
-    for name in ("MessageBody", "MessagePage", "CommandBody", "Me", "UsageBody", "TargetsBody"):
+    for name in ("TracedBody", "MessagePage", "CommandBody", "Me", "UsageBody", "TargetsBody"):
         assert schemas[name]["example"], name
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
@@ -295,7 +295,7 @@ async def test_the_description_is_whole_and_has_examples(filled: Api) -> None:
 async def test_examples_have_the_shape_that_they_illustrate(filled: Api) -> None:
     schemas = (await filled.get("/openapi.json")).json()["components"]["schemas"]
     real = {
-        "MessageBody": (await filled.get(f"/api/v1/messages/{SNV_SENT}")).json(),
+        "TracedBody": (await filled.get(f"/api/v1/messages/{SNV_SENT}")).json(),
         "MessagePage": (await filled.get("/api/v1/messages")).json(),
         "Me": (await filled.get("/api/v1/me")).json(),
         "QueuePage": (await filled.get("/api/v1/queue")).json(),

@@ -52,6 +52,17 @@ async def test_one_message_with_its_history(filled: Api) -> None:
     assert (one["position"], one["state"], one["reply"]) == (1, "held", "hold by quantri: <b>x</b>")
     assert one["next_attempt"] is None
     assert (await filled.get("/api/v1/queue/NONESUCH")).status_code == 404
+    over = OutcomeEvent(INTO_BOTH, 1, NOW_MS + 1, "bounced", "554 5.4.7 Delivery time expired", 2)
+    other = [OutcomeEvent(INTO_BOTH, n, NOW_MS, "dropped", "drop by quantri: x", 1) for n in (0, 2, 3)]
+    await apply_events(filled.services.db, "history", "n", list(enumerate([over, *other], 2)), NOW_MS)
+    gone = await filled.get(f"/api/v1/queue/{INTO_BOTH}")
+    assert gone.status_code == 404
+    assert "trace" in gone.json()["detail"], "it says where to look"
+    kept = (await filled.get(f"/api/v1/messages/{INTO_BOTH}")).json()["history"]
+    assert [row["reply"] for row in kept if row["position"] == 1] == [one["reply"], over.reply]
+    seen = (await filled.get(f"/api/v1/messages/{INTO_BOTH}", "clerk.stc")).json()
+    own = {row["position"] for row in seen["recipients"]}
+    assert {row["position"] for row in seen["history"]} == own < {row["position"] for row in kept}
     assert (await filled.get(f"/api/v1/queue/{STC_SENT}", "agency_admin.snv")).status_code == 404
     assert (await filled.get(f"/api/v1/queue/{SNV_SENT}", "clerk.snv")).status_code == 403
 

@@ -221,9 +221,11 @@ async def test_hold_release_and_drop(node: Node, ledger: Database, acts: Acts) -
     await stored(node, queued("a@x.org", "b@x.org"))
     held = await ask(node, ledger, "hold")
     again = await ask(node, ledger, "hold")
+    tried = await ask(node, ledger, "retry")
     await acts.round()
     assert (await answer(ledger, held))[0] == "done"
-    assert (await answer(ledger, again))[0] == "refused"
+    assert await answer(ledger, again) == ("refused", "held already")
+    assert await answer(ledger, tried) == ("refused", "held: release it first")
     assert await node.spool.claim(2**60, 10) == [], "what is held is not attempted"
     released = await ask(node, ledger, "release", position=1)
     await acts.round()
