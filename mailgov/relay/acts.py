@@ -148,7 +148,7 @@ class Acts:
             return _UNDER_WAY
         movable = [r for r in chosen if r.state in _FROM[command.act]]
         if movable or not chosen:
-            return movable or "nobody waits whom this is for"
+            return movable or "asked for a moment ago, or nobody waits whom this is for"
         return _WHY_NOT[command.act]
 
     def _change(
