@@ -54,7 +54,7 @@ async def bounce(
     if not fates:
         log.info("no bounce wished for", queue_id=message.queue_id)
         return None
-    if not _within_bounds(node, message, now_ms):
+    if not _within_bounds(node, message, fates, now_ms):
         log.warning("report withheld", queue_id=message.queue_id, recipients=len(fates))
         node.counters.add("reports_withheld")
         return None
@@ -79,13 +79,18 @@ async def bounce(
         eight_bit=ours,
         tls_waived=wish == "waived",
     )
-    return await prepare_own(node, spool, content, "", [message.reverse_path], requiretls=wish == "required")
+    required, strangers = wish == "required", is_strangers(message)
+    return await prepare_own(
+        node, spool, content, "", [message.reverse_path], requiretls=required, for_stranger=strangers
+    )
 
 
-def _within_bounds(node: Node, message: QueuedMessage, now_ms: int) -> bool:
+def _within_bounds(node: Node, message: QueuedMessage, fates: Sequence[Fate], now_ms: int) -> bool:
     if not is_strangers(message):
         return True
-    return node.reports_sent.take(message.reverse_path, message.context["outside"] == "pass", now_ms)
+    asked_for = all(fate.action != "failed" for fate in fates)
+    proven = message.context["outside"] == "pass"
+    return node.reports_sent.take(message.reverse_path, proven, now_ms, asked_for=asked_for)
 
 
 def _subject(original: bytes) -> str:

@@ -60,6 +60,8 @@ class Incoming:
     wishes: MessageWishes = NO_WISHES
     requiretls: bool = False
     """It may be handed on over proven TLS alone (RFC 8689)."""
+    for_stranger: bool = False
+    """A report of ours about mail from outside."""
     recipients: list[Recipient] = field(default_factory=list)
     decisions: list[DecisionRecord] = field(default_factory=list)
     expanded: list[tuple[str, RecipientWishes]] = field(default_factory=list)

@@ -25,6 +25,10 @@ LANE_LIMIT = RECIPIENT_LIMIT // 2
 """Recipients of one lane in memory: one dead next hop leaves room for the others."""
 LANE_FLOOR = 20
 """So many a lane may have even when the memory is full of others', up to twice the limit in all."""
+ASIDE_LIMIT = RECIPIENT_LIMIT // 4
+"""Reports that strangers have caused in memory; past it they wait in the spool."""
+ASIDE_PART = 4
+"""One connection of so many at most serves them: their hosts are the strangers' choice, and may all hang."""
 DESTINATIONS_NOTED = 1000
 """Domains that a lane is remembered by; a smarthost's may be without end."""
 
@@ -92,6 +96,9 @@ class Shares:
     runners: int = 0
     stalled: int = 0
     """Of `runners`, those whose attempt waits for its peer."""
+    aside: int = 0
+    """Of `remote`, reports that strangers have caused."""
+    aside_runners: int = 0
 
     def may_run(self, line: Line) -> bool:
         """True when the lane may have another runner now."""
@@ -101,12 +108,16 @@ class Shares:
             return True
         if self.runners >= self.limits.connection_limit:
             return False
+        if line.lane.aside and self.aside_runners >= max(1, self.limits.connection_limit // ASIDE_PART):
+            return False
         return line.runners == 0 or self.runners - self.stalled < self.limits.concurrency
 
     def full(self, line: Line) -> bool:
         """True when no more of the lane's mail may come into memory."""
         if line.local:
             return self.local_full
+        if line.lane.aside and self.aside >= ASIDE_LIMIT:
+            return True
         if line.recipients < LANE_FLOOR:
             return self.remote_full
         return line.recipients >= LANE_LIMIT or self.remote >= RECIPIENT_LIMIT
@@ -141,6 +152,12 @@ class Shares:
             self.local += number
         else:
             self.remote += number
+            self.aside += number * line.lane.aside
+
+    def count_runner(self, line: Line, number: int) -> None:
+        """One more runs, or (-1) has ended."""
+        self.runners += number * (not line.local)
+        self.aside_runners += number * line.lane.aside
 
     def refilled(self, line: Line) -> bool:
         """True once when a lane that was full has room for a good number again."""
@@ -153,7 +170,8 @@ class Shares:
         """Destinations whose mail must stay in the spool for now; those of ours are asked for apart."""
         found: set[str] = set()
         for line in lines:
-            if not line.local and (line.refused or self.full(line)):
+            # A domain that hangs a stranger's report may be anybody's: other mail to it goes on.
+            if not line.local and not line.lane.aside and (line.refused or self.full(line)):
                 line.refused = True
                 found |= line.destinations
         return frozenset(found)

@@ -14,6 +14,7 @@ from mailgov.relay import edits, judge
 from mailgov.relay.expand import Target
 from mailgov.relay.incoming import Incoming, Seen, reading
 from mailgov.relay.node import Node
+from mailgov.relay.notify import CAUSED_BY_STRANGER
 from mailgov.relay.senders.seal import Seal, arc_set, key_for
 from mailgov.relay.sign import SigningError
 from mailgov.relay.tls_out.wish import wish_context
@@ -115,6 +116,7 @@ def queued(
             "automatic": event.automatic,
             "message_id": event.message_id,
             **({"outside": incoming.sender.spf or "none"} if incoming.source == "mx" else {}),
+            **({CAUSED_BY_STRANGER: True} if incoming.for_stranger else {}),
             "facts": _plain(facts) if outside else None,
             **incoming.wishes.context(),
             **wish_context(required=incoming.requiretls, header=seen.header),

@@ -21,6 +21,8 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")  # RFC 6533 3
 _LAST_CHARACTER = 0x10FFFF
 _EVENTS = ("SUCCESS", "FAILURE", "DELAY")
+CAUSED_BY_STRANGER = "caused_by_stranger"
+"""In a message's context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,11 @@ def wants_delays(message: QueuedMessage, recipient: QueuedRecipient) -> bool:
 def is_strangers(message: QueuedMessage) -> bool:
     """True for mail from outside, whose reverse-path may be anybody's."""
     return message.context.get("outside") is not None
+
+
+def caused_by_stranger(message: QueuedMessage) -> bool:
+    """True for a report of ours about a stranger's mail: he has chosen where it goes."""
+    return bool(message.context.get(CAUSED_BY_STRANGER))
 
 
 def mail_parameters(message: QueuedMessage) -> str:

@@ -27,14 +27,16 @@ async def prepare_own(
     recipients: Sequence[str],
     *,
     requiretls: bool = False,
+    for_stranger: bool = False,
 ) -> intake.Prepared | None:
     """A message of ours, decided on and signed, for the caller to store in `spool`, where its body lies.
 
+    `for_stranger`: a report that he has caused, whose delivery must take no place of others.
     None when there is nobody to send it to: logged and counted. Raises SpoolError, SigningError
     or MailError when it cannot be made now: nothing is left of it, and it is to be tried again.
     """
     incoming = _incoming(node, reverse_path, eight_bit=not content.isascii())
-    incoming.requiretls = requiretls
+    incoming.requiretls, incoming.for_stranger = requiretls, for_stranger
     for text in recipients:
         for target in _targets(node, text):
             facts = judge.recipient_facts(node, target)

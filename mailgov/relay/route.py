@@ -41,6 +41,8 @@ class Lane:
 
     kind: LaneKind
     target: str
+    aside: bool = False
+    """For reports that strangers have caused: in a line of their own, with a share of the places."""
 
 
 @dataclass(frozen=True, slots=True)

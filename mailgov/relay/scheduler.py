@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -12,6 +13,7 @@ from mailgov.mail.reply import Reply
 from mailgov.relay.attempt import Attempt, LaneSession
 from mailgov.relay.lanes import STALL_S, Job, Line, Shares, dismiss
 from mailgov.relay.node import Node
+from mailgov.relay.notify import caused_by_stranger
 from mailgov.relay.outcome import longest_wait_ms
 from mailgov.relay.patience import Patience
 from mailgov.relay.route import Lane, Router
@@ -29,6 +31,8 @@ CLAIM_LIMIT = 500
 """Recipients leased in one go: bounds the transaction."""
 GIVE_BACK_MS = 10_000
 """When mail that found its lane full is looked at again, where no destination's name holds it back."""
+ASIDE_BACK_MS = 60_000
+"""The same for reports that strangers have caused: there may be many, and nobody waits for them."""
 CLOCK_CHECK_S = 60.0
 """How often the queue is compared with a clock that may have been put right."""
 
@@ -184,9 +188,12 @@ class Scheduler:
         self, spool: Spool, message: QueuedMessage, recipients: Sequence[QueuedRecipient], *, reserved: int
     ) -> None:
         groups: dict[tuple[Lane, int], list[QueuedRecipient]] = {}
+        aside = caused_by_stranger(message)
         for recipient in recipients:
             if (message.queue_id, recipient.position) not in self._in_flight:
                 lane = self._attempt.router.lane(recipient.destination)
+                if aside and lane.kind == "mx":  # a next hop that we have chosen hangs for nobody's sake
+                    lane = replace(lane, aside=True)
                 groups.setdefault((lane, recipient.variant), []).append(recipient)
         if not groups or self._stopping:
             self._reserved -= reserved
@@ -215,13 +222,15 @@ class Scheduler:
     def _give_back(self, line: Line, job: Job) -> None:
         """The lane is full: the lease ends and the recipients wait in the spool."""
         now_ms = self._node.clock.now_ms()
+        later_ms = now_ms + (ASIDE_BACK_MS if line.lane.aside else GIVE_BACK_MS)
+        skipped = frozenset[str]() if line.lane.aside else line.destinations
         waiting = [
             Progress(
                 job.message.queue_id,
                 r.position,
                 "ready",
                 r.attempts,
-                now_ms if r.destination in line.destinations else now_ms + GIVE_BACK_MS,
+                now_ms if r.destination in skipped else later_ms,
                 r.last_reply,
             )
             for r in job.recipients
@@ -234,7 +243,7 @@ class Scheduler:
             self._waiting.setdefault(line.lane, line)
             return
         line.runners += 1
-        self._shares.runners += not line.local
+        self._shares.count_runner(line, 1)
         task = asyncio.ensure_future(self._serve(line))
         self._runners.add(task)
         task.add_done_callback(self._ended)
@@ -266,7 +275,7 @@ class Scheduler:
         finally:
             patience.close()
             line.runners -= 1
-            self._shares.runners -= not line.local
+            self._shares.count_runner(line, -1)
             if line.jobs and not self._stopping and line.runners < line.throttle.places:
                 self._start(line)
             elif not line.runners and not line.jobs:

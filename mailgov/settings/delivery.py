@@ -77,7 +77,8 @@ class DeliverySettings(Room):
     stranger_report_limit: int = Field(20, ge=0)
     """Reports an hour to one reverse-path about mail that came over MX, in one worker."""
     stranger_report_total: int = Field(500, ge=0)
-    """The same to all reverse-paths for which SPF did not pass: they may be victims of a forger."""
+    """The same to all reverse-paths for which SPF did not pass: they may be victims of a forger. And to all
+    together of what is no failure, which a stranger has to ask for."""
     connect_timeout_s: float = Field(30.0, gt=0)
     """For a connection to an address of the next hop."""
     command_timeout_s: float = Field(300.0, gt=0)

@@ -22,6 +22,15 @@ def test_all_together_hear_so_many_where_nothing_proves_them() -> None:
     assert not sent.take("other@example.org", False, 0)
 
 
+def test_what_strangers_ask_to_hear_is_bounded_whoever_they_prove_to_be() -> None:
+    """SPF passes for whoever owns a domain, and one has as many names below it as he likes."""
+    sent = ReportsSent(LIMITS)
+    asked = [sent.take(f"a@x{n}.example.org", True, 0, asked_for=True) for n in range(7)]
+    assert asked == [True] * 5 + [False] * 2
+    assert sent.take("b@example.org", True, 0), "of a failure he hears all the same"
+    assert sent.take("unproven@example.org", False, 0), "and nobody else's share is used up"
+
+
 def test_what_is_counted_is_bounded() -> None:
     sent = ReportsSent(LIMITS)
     for n in range(PATHS_LIMIT + 10):

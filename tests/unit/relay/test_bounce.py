@@ -14,6 +14,7 @@ from mailgov.mail.reply import Reply
 from mailgov.relay.bounce import Fate, bounce
 from mailgov.relay.intake import Prepared
 from mailgov.relay.node import Node
+from mailgov.relay.notify import caused_by_stranger
 from mailgov.relay.outcome import settle
 from mailgov.relay.tls_out.wish import KEY, wish_of
 from mailgov.store.spool import Body, Change, QueuedMessage, Spool
@@ -52,6 +53,17 @@ async def test_who_did_not_wish_to_hear_of_a_failure_is_not_told(
     context = {**recipient.context, "dsn": {"notify": notify, "orcpt": "rfc822;x@example.org"}}
     message = replace(message, recipients=(replace(recipient, context=context),))
     assert (await report(node, message, NEVER) is not None) is told
+
+
+@pytest.mark.parametrize("outside", [None, "pass", "none"])
+async def test_a_report_about_a_strangers_mail_says_so_to_the_queue(node: Node, outside: str | None) -> None:
+    message = queued(TO)
+    if outside is not None:
+        message = replace(message, reverse_path="khach@example.org", context={"outside": outside})
+    prepared = await report(node, message, NEVER)
+    assert prepared is not None
+    assert prepared.message is not None
+    assert caused_by_stranger(prepared.message) is (outside is not None)
 
 
 async def test_it_is_a_multipart_report_from_the_null_reverse_path(node: Node) -> None:

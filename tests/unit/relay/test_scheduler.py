@@ -14,6 +14,7 @@ import pytest
 from mailgov.mail.events import OutcomeEvent
 from mailgov.relay.attempt import Attempt
 from mailgov.relay.node import Node
+from mailgov.relay.notify import CAUSED_BY_STRANGER
 from mailgov.relay.route import Router
 from mailgov.relay.scheduler import Scheduler
 from mailgov.store.spool import Change, Progress, QueuedMessage
@@ -171,6 +172,26 @@ async def test_an_attempt_that_waits_long_gives_its_place_up(
         await eventually(lambda: len(rcpts(sink)) == 5, "places that were given up to be taken")
         await eventually(lambda: scheduler._shares.stalled == 5)
         assert len(scheduler._runners) == 5, "and the connections are bounded all the same"
+
+
+async def test_reports_that_strangers_cause_leave_places_and_memory_for_mail(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes from a hundred domains whose hosts never answer chooses where his reports are tried."""
+    monkeypatch.setattr("mailgov.relay.lanes.ASIDE_LIMIT", 6)
+    sink.on("rcpt", Act.HANG, when=lambda address: address.endswith(".evil.example"))
+    for number in range(20):
+        dns_server.mx(f"x{number}.evil.example", "mx.example.org")
+    async with running(tmp_path, dns_server, sink, connection_limit=8) as (node, scheduler):
+        reports = [queued(f"a@x{n}.evil.example", queue_id=f"E{n:02}") for n in range(20)]
+        await put(node, *(replace(report, context={CAUSED_BY_STRANGER: True}) for report in reports))
+        await eventually(lambda: len(scheduler._in_flight) == 6, "their share of the memory to be taken")
+        await eventually(lambda: len(rcpts(sink)) == 2, "their places to be taken")
+        mail = [queued("a@example.org", "a@other.example", queue_id=f"R{n:02}") for n in range(10)]
+        await put(node, *mail)
+        await eventually(lambda: len(sink.messages) == 20)
+        assert len(rcpts(sink)) == 22, "no more reports were tried meanwhile"
+        assert (await node.spool.depth())["ready"] >= 20, "and none is lost"
 
 
 async def test_a_lane_without_end_leaves_memory_for_the_others(
