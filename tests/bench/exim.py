@@ -31,6 +31,8 @@ class Exim:
 
     site: Site
     store: Path
+    dsn: bool = True
+    """Whether it says that it knows DSN, which as shipped it does not."""
 
     @property
     def name(self) -> str:
@@ -115,6 +117,7 @@ smtp_accept_max_per_connection = 100000
 smtp_accept_queue_per_connection = 100000
 rfc1413_query_timeout = 0s
 acl_smtp_data = accept
+{"dsn_advertise_hosts = *" if self.dsn else ""}
 {entrance}
 begin acl
 trusted:
