@@ -9,6 +9,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
   && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
+# The account that runs the service may not write beside the code, and would compile all of it at each start.
+COMPILE := $(BIN)/python -m compileall -q mailgov
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 UV_VERSION := 0.13.9
 # A test run goes on with what it can do; these two say which part.
@@ -101,6 +103,7 @@ system-packages:
 	@echo "installing into .venv …"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(COMPILE)
 	@touch $@
 
 # Holds all that .installed holds.
@@ -108,6 +111,7 @@ system-packages:
 	@echo "installing into .venv …"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(COMPILE)
 	@touch .venv/.installed $@
 
 # And this one all that .installed-dev holds.

@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from mailgov.config import load_settings
+from mailgov.config import ConfigError, load_settings
 from mailgov.logs import configure_logs, lines
 from mailgov.settings import Settings
 
@@ -29,8 +29,10 @@ log = structlog.get_logger()
 HELD_RETRY_S = 15.0
 """How long a worker waits for a predecessor to let go of its spool."""
 
-Stopper = Callable[[], Awaitable[None]]
-Reloader = Callable[[], Awaitable[None]]
+SERVING, READY, REFUSED = b"s", b"1", b"!"
+"""What a child tells the supervisor: it serves something, all, or nothing; after the last comes why."""
+EX_CONFIG = 78  # sysexits.h
+
 Sockets = dict[str, tuple[socket.socket, ...]]
 
 
@@ -53,13 +55,35 @@ class ChildSpec:
         return f"{self.role}.{self.index}" if self.role == "relay" else self.role
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A role at work. `rise` brings up what it can serve without; it is cancelled by a stop."""
+
+    stop: Callable[[], Awaitable[None]]
+    reload: Callable[[], Awaitable[None]]
+    rise: Callable[[], Awaitable[None]] | None = None
+
+
 def main(argument: str) -> int:
-    """Run one worker until it is told to stop; 0 after a clean stop."""
+    """Run one worker until it is told to stop; 0 after a clean stop, 78 where the settings will not do."""
     gc.disable()  # until it is up: what imports make is no garbage; looking for some took a sixth of a start
     configure_logs()
     _raise_descriptor_limit()
     spec = ChildSpec(**json.loads(argument))
-    return uvloop.run(_run(spec))
+    try:
+        return uvloop.run(_schema(spec) if spec.role == "schema" else _run(spec))
+    except Exception as error:
+        if not _is_refusal(error):
+            raise
+        os.write(spec.ready_fd, REFUSED + str(error).encode("utf-8", "backslashreplace")[:4000])
+        return EX_CONFIG
+
+
+def _is_refusal(error: Exception) -> bool:
+    """What stays wrong until somebody changes a file: starting again does not help."""
+    from mailgov.policy import PolicyError
+
+    return isinstance(error, (ConfigError, PolicyError))
 
 
 def _raise_descriptor_limit() -> None:
@@ -78,23 +102,46 @@ async def _run(spec: ChildSpec) -> int:
         for listening in group:
             listening.setblocking(False)
     start = {"relay": _relay, "web": _web, "imap": _imap, "sink": _sink}[spec.role]
-    stopper, reloader = await start(spec, settings, sockets)
+    running = await start(spec, settings, sockets)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(reloader()))
+    loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(running.reload()))
     loop.add_reader(spec.life_fd, stop.set)
-    gc.freeze()  # it stays to the end: no later look goes through it
-    gc.enable()
-    os.write(spec.ready_fd, b"1")
-    os.close(spec.ready_fd)
     with lines.gathered():
-        await stop.wait()
-        loop.remove_reader(spec.life_fd)
-        await stopper()
+        try:
+            if running.rise is not None:
+                os.write(spec.ready_fd, SERVING)
+                await _risen(running.rise, stop)
+            gc.freeze()  # it stays to the end: no later look goes through it
+            gc.enable()
+            os.write(spec.ready_fd, READY)
+            await stop.wait()
+        finally:
+            loop.remove_reader(spec.life_fd)
+            await running.stop()
     return 0
 
 
-async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[Stopper, Reloader]:
+async def _risen(rise: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Until it is done, or there is no use in it any more."""
+    rising, stopping = asyncio.ensure_future(rise()), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([rising, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if rising.done():
+        await rising
+    else:
+        rising.cancel()
+        await asyncio.wait([rising])
+
+
+async def _schema(spec: ChildSpec) -> int:
+    """Not a worker: the ledger's schema once, 1 when the ledger is away."""
+    from mailgov.config.schema import bring_up_schema
+
+    return 0 if await bring_up_schema(load_settings(Path(spec.config))) else 1
+
+
+async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> Running:
     from mailgov.config.relay import build_relay
     from mailgov.store.spool import SpoolHeld
 
@@ -113,11 +160,14 @@ async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple
                 log.warning("spool still held, waiting", cause=str(error))
             waited = True
             await asyncio.sleep(0.2)
+    if spec.index == 0:
+        for warning in worker.node.policy.policy.warnings:
+            log.warning("policy", note=warning)
     await worker.start(sockets)
-    return worker.stop, worker.reload
+    return Running(worker.stop, worker.reload, partial(worker.rise, sockets))
 
 
-async def _web(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[Stopper, Reloader]:
+async def _web(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> Running:
     import uvicorn
 
     from mailgov.api.connections import bounded
@@ -148,18 +198,19 @@ async def _web(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[
 
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn sets a flag, not an event
         await asyncio.sleep(0.01)
-    return stop, web.reload
+    return Running(stop, web.reload)
 
 
-async def _imap(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[Stopper, Reloader]:
-    from mailgov.config.imap import build_imap
+async def _imap(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> Running:
+    from mailgov.config.imap import build_imap, check_imap
 
+    check_imap(settings)
     service = build_imap(settings)
     await service.start(sockets)
-    return service.stop, service.reload
+    return Running(service.stop, service.reload)
 
 
-async def _sink(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple[Stopper, Reloader]:
+async def _sink(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> Running:
     from mailgov.relay.sink import Sink, sink_protocol
 
     loop = asyncio.get_running_loop()
@@ -174,7 +225,7 @@ async def _sink(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> tuple
     async def reload() -> None:
         return None
 
-    return stop, reload
+    return Running(stop, reload)
 
 
 if __name__ == "__main__":

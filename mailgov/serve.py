@@ -1,7 +1,8 @@
 """`mailgov serve`: a supervisor that holds the sockets, and the workers that serve on them.
 
 The supervisor opens (or inherits from systemd) every listening socket once and passes it down;
-a worker that dies is started again and no connection waiting in the backlog is lost.
+a worker that dies is started again and no connection waiting in the backlog is lost. It loads little and
+does nothing that a worker does, so that the first one starts at once; workers check what they are built of.
 """
 
 from __future__ import annotations
@@ -21,17 +22,12 @@ from typing import IO
 
 import structlog
 
-from mailgov.child import ChildSpec
-from mailgov.config import ConfigError
-from mailgov.config.imap import GATE, check_imap, imap_listener_names
-from mailgov.config.parts import open_database
-from mailgov.config.relay import check_relay, listener_names
+from mailgov.child import EX_CONFIG, READY, REFUSED, SERVING, ChildSpec
+from mailgov.config.listeners import GATE, listeners
 from mailgov.logs import configure_logs
 from mailgov.ops import running
-from mailgov.ops.demo.ready import Ready
-from mailgov.policy import PolicyError
 from mailgov.settings import Settings
-from mailgov.store.engine import LedgerUnavailable, current_revision, head_revision, migrate
+from mailgov.store.revision import is_newest
 
 log = structlog.get_logger()
 
@@ -43,7 +39,10 @@ READY_S = 60.0
 STOP_S = 30.0
 RESTART_S = (0.2, 0.5, 1.0, 3.0)
 """Waits before a worker that died is started again; a minute of health forgives what was before."""
-MIGRATE_RETRY_S = 5.0
+SCHEMA_LOOK_S, SCHEMA_RETRY_S = 5.0, 30.0
+"""Between looks at the schema, which are cheap, and between attempts to bring it up, which are not."""
+FIRST_S = 10.0
+"""So long the other roles wait for mail to be taken in first: it is what most people wait for."""
 
 
 class ServeError(Exception):
@@ -54,7 +53,7 @@ def serve(settings: Settings, config_path: Path, roles: Sequence[str] = ROLES, w
     """Run until SIGTERM or SIGINT. Returns 0 after a clean stop.
 
     Raises ServeError when anything that can be known beforehand is wrong: the policy, the
-    certificate, a port that is taken.
+    certificate, a port that is taken. What workers check they tell within a second or two.
     """
     configure_logs()
     unknown = sorted(set(roles) - set(ALL_ROLES))
@@ -62,19 +61,7 @@ def serve(settings: Settings, config_path: Path, roles: Sequence[str] = ROLES, w
         raise ServeError(f"unknown role {unknown[0]!r}: there are {', '.join(ALL_ROLES)}")
     if workers < 1:
         raise ServeError("--workers takes a number from 1 on")
-    _check(settings, roles)
     return asyncio.run(Supervisor(settings, config_path, tuple(roles), workers).run())
-
-
-def _check(settings: Settings, roles: Sequence[str]) -> None:
-    try:
-        warnings = check_relay(settings)
-        if "imap" in roles:
-            check_imap(settings)
-    except (PolicyError, ConfigError, OSError) as error:
-        raise ServeError(str(error)) from None
-    for warning in warnings:
-        log.warning("policy", note=warning)
 
 
 @dataclass(slots=True)
@@ -83,7 +70,11 @@ class _Child:
 
     spec: ChildSpec
     process: asyncio.subprocess.Process | None = None
+    serving: bool = False
+    """It takes mail; perhaps not yet on all listeners."""
     ready: bool = False
+    reload: bool = False
+    """It is still to be told SIGHUP."""
 
 
 class Supervisor:
@@ -96,6 +87,8 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._mark: IO[bytes] | None = None
         self._life = os.pipe()  # children hold the reading end: its end of file says that we are gone
+        self._up = False
+        self._refused: str | None = None
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -104,91 +97,94 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._open_sockets()
         self._note_running()
-        migrating = asyncio.ensure_future(self._migrate(again=not await self._migrated()))
+        schema = asyncio.ensure_future(self._schema(newest := await self._newest()))
+        if newest is False:  # a version that is newer than its ledger: no worker is to meet the old one
+            await asyncio.wait(
+                [schema, asyncio.ensure_future(self._stop.wait())], return_when="FIRST_COMPLETED"
+            )
         self._children = [_Child(spec) for spec in self._specs()]
         keepers = [asyncio.ensure_future(self._keep(child)) for child in self._children]
         announcing = asyncio.ensure_future(self._announce())
         await self._stop.wait()
         log.info("stopping")
-        for task in (announcing, migrating):
+        for task in (announcing, schema):
             task.cancel()
         await self._stop_children()
-        await asyncio.gather(*keepers, announcing, migrating, return_exceptions=True)
+        await asyncio.gather(*keepers, announcing, schema, return_exceptions=True)
         for group in self._sockets.values():
             for listening in group:
                 listening.close()
         log.info("stopped")
+        if self._refused is not None:
+            raise ServeError(self._refused)
         return 0
 
     # --- sockets --------------------------------------------------------------------------
 
+    def _crew(self) -> list[str]:
+        """The roles to run, in the order of their start: the demo's sink comes with the relay."""
+        sink = "relay" in self._roles and self._settings.demo.sink is not None
+        return [
+            role
+            for role in ("relay", "sink", "web", "imap")
+            if role in self._roles or (role == "sink" and sink)
+        ]
+
     def _open_sockets(self) -> None:
-        wanted: dict[str, tuple[str, int]] = {}
-        if "relay" in self._roles:
-            wanted |= listener_names(self._settings)
-            if self._settings.demo.sink is not None:
-                wanted["sink"] = (self._settings.demo.sink.host, self._settings.demo.sink.port)
-        if "web" in self._roles:
-            wanted["http"] = (self._settings.http.listen.host, self._settings.http.listen.port)
-        if "imap" in self._roles:
-            wanted |= imap_listener_names(self._settings)
+        wanted = {
+            name: place for role in self._crew() for name, place in listeners(self._settings, role).items()
+        }
         inherited = _inherited()
         for name, (host, port) in wanted.items():
             self._sockets[name] = inherited.get(name) or [_listen(name, host, port)]
 
     # --- the ledger's schema --------------------------------------------------------------
 
-    async def _migrated(self) -> bool:
-        """Bring the schema up; False while the ledger is away, which need not keep mail waiting."""
-        db = open_database(self._settings)
-        try:
-            found = await current_revision(db)
-            if found == head_revision():
-                return True  # nothing to wait for, though somebody may hold the ledger's lock
-            if found is None:
-                # An empty ledger is a lost one: filling it would turn the province into nobody.
-                log.error("the ledger is empty: restore it, or make a new installation with `mailgov init`")
-                return False
-            await migrate(db)
-        except LedgerUnavailable as error:
-            log.warning("ledger away, its schema waits", cause=str(error))
-            return False
-        finally:
-            await db.dispose()
-        return True
+    async def _newest(self) -> bool | None:
+        database = self._settings.database
+        return await asyncio.to_thread(is_newest, database.url, database.timeout_s)
 
-    async def _migrate(self, *, again: bool) -> None:
-        """Ask again until the ledger is there."""
-        while again:
-            await asyncio.sleep(MIGRATE_RETRY_S)
-            again = not await self._migrated()
+    async def _schema(self, newest: bool | None) -> None:
+        """Bring the schema up. A ledger that is away is asked again, which need not keep mail waiting."""
+        next_s = 0.0
+        while newest is not True:
+            if time.monotonic() >= next_s:
+                if await self._run(_Child(self._spec("schema"))) == 0:
+                    return
+                next_s = time.monotonic() + SCHEMA_RETRY_S
+            await asyncio.sleep(SCHEMA_LOOK_S)
+            newest = await self._newest()
 
     # --- children -------------------------------------------------------------------------
 
-    def _specs(self) -> list[ChildSpec]:
-        def fds(*names: str) -> dict[str, list[int]]:
-            return {name: [s.fileno() for s in self._sockets[name]] for name in names}
+    def _spec(self, role: str, index: int = 0, count: int = 1) -> ChildSpec:
+        names = listeners(self._settings, role) if role != "schema" else ()
+        return ChildSpec(
+            role=role,
+            config=str(self._config),
+            life_fd=self._life[0],
+            index=index,
+            count=count,
+            sockets={name: [s.fileno() for s in self._sockets[name]] for name in names},
+        )
 
-        specs = []
-        common = {"config": str(self._config), "life_fd": self._life[0]}
-        if "relay" in self._roles:
-            names = tuple(listener_names(self._settings))
-            specs += [
-                ChildSpec(role="relay", index=i, count=self._workers, sockets=fds(*names), **common)  # type: ignore[arg-type]  # str and int
-                for i in range(self._workers)
-            ]
-            if "sink" in self._sockets:
-                specs.append(ChildSpec(role="sink", sockets=fds("sink"), **common))  # type: ignore[arg-type]  # as above
-        if "web" in self._roles:
-            specs.append(ChildSpec(role="web", sockets=fds("http"), **common))  # type: ignore[arg-type]  # as above
-        if "imap" in self._roles:
-            names = tuple(imap_listener_names(self._settings))
-            specs.append(ChildSpec(role="imap", sockets=fds(*names), **common))  # type: ignore[arg-type]  # as above
-        return specs
+    def _specs(self) -> list[ChildSpec]:
+        counts = {role: self._workers if role == "relay" else 1 for role in self._crew()}
+        return [self._spec(role, i, count) for role, count in counts.items() for i in range(count)]
+
+    async def _turn(self, child: _Child) -> None:
+        """Return when it may start: the relay first, which has the processors for itself for a second."""
+        end = time.monotonic() + FIRST_S
+        relays = [other for other in self._children if other.spec.role == "relay"]
+        while child not in relays and time.monotonic() < end and not self._stop.is_set():
+            if all(relay.serving for relay in relays):
+                return
+            await asyncio.sleep(0.02)
 
     async def _keep(self, child: _Child) -> None:
         """Run a child; start it again when it dies, until we stop."""
         failures = 0
+        await self._turn(child)
         while not self._stop.is_set():
             started = time.monotonic()
             try:
@@ -196,7 +192,7 @@ class Supervisor:
             except OSError as error:  # no room for a process now
                 log.error("worker not started", worker=child.spec.name, cause=str(error))
                 code = -1
-            if self._stop.is_set():
+            if self._stop.is_set() or (code == EX_CONFIG and not self._up):
                 return
             failures = 1 if time.monotonic() - started > 60 else failures + 1
             wait = RESTART_S[min(failures, len(RESTART_S)) - 1]
@@ -206,6 +202,7 @@ class Supervisor:
 
     async def _run(self, child: _Child) -> int:
         ready_read, ready_write = os.pipe()
+        os.set_blocking(ready_read, False)
         spec = asdict(child.spec) | {"ready_fd": ready_write}
         fds = [fd for group in child.spec.sockets.values() for fd in group]
         try:
@@ -221,18 +218,34 @@ class Supervisor:
         finally:
             os.close(ready_write)
         loop = asyncio.get_running_loop()
-        loop.add_reader(ready_read, self._note_ready, child, ready_read)
+        loop.add_reader(ready_read, self._hear, child, ready_read)
         try:
             return await child.process.wait()
         finally:
-            child.ready, child.process = False, None
             loop.remove_reader(ready_read)
+            self._hear(child, ready_read)  # last words, which may come with the end
+            child.serving, child.ready, child.process = False, False, None
             os.close(ready_read)
 
-    @staticmethod
-    def _note_ready(child: _Child, fd: int) -> None:
-        child.ready = os.read(fd, 1) == b"1"
-        asyncio.get_running_loop().remove_reader(fd)
+    def _hear(self, child: _Child, fd: int) -> None:
+        """What a child tells of itself; nothing comes after the end of file."""
+        try:
+            told = os.read(fd, 8192)
+        except BlockingIOError:
+            return
+        words, refused, why = told.partition(REFUSED)
+        child.serving |= SERVING in words or READY in words
+        child.ready |= READY in words
+        self._hang_up(child)
+        if not told or refused:
+            asyncio.get_running_loop().remove_reader(fd)
+        if not refused:
+            return
+        if self._up:  # it ran with what it was built of before: whoever broke that mends it
+            log.error("worker refuses to start", worker=child.spec.name, problem=why.decode(errors="replace"))
+        else:
+            self._refused = why.decode(errors="replace")
+            self._stop.set()
 
     async def _announce(self) -> None:
         """Say that everything is up, once it is."""
@@ -243,6 +256,7 @@ class Supervisor:
                 log.error("not ready in time", workers=missing)
                 return
             await asyncio.sleep(0.05)
+        self._up = True
         print(_banner(self._settings, self._sockets), flush=True)  # noqa: T201 - for the person who started it
 
     def _note_running(self) -> None:
@@ -255,8 +269,16 @@ class Supervisor:
     def _reload(self) -> None:
         log.info("reloading")
         for child in self._children:
-            if child.process is not None:
+            child.reload = True
+            self._hang_up(child)
+
+    @staticmethod
+    def _hang_up(child: _Child) -> None:
+        """One that starts has no ear for signals yet, which would end it: it is told as soon as it serves."""
+        if child.process is not None and child.serving and child.reload:
+            with contextlib.suppress(ProcessLookupError):
                 child.process.send_signal(signal.SIGHUP)
+            child.reload = False
 
     async def _stop_children(self) -> None:
         running = [child.process for child in self._children if child.process is not None]
@@ -305,7 +327,9 @@ def _banner(settings: Settings, sockets: Mapping[str, list[socket.socket]]) -> s
             continue  # nobody's but Dovecot's
         host, port = group[0].getsockname()[:2]
         lines.append(f"  {name:<12} {host}:{port}")
-    ready = None if settings.demo.sink is None else Ready.read(settings.data_dir)
-    if ready is not None:
-        lines += ["", ready.text(settings).rstrip()]
+    if settings.demo.sink is not None:
+        from mailgov.ops.demo.ready import Ready
+
+        if (ready := Ready.read(settings.data_dir)) is not None:
+            lines += ["", ready.text(settings).rstrip()]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from mailgov.admin.errors import invalid
 from mailgov.identity.roles import Act
 from mailgov.store import sender_reports, tls_results
 from mailgov.store.sender_reports import Line
+from mailgov.store.tallies import Key as TlsKey
 from mailgov.usage import csv_text
 from mailgov.usage.periods import PeriodError, parse
 
@@ -36,7 +37,7 @@ class ReportedLines:
         return csv_text.write(COLUMNS, rows)
 
 
-def _out(key: tls_results.Key, count: int) -> Line:
+def _out(key: TlsKey, count: int) -> Line:
     """What we saw ourselves, in the same form; the day is UTC's (RFC 8460 4.2)."""
     return Line(key.day, "", key.domain, "", key.result, "", "", key.kind, key.host, count)
 

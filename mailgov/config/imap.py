@@ -12,22 +12,14 @@ from mailgov.config.parts import open_database
 from mailgov.imap.configuration import PathError, check_paths
 from mailgov.imap.programs import ImapUnavailable, find_programs
 from mailgov.relay.tls import CertificateError, server_context
-from mailgov.settings import Listen, Settings
+from mailgov.settings import Settings
 
 if TYPE_CHECKING:
     from mailgov.imap.service import ImapService
 
-GATE = "imap.gate"
-"""The listener that Dovecot alone asks; on any free port of loopback."""
 GUARD_FILE = "guard.sqlite"
 THREADS = 4
 """For the guard's file, whose calls are short."""
-
-
-def imap_listener_names(settings: Settings) -> dict[str, Listen]:
-    """The listening addresses of IMAP by name, and the gate's."""
-    named = {"imap": settings.imap.listen, "imaps": settings.imap.imaps, GATE: Listen("127.0.0.1", 0)}
-    return {name: place for name, place in named.items() if place is not None}
 
 
 def check_imap(settings: Settings) -> None:
@@ -44,15 +36,15 @@ def check_imap(settings: Settings) -> None:
 
 def build_imap(settings: Settings) -> ImapService:
     """Blocks; raises ConfigError and OSError."""
-    from mailgov.config.relay import SNAPSHOT_FILE
+    from mailgov.config.parts import SNAPSHOT_FILE
     from mailgov.identity.gate import SignInGate
     from mailgov.identity.passwords import PasswordChecker
     from mailgov.identity.protection import SignInProtection
     from mailgov.imap.service import ImapService
     from mailgov.relay.node import DirectoryView
     from mailgov.store.guard import Guard
-    from mailgov.store.sign_ins import SignInTally
     from mailgov.store.snapshot_file import load_file
+    from mailgov.store.tallies import SignInTally
 
     try:
         programs = find_programs()

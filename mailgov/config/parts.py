@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mailgov.config import ConfigError
 from mailgov.policy import Policy, load, read_directory
 from mailgov.settings import Settings
-from mailgov.store.engine import Database
+
+if TYPE_CHECKING:
+    from mailgov.store.engine import Database
+
+SNAPSHOT_FILE = "directory.snapshot"
+"""In the data folder: the directory as it last was, for a worker that starts."""
 
 
 def build_policy(settings: Settings) -> Policy:
@@ -28,6 +35,8 @@ def load_policy(settings: Settings) -> tuple[Policy, dict[str, str]]:
 
 def open_database(settings: Settings, *, create: bool = False) -> Database:
     """The ledger that the settings name. Raises ConfigError for a URL that names none."""
+    from mailgov.store.engine import Database
+
     database = settings.database
     try:
         return Database.open(

@@ -6,23 +6,20 @@ import os
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from mailgov.config import ConfigError
-from mailgov.config.parts import build_policy, load_policy, open_database
+from mailgov.config.parts import SNAPSHOT_FILE, build_policy, load_policy
 from mailgov.identity.passwords import PasswordChecker
-from mailgov.relay.acts import Acts
 from mailgov.relay.attempt import Attempt
 from mailgov.relay.clock import Clock
 from mailgov.relay.contents.rspamd import password_of
 from mailgov.relay.dns import Resolver
-from mailgov.relay.follow import Follower
-from mailgov.relay.forward import Forwarder
 from mailgov.relay.listener import Listener
 from mailgov.relay.login import checking
 from mailgov.relay.login import password_of as login_password
 from mailgov.relay.node import DirectoryView, Node, PolicyView
 from mailgov.relay.reload import DeliveryReload, SettingsUnusable
-from mailgov.relay.report import Reporter
 from mailgov.relay.route import RouteError, Router
 from mailgov.relay.scheduler import Scheduler
 from mailgov.relay.sign import signer_of, weak_keys
@@ -30,25 +27,16 @@ from mailgov.relay.tls import CertificateError, server_context
 from mailgov.relay.tls_out.handshake import authorities
 from mailgov.relay.worker import RelayWorker
 from mailgov.settings import Settings
-from mailgov.store.engine import Database
 from mailgov.store.guard import Guard
-from mailgov.store.sign_ins import SignInTally
 from mailgov.store.snapshot_file import load_file
 from mailgov.store.spool import Spool
+from mailgov.store.tallies import SignInTally
 
-SNAPSHOT_FILE = "directory.snapshot"
+if TYPE_CHECKING:
+    from mailgov.relay.ledger_side import LedgerSide
+
 THREADS = 8
 """For files, DNS-free look-ups and CPU work on large bodies; each is short."""
-
-
-def listener_names(settings: Settings) -> dict[str, tuple[str, int]]:
-    """The relay's listening addresses by name: mx, submission, submissions, trusted.0 and so on."""
-    smtp = settings.smtp
-    named = {"mx": smtp.mx, "submission": smtp.submission, "submissions": smtp.submissions}
-    found = {name: (place.host, place.port) for name, place in named.items() if place is not None}
-    for number, trusted in enumerate(smtp.trusted):
-        found[f"trusted.{number}"] = (trusted.listen.host, trusted.listen.port)
-    return found
 
 
 def build_listeners(settings: Settings) -> dict[str, Listener]:
@@ -98,12 +86,18 @@ def build_router(settings: Settings, resolver: Resolver) -> Router:
 
 
 def check_relay(settings: Settings) -> tuple[str, ...]:
-    """Everything that can be known to be wrong before the first process starts; warnings come back.
+    """All that a relay worker would refuse; warnings come back.
 
-    Raises ConfigError, PolicyError or OSError with one line that says where the fault is.
+    Raises ConfigError or PolicyError with one line that says where the fault is.
     """
     build_listeners(settings)
     build_router(settings, Resolver(settings.dns))
+    check_files(settings)
+    return build_policy(settings).warnings
+
+
+def check_files(settings: Settings) -> None:
+    """What else the settings name must be readable, and strong. Raises ConfigError."""
     try:
         password_of(settings.rspamd)
     except (OSError, ValueError) as error:
@@ -111,7 +105,6 @@ def check_relay(settings: Settings) -> tuple[str, ...]:
     check_authorities(settings)
     if weak := weak_keys(settings.data_dir):
         raise ConfigError(weak[0])
-    return build_policy(settings).warnings
 
 
 def check_authorities(settings: Settings) -> None:
@@ -127,15 +120,17 @@ def check_authorities(settings: Settings) -> None:
 
 
 def build_relay(settings: Settings, index: int, count: int, reread: Callable[[], Settings]) -> RelayWorker:
-    """Relay worker `index` of `count`; `reread` gives the settings as the file has them later.
+    """Relay worker `index` of `count`; `reread` gives the settings as the file has them later. Blocks.
 
-    Blocks; raises ConfigError, PolicyError, SpoolHeld and OSError.
+    Raises ConfigError and PolicyError, with one line that says where the fault is, for all that can be
+    known to be wrong beforehand; SpoolHeld and OSError for what may pass.
     """
     clock = Clock()
     executor = ThreadPoolExecutor(THREADS, thread_name_prefix="relay")
     resolver = Resolver(settings.dns)
-    router = build_router(settings, resolver)
     listeners = build_listeners(settings)
+    router = build_router(settings, resolver)
+    check_files(settings)
     policy, policy_files = load_policy(settings)
     spools = _open_spools(settings, executor, clock, spool_numbers(settings, index, count))
     node = Node(
@@ -153,10 +148,6 @@ def build_relay(settings: Settings, index: int, count: int, reread: Callable[[],
         executor=executor,
         sign_ins=SignInTally(settings.province.timezone),
     )
-    db = open_database(settings)
-    follower = Follower(
-        node, db, settings.data_dir / SNAPSHOT_FILE, lambda: load_policy(settings), policy_files
-    )
 
     def load() -> tuple[Settings, Router]:
         try:
@@ -168,32 +159,13 @@ def build_relay(settings: Settings, index: int, count: int, reread: Callable[[],
 
     scheduler = Scheduler(node, spools, Attempt(node, router))
     reloads = DeliveryReload(node, scheduler, load)
-    return _worker(node, db, scheduler, spools, listeners, follower, reloads, f"relay.{index}")
 
+    def ledger_side() -> LedgerSide:
+        from mailgov.config.ledger_side import build_ledger_side
 
-def _worker(
-    node: Node,
-    db: Database,
-    scheduler: Scheduler,
-    spools: list[Spool],
-    listeners: dict[str, Listener],
-    follower: Follower,
-    reloads: DeliveryReload,
-    worker: str,
-) -> RelayWorker:
-    settings = node.settings
-    return RelayWorker(
-        node=node,
-        db=db,
-        spools=spools,
-        listeners=listeners,
-        scheduler=scheduler,
-        forwarder=Forwarder(node, db, spools, settings.hostname),
-        follower=follower,
-        reporter=Reporter(node, db, settings.hostname, worker),
-        acts=Acts(node, db, spools, scheduler),
-        reloads=reloads,
-    )
+        return build_ledger_side(node, spools, scheduler, policy_files, f"relay.{index}")
+
+    return RelayWorker(node, spools, listeners, scheduler, reloads, ledger_side)
 
 
 def _open_spools(settings: Settings, executor: Executor, clock: Clock, numbers: list[int]) -> list[Spool]:

@@ -24,7 +24,7 @@ from mailgov.mail.reply import MailError
 from mailgov.relay import auth
 from mailgov.relay.mailbox import maildir_of
 from mailgov.relay.node import Counters, DirectoryView
-from mailgov.store.sign_ins import SignInTally
+from mailgov.store.tallies import SignInTally
 
 log = structlog.get_logger()
 

@@ -29,8 +29,8 @@ from mailgov.relay.tls import CertificateError, server_context
 from mailgov.settings import Listen, Settings
 from mailgov.store import status
 from mailgov.store.engine import Database, LedgerUnavailable
-from mailgov.store.sign_ins import SignInTally
-from mailgov.store.snapshot import Snapshot
+from mailgov.store.entries import Snapshot
+from mailgov.store.tallies import SignInTally
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from mailgov.identity.passwords import PasswordChecker, is_first_hash
 from mailgov.identity.protection import Attempt
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay.node import DirectoryView
-from mailgov.store.snapshot import AccountEntry, Snapshot
+from mailgov.store.entries import AccountEntry, Snapshot
 
 SIGNED_IN = Reply(235, "2.7.0", "Authentication successful")
 WRONG = Reply(535, "5.7.8", "Authentication credentials invalid")

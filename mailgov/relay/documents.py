@@ -11,7 +11,7 @@ from mailgov.mail.document_key import PARTS
 from mailgov.mail.mime import Data, MimeLook
 from mailgov.relay.expand import TooManyTargets, UnknownRecipient, resolve
 from mailgov.relay.incoming import Incoming
-from mailgov.store.snapshot import AccountEntry, Snapshot
+from mailgov.store.entries import AccountEntry, Snapshot
 
 
 def issuer_of(

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from mailgov.mail.address import Address, AddressError
-from mailgov.store.snapshot import AccountEntry, Snapshot
+from mailgov.store.entries import AccountEntry, Snapshot
 
 DEPTH_LIMIT = 10
 TARGET_LIMIT = 5000

@@ -20,7 +20,7 @@ from mailgov.relay.gateway import Origin
 from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
 from mailgov.relay.senders.found import Sender
 from mailgov.relay.senders.spf import SpfResult
-from mailgov.store.snapshot import AccountEntry
+from mailgov.store.entries import AccountEntry
 
 FROM_LIMIT = 8
 """RFC 5322 3.6 allows one From field; several are read, since readers differ in which one they show."""

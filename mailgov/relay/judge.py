@@ -12,7 +12,7 @@ from mailgov.policy.facts import FACTS, FactValue, Unknown
 from mailgov.relay.expand import Target
 from mailgov.relay.node import Node
 from mailgov.store.calendar import local_date
-from mailgov.store.snapshot import AccountEntry
+from mailgov.store.entries import AccountEntry
 
 Known = dict[str, FactValue | Unknown]
 DAY_MS = 86_400_000

@@ -18,7 +18,7 @@ from mailgov.relay.notify import CAUSED_BY_STRANGER
 from mailgov.relay.senders.seal import Seal, arc_set, key_for
 from mailgov.relay.sign import SigningError
 from mailgov.relay.tls_out.wish import wish_context
-from mailgov.store.snapshot import SigningKey
+from mailgov.store.entries import SigningKey
 from mailgov.store.spool import Body, QueuedMessage, QueuedRecipient, Variant
 
 log = structlog.get_logger()

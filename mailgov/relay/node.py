@@ -25,10 +25,10 @@ from mailgov.relay.sending_ahead import Ahead
 from mailgov.relay.sign import Signer
 from mailgov.relay.tls_out.policies import TlsPolicies
 from mailgov.settings import Settings
+from mailgov.store.entries import Snapshot
 from mailgov.store.guard import Guard
-from mailgov.store.sign_ins import SignInTally
-from mailgov.store.snapshot import Snapshot
 from mailgov.store.spool import QueuedMessage, Spool
+from mailgov.store.tallies import SignInTally
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from mailgov.relay.senders.canonical import Bodies, Form, relaxed_field, without_signature
 from mailgov.settings import Settings
-from mailgov.store.snapshot import SigningKey
+from mailgov.store.entries import SigningKey
 
 SIGNED_FIELDS = (
     b"from", b"sender", b"reply-to", b"subject", b"date", b"message-id", b"to", b"cc", b"mime-version",

@@ -18,7 +18,7 @@ from mailgov.relay.node import Node
 from mailgov.relay.notify import NO_WISHES, NOTHING, MessageWishes, RecipientWishes
 from mailgov.relay.rejecting import reject_message
 from mailgov.relay.senders.early import begin_spf
-from mailgov.store.snapshot import AccountEntry
+from mailgov.store.entries import AccountEntry
 
 JUDGED_AT_ONCE = 100
 """Members of a list whose facts are gathered side by side: a client waits 5 minutes (RFC 5321 4.5.3.2.3)."""

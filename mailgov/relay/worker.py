@@ -4,79 +4,87 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import structlog
 
-from mailgov.relay.acts import Acts
 from mailgov.relay.certificate import CertificateWatch
-from mailgov.relay.follow import Follower
-from mailgov.relay.forward import Forwarder
 from mailgov.relay.listener import Listener
 from mailgov.relay.node import Node
 from mailgov.relay.reload import DeliveryReload
-from mailgov.relay.report import Reporter
 from mailgov.relay.scheduler import Scheduler
 from mailgov.relay.serving import Serving, serve
-from mailgov.relay.tls_out.reports import TlsReports
-from mailgov.store.engine import Database
 from mailgov.store.spool import Spool
+
+if TYPE_CHECKING:
+    from mailgov.relay.ledger_side import LedgerSide
 
 log = structlog.get_logger()
 
 SESSION_DRAIN_S = 15.0
+EARLY = ("mx",)
+"""Listeners that the directory at hand will do for. An account shut out meanwhile must not sign in by it."""
 ATTEMPT_DRAIN_S = 8.0
 """With the sessions' drain and the last words to the ledger, within systemd's and our 30 s."""
 
 
 @dataclass(slots=True)
 class RelayWorker:
-    """Built by `mailgov.config`; `start`, then `stop` within 30 s."""
+    """Built by `mailgov.config`; `start`, then `rise`, then `stop` within 30 s."""
 
     node: Node
-    db: Database
     spools: Sequence[Spool]
     """The worker's own, and those that it adopted."""
     listeners: Mapping[str, Listener]
     scheduler: Scheduler
-    forwarder: Forwarder
-    follower: Follower
-    reporter: Reporter
-    acts: Acts
     reloads: DeliveryReload
-    _servers: list[Serving] = field(default_factory=list)
+    make_ledger_side: Callable[[], LedgerSide]
+    """Blocks, for most of a start: what speaks with the ledger is three fifths of what a worker loads."""
+    _ledger: LedgerSide | None = None
+    _servers: dict[str, list[Serving]] = field(default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _certificate: CertificateWatch | None = None
-    _forwarding: asyncio.Task[None] | None = None
 
     async def start(self, sockets: Mapping[str, tuple[socket.socket, ...]]) -> None:
-        """Serve on the listening `sockets`, by listener name; they stay the caller's."""
+        """Deliver, and take mail from outside where a directory is at hand; the sockets stay the caller's."""
         node = self.node
         node.admit, node.offer = self.scheduler.admit, self.scheduler.offer
-        await self.follower.round()
         contexts = {c for listener in self.listeners.values() if (c := listener.tls_context) is not None}
         self._certificate = CertificateWatch(node, contexts)
-        self._tasks.append(asyncio.ensure_future(_forever(self._certificate.run)))
-        for loop_of in (
-            self.scheduler.run,
-            self.follower.run,
-            self.reporter.run,
-            self.acts.run,
-            node.ahead.run,
-            TlsReports(node, self.db).run,
-        ):
-            self._tasks.append(asyncio.ensure_future(_forever(loop_of)))
-        self._forwarding = asyncio.ensure_future(self.forwarder.run())
-        for name, listener in self.listeners.items():
-            for listening in sockets.get(name, ()):
-                self._servers.append(await serve(node, listener, listening))
+        self._run(self._certificate.run, self.scheduler.run, node.ahead.run)
+        if node.directory.snapshot.domains:
+            await self._serve(EARLY, sockets)
+
+    async def rise(self, sockets: Mapping[str, tuple[socket.socket, ...]]) -> None:
+        """The rest: all that speaks with the ledger, and the listeners where people sign in.
+
+        Raises ConfigError for a database that none can be.
+        """
+        loop = asyncio.get_running_loop()
+        ledger = await loop.run_in_executor(None, self.make_ledger_side)
+        await ledger.look()
+        self._ledger = ledger
+        self._run(*ledger.run())
+        await self._serve(self.listeners, sockets)
         log.info("relay worker ready", spools=len(self.spools), listeners=sorted(self.listeners))
+
+    def _run(self, *works: Callable[[], Awaitable[None]]) -> None:
+        self._tasks += [asyncio.ensure_future(_forever(work)) for work in works]
+
+    async def _serve(self, names: Iterable[str], sockets: Mapping[str, tuple[socket.socket, ...]]) -> None:
+        for name in names:
+            if name in self.listeners and name not in self._servers:
+                listener = self.listeners[name]
+                self._servers[name] = [await serve(self.node, listener, s) for s in sockets.get(name, ())]
 
     async def reload(self) -> None:
         """SIGHUP: delivery, policy files and certificates anew; a fault leaves what runs in force."""
         await self.reloads.run()
-        await self.follower.reload_policy()
+        if self._ledger is not None:  # otherwise they were read a moment ago
+            await self._ledger.follower.reload_policy()
         if self._certificate is not None:
             self._certificate.reload()
 
@@ -84,7 +92,7 @@ class RelayWorker:
         """Take nothing new, end what is under way, say the last words to the ledger, close."""
         node = self.node
         node.draining = True
-        for server in self._servers:
+        for server in chain.from_iterable(self._servers.values()):
             server.close()
         for session in list(node.connections):
             session.drain_session()
@@ -96,14 +104,13 @@ class RelayWorker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await node.ahead.hand_back()
-        self.forwarder.stop()
-        if self._forwarding is not None:
-            await asyncio.wait([self._forwarding], timeout=5.0)
-        await self.reporter.round()
+        if self._ledger is not None:
+            await self._ledger.stop()
         loop = asyncio.get_running_loop()
         for spool in self.spools:
             await loop.run_in_executor(None, spool.close)
-        await self.db.dispose()
+        if self._ledger is not None:
+            await self._ledger.db.dispose()
         log.info("relay worker stopped")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.store import tls_results
 from mailgov.store.engine import Database
-from mailgov.store.sign_ins import Signed, SignInKey, add_sign_ins
+from mailgov.store.sign_ins import add_sign_ins
 from mailgov.store.sql import add, columns, replace, table, upsert
 from mailgov.store.tables import (
     Attempt,
@@ -24,6 +24,8 @@ from mailgov.store.tables import (
     UnappliedEvent,
     WorkerStatus,
 )
+from mailgov.store.tallies import Counted, Signed, SignInKey
+from mailgov.store.tallies import Key as TlsKey
 
 Door = Mapping[tuple[int, str, str, str], int]
 """Refusals at the door by (minute in ms, listener, peer's IP address or "other", reason)."""
@@ -76,7 +78,7 @@ async def report(
     counters: Mapping[str, int],
     door: Door,
     sign_ins: Mapping[SignInKey, Signed] = MappingProxyType({}),
-    tls: Mapping[tls_results.Key, tls_results.Counted] = MappingProxyType({}),
+    tls: Mapping[TlsKey, Counted] = MappingProxyType({}),
 ) -> None:
     """Replace this worker's status, add what it has counted: refusals, sign-ins, TLS; in one transaction."""
     row = {

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,71 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mailgov.mail.tls_report import SessionCount
 from mailgov.store.sql import add, columns, replace, table, upsert
 from mailgov.store.tables import TlsResult
-
-KEYS_LIMIT = 5_000
-"""Different ones between two tellings; past it sessions go uncounted (`lost`)."""
-POLICY_CHARACTERS = 4_000
-"""Of a policy's text that are kept; real ones have under 300."""
-SUCCESS = "success"
-
-
-class Policy(NamedTuple):
-    """What a domain asked for: tlsa, sts or no-policy-found (RFC 8460 4.2), and the host that was tried."""
-
-    kind: str
-    domain: str
-    host: str
-    text: str = ""
-    """The policy's lines, as it was last; no part of the key."""
-
-
-class Key(NamedTuple):
-    """The primary key of `tls_result`, in its order. `result`: success, or what RFC 8460 4.3 calls it."""
-
-    day: date
-    domain: str
-    kind: str
-    host: str
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """How many sessions, and the policy's text."""
-
-    sessions: int
-    text: str
-
-
-@dataclass(slots=True)
-class TlsTally:
-    """What a worker has seen and not yet told the ledger."""
-
-    lost: int = 0
-    _seen: dict[Key, Counted] = field(default_factory=dict)
-
-    def count(self, now_ms: int, policy: Policy, result: str | None) -> None:
-        """One more session; `result` None is one that holds."""
-        day = datetime.fromtimestamp(now_ms / 1000, UTC).date()
-        key = Key(day, policy.domain, policy.kind, policy.host, result or SUCCESS)
-        self._put(key, Counted(1, policy.text[:POLICY_CHARACTERS]))
-
-    def take(self) -> dict[Key, Counted]:
-        """What was counted since the last call; `give` puts it back."""
-        taken, self._seen = self._seen, {}
-        return taken
-
-    def give(self, taken: Mapping[Key, Counted]) -> None:
-        """Put back what the ledger did not take."""
-        for key, counted in taken.items():
-            self._put(key, counted)
-
-    def _put(self, key: Key, counted: Counted) -> None:
-        known = self._seen.get(key)
-        if known is None and len(self._seen) >= KEYS_LIMIT:
-            self.lost += counted.sessions
-            return
-        self._seen[key] = Counted(counted.sessions + (known.sessions if known else 0), counted.text)
+from mailgov.store.tallies import Counted, Key
 
 
 async def add_tls_results(session: AsyncSession, taken: Mapping[Key, Counted]) -> None:

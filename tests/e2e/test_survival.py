@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import messages
+from tests.support.campaign.killer import first_220
 from tests.support.postgres import running_postgres
 from tests.support.processes import wait_until
 from tests.support.programs import needs
@@ -253,7 +255,10 @@ def test_serve_starts_while_somebody_holds_the_ledgers_lock(tmp_path: Path) -> N
         province.service.stop()
         with closing(sqlite3.connect(province.service.data_dir / "ledger.sqlite")) as other:
             other.execute("BEGIN IMMEDIATE")
-            province.service.start(timeout_s=30)
+            with ThreadPoolExecutor(1) as thread:
+                greeted = thread.submit(first_220, province.service.mx)
+                province.service.start(timeout_s=30)
+                assert time.monotonic() - greeted.result() > 3, "mail from outside waits for no ledger (5 s)"
             queue_id = send(province, AN)
             assert province.inbox(AN)
             other.rollback()

@@ -10,7 +10,7 @@ from mailgov.mail.headers import HeaderBlock
 from mailgov.relay.senders.arc import SETS_LIMIT, Chain, read_chain
 from mailgov.relay.senders.canonical import Fields, Form, relaxed_field, without_signature
 from mailgov.relay.sign import OVERSIGNED_FIELDS, SIGNED_FIELDS, PrivateKey, folded
-from mailgov.store.snapshot import SigningKey
+from mailgov.store.entries import SigningKey
 
 COVERED_FIELDS = (*SIGNED_FIELDS, b"dkim-signature")
 _RESULTS, _MESSAGE, _SEAL = b"ARC-Authentication-Results", b"ARC-Message-Signature", b"ARC-Seal"

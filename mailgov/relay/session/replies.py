@@ -17,7 +17,7 @@ from mailgov.relay.listener import Command, Listener
 from mailgov.relay.node import Node
 from mailgov.relay.tls import handshake_trouble
 from mailgov.relay.transaction import Transaction
-from mailgov.store.snapshot import AccountEntry
+from mailgov.store.entries import AccountEntry
 
 log = structlog.get_logger()
 

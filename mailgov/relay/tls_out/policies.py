@@ -24,7 +24,7 @@ from mailgov.relay.tls_out.sts_text import StsPolicy
 from mailgov.relay.tls_out.tlsa import Tlsa, usable
 from mailgov.settings import Settings, TlsMinimum, parse_listen
 from mailgov.store.guard import Guard
-from mailgov.store.tls_results import Policy, TlsTally
+from mailgov.store.tallies import Policy, TlsTally
 
 _LEVELS = ("may", "encrypt", "verify")
 

@@ -9,7 +9,7 @@ from mailgov.mail.events import SenderReportEvent
 from mailgov.mail.sender_reports.dmarc import read_dmarc
 from mailgov.store import status
 from mailgov.store.ledger import apply_events
-from mailgov.store.tls_results import Policy, TlsTally
+from mailgov.store.tallies import Policy, TlsTally
 from tests.support.reports import dmarc
 from tests.unit.api.conftest import Api
 from tests.unit.api.test_app import check_problem

@@ -20,8 +20,8 @@ from mailgov.imap.gate import BODY_LIMIT_BYTES, Gate
 from mailgov.relay.node import Counters, DirectoryView
 from mailgov.settings import SignInSettings
 from mailgov.store.guard import Guard
-from mailgov.store.sign_ins import SignInTally
 from mailgov.store.snapshot import Snapshot
+from mailgov.store.tallies import SignInTally
 from tests.support.plain_logs import plain_logs
 from tests.support.relay_node import AN, BINH, PASSWORD, SUSPENDED, province
 

@@ -23,7 +23,7 @@ from mailgov.relay.outcome import settle
 from mailgov.relay.report import TLS_MS, Reporter
 from mailgov.relay.route import Router
 from mailgov.relay.scheduler import Scheduler
-from mailgov.store import commands, outgoing, tls_results
+from mailgov.store import commands, outgoing, tallies, tls_results
 from mailgov.store.engine import Database, migrate
 from mailgov.store.ledger import applied_sequence, apply_events
 from mailgov.store.spool import Change
@@ -366,7 +366,7 @@ async def test_results_of_tls_are_told_once_a_minute_and_at_the_end(
             found = await tls_results.lines(session, day, day + timedelta(days=1), 10)
         return sum(count for _, count in found)
 
-    policy = tls_results.Policy("sts", "example.org", "mx.example.org")
+    policy = tallies.Policy("sts", "example.org", "mx.example.org")
     node.tls.tally.count(time.ms, policy, None)
     assert await told() == 0
     time.ms += TLS_MS

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import select
 
 from mailgov.store.engine import Database
-from mailgov.store.sign_ins import SignInTally, add_sign_ins
+from mailgov.store.sign_ins import add_sign_ins
 from mailgov.store.sql import columns, table
 from mailgov.store.tables import SignIn
+from mailgov.store.tallies import SignInTally
 
 LATE = int(datetime.fromisoformat("2026-11-03T23:59:59+07:00").timestamp() * 1000)
 AN = "annv@caobang.gov.vn"

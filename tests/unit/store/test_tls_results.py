@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from mailgov.store import status, tls_results
+from mailgov.store import status, tallies
 from mailgov.store.engine import Database
-from mailgov.store.tls_results import Counted, Key, Policy, TlsTally, lines
+from mailgov.store.tallies import Counted, Key, Policy, TlsTally
+from mailgov.store.tls_results import lines
 
 DAY_MS = 86_400_000
 DAY = date(2026, 11, 3)
@@ -52,6 +53,6 @@ def test_what_the_ledger_did_not_take_is_counted_on_within_bounds() -> None:
     tally.count(NOON_MS, STS, None)
     tally.give(taken)
     assert list(tally.take().values()) == [Counted(2, STS.text)]
-    for number in range(tls_results.KEYS_LIMIT + 10):
+    for number in range(tallies.KEYS_LIMIT + 10):
         tally.count(NOON_MS, STS._replace(domain=f"d{number}.example"), None)
-    assert (len(tally.take()), tally.lost) == (tls_results.KEYS_LIMIT, 10)
+    assert (len(tally.take()), tally.lost) == (tallies.KEYS_LIMIT, 10)

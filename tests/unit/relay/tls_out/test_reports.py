@@ -17,7 +17,7 @@ from mailgov.relay.node import Node
 from mailgov.relay.tls_out.reports import TlsReports
 from mailgov.store import outgoing, status
 from mailgov.store.engine import Database, migrate
-from mailgov.store.tls_results import Policy
+from mailgov.store.tallies import Policy
 from tests.support.dns_server import DnsServer
 from tests.support.relay_node import DOMAIN, node_settings, running_node
 from tests.unit.relay.conftest import OwnTime
