@@ -177,12 +177,12 @@ async def verify_data(ctx: AdminContext, actor: Actor) -> list[str]:
 
 
 async def key_problems(ctx: AdminContext) -> list[str]:
-    """What is wrong with the private sides of DKIM keys that are not retired, a line each."""
+    """What is wrong with the private sides of DKIM keys that sign or will, a line each."""
     async with ctx.db.read() as session:
         keys = await dkim_keys.list_keys(session)
     found: list[str] = []
     for key in keys:
-        if key.state != "retired":
+        if key.state in {"pending", "active"}:
             found += _key_problems(ctx.settings.data_dir / key.key_file, key.public_key)
     return found
 

@@ -23,6 +23,7 @@ from mailgov.relay.contents.rspamd import Rspamd, password_of
 from mailgov.relay.contents.scanners import shown
 from mailgov.relay.contents.turn import Unavailable
 from mailgov.relay.dns import Resolver
+from mailgov.relay.key_records import Published, look_up
 from mailgov.settings import Settings
 from mailgov.store import directory, dkim_keys, status
 from mailgov.store.dkim_keys import DkimKeyView
@@ -37,6 +38,9 @@ NAMES_ASKED = 50
 NO_DNS = "no answer: who writes in is not checked, mail under our names is put off, nothing goes out"
 NO_DMARC = "no DMARC record is there: whatever claims to be ours from outside is refused, true or not"
 NO_KEY = "the key that signs our mail is not there: others take its signatures for broken"
+WAITING_KEY = "a new key signs nothing until it is there"
+KEY_GONE = "a key that signed mail which may still be on its way is not there"
+OLD_KEY = "the last mail that this key signed has arrived: take it out of the DNS"
 SILENT_MS = 30_000
 """Workers speak every few seconds."""
 
@@ -116,13 +120,13 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
         return [Finding("problem", "ledger", told)]
     async with ctx.db.read() as session:
         domains = [one.name for one in await directory.list_domains(session) if one.disabled_ms is None]
-        keys = [key for key in await dkim_keys.list_keys(session) if key.state == "active"]
+        keys = [key for key in await dkim_keys.list_keys(session) if key.domain in domains]
         reports = ctx.settings.reports.mailbox
         reached = not reports or await directory.holder(session, reports) is not None
     unsigned = "no DKIM key signs its mail: mailgov dkim generate, then publish what mailgov dns print says"
-    signing = {key.domain for key in keys}
+    signing = {key.domain for key in keys if key.state == "active"}
     found = [Finding("problem", name, unsigned) for name in domains if name not in signing]
-    found += await _published(ctx.settings, domains, [key for key in keys if key.domain in domains])
+    found += await _published(ctx, domains, keys)
     if not reached:
         told = f"{reports} is no mailbox or alias here: no report about our mail is ever read"
         found.append(Finding("warning", "reports.mailbox", told))
@@ -133,19 +137,35 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
     return found
 
 
-async def _published(settings: Settings, domains: list[str], keys: list[DkimKeyView]) -> list[Finding]:
+async def _published(ctx: AdminContext, domains: list[str], keys: list[DkimKeyView]) -> list[Finding]:
     """What the DNS says of our domains; a rehearsal's need not be there."""
-    resolver, rehearsal = Resolver(settings.dns), settings.demo.sink is not None
-    wanted = [(f"_dmarc.{name}", "v=DMARC1", NO_DMARC) for name in domains]
-    wanted += [(f"{key.selector}._domainkey.{key.domain}", f"p={key.public_key}", NO_KEY) for key in keys]
+    resolver, rehearsal = Resolver(ctx.settings.dns), ctx.settings.demo.sink is not None
+    silent: Level = "warning" if rehearsal else "problem"
     found: list[Finding] = []
-    for name, text, told in wanted[:NAMES_ASKED]:
+    for name in [f"_dmarc.{name}" for name in domains[:NAMES_ASKED]]:
         asked = await resolver.records(name, "TXT")
         if asked.status == "temporary":
-            return [*found, Finding("warning" if rehearsal else "problem", "dns", f"{NO_DNS} ({name})")]
-        if not rehearsal and not any(text in value.replace(" ", "") for value in asked.values):
-            found.append(Finding("warning", name, f"{told}: publish what mailgov dns print says"))
+            return [*found, Finding(silent, "dns", f"{NO_DNS} ({name})")]
+        if not rehearsal and not any("v=DMARC1" in value.replace(" ", "") for value in asked.values):
+            found.append(Finding("warning", name, f"{NO_DMARC}: publish what mailgov dns print says"))
+    for key in [key for key in keys if key.state != "withdrawn"][:NAMES_ASKED]:
+        shown = await look_up(resolver, key)
+        if shown.standing == "unknown":
+            return [*found, Finding(silent, "dns", f"{NO_DNS} ({key.record_name})")]
+        if not rehearsal and (told := _key_told(key, shown, ctx.now_ms())):
+            found.append(Finding("warning", key.record_name, told))
     return found
+
+
+def _key_told(key: DkimKeyView, shown: Published, now_ms: int) -> str | None:
+    """What is to be said of a key: one that signs, waits or signed, and what the DNS has of it."""
+    over = key.state == "retired" and now_ms >= (key.withdraw_ms or 0)
+    if over:
+        return None if shown.standing == "missing" else OLD_KEY
+    if shown.good:
+        return None
+    told = {"active": NO_KEY, "pending": WAITING_KEY, "retired": KEY_GONE}[key.state]
+    return f"{told} ({shown.standing}: {shown.detail}): publish what mailgov dns print says"
 
 
 async def _services(settings: Settings) -> list[Finding]:

@@ -39,6 +39,8 @@ async def generate_key(
 ) -> DkimKeyView:
     """A new key for a domain; the domain's first one signs from the next snapshot on, others wait.
 
+    What waits signs once it was seen in the DNS: by itself, or by `rotation.begin_key`.
+
     The selector is made of algorithm and month unless given. The private key is on disk
     before the ledger names it.
     """
@@ -69,6 +71,7 @@ async def generate_key(
             key_file=key_file,
             state="pending" if there else "active",
             created_ms=step.now_ms,
+            active_ms=None if there else step.now_ms,
         )
         await dkim_keys.add_key(step.session, made)
         step.content.update(selector=chosen, algorithm=algorithm, state=made.state)

@@ -9,7 +9,7 @@ import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailgov.admin import accounts, agencies, domains, keys, seats
+from mailgov.admin import accounts, agencies, domains, keys, rotation, seats
 from mailgov.admin.context import Actor, AdminContext
 from mailgov.admin.errors import AdminError, conflict
 from mailgov.identity.roles import Role
@@ -83,7 +83,7 @@ async def _refuse_used_ledger(ctx: AdminContext, folder: Path) -> None:
 
 
 async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan | None = None) -> Operator:
-    """The ledger's schema, the domain, its operator with that seat, an RSA key that signs.
+    """The ledger's schema, the domain, its operator with that seat, the keys that sign.
 
     The operator's account serves in `agency`, or in none: a body that is there for the mail alone
     would stand in the figures beside the province's own.
@@ -101,10 +101,21 @@ async def set_up(ctx: AdminContext, domain: str, *, agency: AgencySpan | None = 
         await accounts.move_account(ctx, INIT, operator, agency=agency.code)
     if not account.seats:
         await seats.add_seat(ctx, INIT, operator, Role.OPERATOR)
-    if not await keys.list_keys(ctx, INIT, domain):
-        await keys.generate_key(ctx, INIT, domain)
+    await _signing_keys(ctx, domain)
     password = await accounts.set_password(ctx, INIT, operator, None)
     return Operator(operator, password, tuple(await keys.list_keys(ctx, INIT, domain)))
+
+
+async def _signing_keys(ctx: AdminContext, domain: str) -> None:
+    """An RSA key, which signs, and an Ed25519 key, which does once it is published.
+
+    In a rehearsal both sign: nobody publishes anything there.
+    """
+    there = {key.algorithm: key for key in await keys.list_keys(ctx, INIT, domain)}
+    for algorithm in ("rsa", "ed25519"):
+        key = there.get(algorithm) or await keys.generate_key(ctx, INIT, domain, algorithm=algorithm)
+        if key.state == "pending" and ctx.settings.demo.sink is not None:
+            await rotation.begin_key(ctx, INIT, domain, key.selector, unchecked=True)
 
 
 async def make_agency(ctx: AdminContext, span: AgencySpan) -> None:

@@ -1,4 +1,4 @@
-"""`mailgov dkim …`, `mailgov dns …` and `mailgov token …`."""
+"""`mailgov dns …` and `mailgov token …`."""
 
 from __future__ import annotations
 
@@ -14,60 +14,14 @@ if TYPE_CHECKING:
     from mailgov.admin.context import Actor, AdminContext
     from mailgov.ops.dns import Record
 
-dkim = typer.Typer(help="Keys that sign what leaves.", rich_markup_mode=None)
 dns = typer.Typer(help="The records to publish.", rich_markup_mode=None)
 token = typer.Typer(help="Bearer tokens for programs.", rich_markup_mode=None)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.add_typer(dkim, name="dkim")
     app.add_typer(dns, name="dns")
     app.add_typer(token, name="token")
-
-
-@dkim.command("generate")
-def dkim_generate(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN")],
-    algorithm: Annotated[str, typer.Option(help="rsa (2048 bits) or ed25519.")] = "rsa",
-    selector: Annotated[
-        str | None, typer.Option(help="Default: made of algorithm and month.", show_default=False)
-    ] = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a key. A domain's first one signs at once; later ones wait as pending."""
-    from mailgov.admin import keys
-    from mailgov.ops import dns as zone
-
-    made = common.act(
-        config,
-        lambda ctx, actor: keys.generate_key(ctx, actor, domain, algorithm=algorithm, selector=selector),
-    )
-    if as_json:
-        common.print_json(bodies.keys(common.read_settings(config), [made])[0])
-        return
-    common.say(f"made {made.selector}._domainkey.{made.domain} ({made.algorithm}, {made.state}); publish:")
-    if made.state == "pending":
-        common.say("; it signs nothing yet: the domain's active key goes on")
-    common.say(f"{made.selector}._domainkey.{made.domain}. IN TXT {zone.text_value(zone.key_record(made))}")
-
-
-@dkim.command("list")
-def dkim_list(
-    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]")] = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List the keys of a domain, or of all."""
-    from mailgov.admin import keys
-
-    found = common.act(config, lambda ctx, actor: keys.list_keys(ctx, actor, domain))
-    if as_json:
-        common.print_json(bodies.keys(common.read_settings(config), found))
-        return
-    rows = [(key.domain, key.selector, key.algorithm, key.state, key.key_file) for key in found]
-    common.print_table(("domain", "selector", "algorithm", "state", "private key"), rows)
 
 
 @dns.command("print")
@@ -76,8 +30,8 @@ def dns_print(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the records that a domain needs, as lines of a zone file; those of pending keys as comments."""
-    found, pending = common.act(config, lambda ctx, actor: _records(ctx, actor, domain))
+    """Print the records that a domain needs, as lines of a zone file."""
+    found = common.act(config, lambda ctx, actor: _records(ctx, actor, domain))
     if as_json:
         common.print_json(found)
         return
@@ -86,21 +40,17 @@ def dns_print(
         common.say(record.line())
     if not any(record.type == "CNAME" for record in found):
         common.say("; [http] public_url has no name that mail programs could ask for their settings under")
-    for record in pending:
-        common.say(f"; {record.why}: it signs nothing yet, so nobody looks for it")
-        common.say(f"; {record.line()}")
 
 
-async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> tuple[list[Record], list[Record]]:
-    """The records to publish, and those of keys that do not sign yet."""
+async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> list[Record]:
+    """The records to publish."""
     from mailgov.admin import domains
-    from mailgov.ops.dns import client_records, pages_host, pending_records, records
+    from mailgov.ops.dns import client_records, pages_host, records
 
     settings = ctx.settings
     imaps, submissions = settings.imap.imaps, settings.smtp.submissions
     names = [domain] if domain else [one.name for one in await domains.list_domains(ctx, actor)]
     found: list[Record] = []
-    pending: list[Record] = []
     for name in names:
         detail = await domains.show_domain(ctx, actor, name)
         reports = settings.reports.mailbox or None
@@ -112,8 +62,7 @@ async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> tuple
             imaps=None if imaps is None else imaps.port,
             submissions=None if submissions is None else submissions.port,
         )
-        pending += pending_records(detail.keys)
-    return found, pending
+    return found
 
 
 @token.command("create")

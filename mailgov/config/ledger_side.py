@@ -8,6 +8,7 @@ from mailgov.config.parts import SNAPSHOT_FILE, load_policy, open_database
 from mailgov.relay.acts import Acts
 from mailgov.relay.follow import Follower
 from mailgov.relay.forward import Forwarder
+from mailgov.relay.key_watch import KeyWatch
 from mailgov.relay.ledger_side import LedgerSide
 from mailgov.relay.node import Node
 from mailgov.relay.report import Reporter
@@ -31,4 +32,5 @@ def build_ledger_side(
         reporter=Reporter(node, db, settings.hostname, worker),
         acts=Acts(node, db, spools, scheduler),
         tls_reports=TlsReports(node, db),
+        key_watch=KeyWatch(node, db),
     )

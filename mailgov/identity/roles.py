@@ -71,6 +71,8 @@ class Act(StrEnum):
     ALIAS_REMOVE = "alias.remove"
     DKIM_READ = "dkim.read"
     DKIM_GENERATE = "dkim.generate"
+    DKIM_BEGIN = "dkim.begin"
+    DKIM_RETIRE = "dkim.retire"
     TOKEN_READ = "token.read"  # noqa: S105 - the name of an act
     TOKEN_CREATE = "token.create"  # noqa: S105 - the name of an act
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - the name of an act

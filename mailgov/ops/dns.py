@@ -11,6 +11,11 @@ from mailgov.store.dkim_keys import DkimKeyView
 STRING_OCTETS = 255
 """RFC 1035 3.3: one character-string of a TXT record."""
 TTL_S = 3600
+_STATES = {
+    "pending": "signs once it is seen here",
+    "active": "signs",
+    "retired": "signs no more: stays while mail that it signed is on its way",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,9 @@ class Record:
 def records(
     domain: str, hostname: str, keys: Sequence[DkimKeyView], *, reports: str | None = None
 ) -> list[Record]:
-    """MX, SPF, DKIM and DMARC of `domain`, served by `hostname`; of its keys those that sign.
+    """MX, SPF, DKIM and DMARC of `domain`, served by `hostname`; of its keys all but those withdrawn.
+
+    A key that waits is published before it signs, and one that signed until its last mail has arrived.
 
     `reports` is the mailbox that sums up what others report; None leaves DMARC's to the postmaster.
     """
@@ -38,7 +45,7 @@ def records(
         Record(domain, "MX", f"10 {hostname}.", "mail for the domain comes here (RFC 5321 5.1)"),
         Record(domain, "TXT", text_value("v=spf1 mx -all"), "only our MX hosts send for it (RFC 7208)"),
     ]
-    found += [_of_key(key) for key in keys if key.state == "active"]
+    found += [_of_key(key) for key in keys if key.state != "withdrawn"]
     found.append(
         Record(
             f"_dmarc.{domain}",
@@ -92,20 +99,9 @@ def _service(service: str, domain: str, port: int, host: str, why: str) -> Recor
     return Record(f"{service}._tcp.{domain}", "SRV", f"0 1 {port} {host}.", why)
 
 
-def pending_records(keys: Sequence[DkimKeyView]) -> list[Record]:
-    """What is to be published for keys that do not sign yet, before they do."""
-    return [_of_key(key) for key in keys if key.state == "pending"]
-
-
 def _of_key(key: DkimKeyView) -> Record:
-    name = f"{key.selector}._domainkey.{key.domain}"
-    why = f"DKIM key, {key.algorithm}, {key.state} (RFC 6376 3.6.1)"
-    return Record(name, "TXT", text_value(key_record(key)), why)
-
-
-def key_record(key: DkimKeyView) -> str:
-    """The text of a key record."""
-    return f"v=DKIM1; k={key.algorithm}; p={key.public_key}"
+    why = f"DKIM key, {key.algorithm}, {_STATES.get(key.state, key.state)} (RFC 6376 3.6.1)"
+    return Record(key.record_name, "TXT", text_value(key.record), why)
 
 
 def text_value(text: str) -> str:

@@ -104,6 +104,8 @@ class Records:
 
     status: Literal["ok", "none", "nxdomain", "temporary"]
     values: tuple[str, ...] = ()
+    alias_of: str = ""
+    """The name behind the aliases, where there are some and the records are `ok`."""
 
 
 def _system_resolver() -> dns.asyncresolver.Resolver:
@@ -244,7 +246,10 @@ class Resolver:
             return Records("none")
         except (dns.exception.DNSException, OSError, TimeoutError):
             return Records("temporary")
-        return Records("ok", tuple(_text(record) for record in _in_order(answer))[:VALUES_LIMIT])
+        values = tuple(_text(record) for record in _in_order(answer))[:VALUES_LIMIT]
+        canonical = answer.canonical_name
+        alias_of = "" if canonical == question else canonical.to_text(omit_final_dot=True).lower()
+        return Records("ok", values, alias_of)
 
     def asked_by(self, asker: str) -> Callable[[str, RecordKind], Awaitable[Records]]:
         """`records` on behalf of one network or list."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mailgov.relay.acts import Acts
 from mailgov.relay.follow import Follower
 from mailgov.relay.forward import Forwarder
+from mailgov.relay.key_watch import KeyWatch
 from mailgov.relay.report import Reporter
 from mailgov.relay.tls_out.reports import TlsReports
 from mailgov.store.engine import Database
@@ -24,6 +25,7 @@ class LedgerSide:
     reporter: Reporter
     acts: Acts
     tls_reports: TlsReports
+    key_watch: KeyWatch
     _forwarding: asyncio.Task[None] | None = None
 
     async def look(self) -> None:
@@ -33,7 +35,9 @@ class LedgerSide:
     def run(self) -> list[Callable[[], Awaitable[None]]]:
         """Starts the forwarder; the rest, each to be run for ever, comes back."""
         self._forwarding = asyncio.ensure_future(self.forwarder.run())
-        return [self.follower.run, self.reporter.run, self.acts.run, self.tls_reports.run]
+        return [
+            self.follower.run, self.reporter.run, self.acts.run, self.tls_reports.run, self.key_watch.run,
+        ]  # fmt: skip
 
     async def stop(self) -> None:
         """The last words to the ledger; the other tasks have ended."""

@@ -11,7 +11,6 @@ from mailgov.api.deps import Text
 from mailgov.api.paging import PageQuery
 from mailgov.api.schemas import Answer, Asked
 from mailgov.api.times import iso
-from mailgov.ops import dns
 from mailgov.store.directory import DomainView
 from mailgov.store.dkim_keys import DkimKeyView
 
@@ -51,10 +50,22 @@ class DkimKeyBody(Answer):
     domain: str
     selector: str
     algorithm: str = Field(description="rsa or ed25519")
-    state: str = Field(description="pending (signs nothing yet), active or retired")
+    state: str = Field(
+        description="pending (signs nothing yet), active, retired (signs nothing more) or withdrawn"
+    )
     record_name: str
     record_value: str = Field(description="The TXT record to publish (RFC 6376 3.6.1).")
     created_at: str
+    standing: str | None = Field(
+        description="What the DNS said last: published, missing, different, revoked, unusable, several,"
+        " testing or unknown; no_private_key where a machine of ours cannot sign with it."
+    )
+    standing_detail: str | None
+    checked_at: str | None
+    published_since: str | None = Field(description="Since when each look found it as it must be.")
+    active_at: str | None
+    retired_at: str | None
+    withdraw_at: str | None = Field(description="Until when a retired key stays in the DNS.")
 
 
 class DkimKeyPage(Answer):
@@ -100,7 +111,18 @@ def key_body(view: DkimKeyView, zone: str) -> DkimKeyBody:
         selector=view.selector,
         algorithm=view.algorithm,
         state=view.state,
-        record_name=f"{view.selector}._domainkey.{view.domain}",
-        record_value=dns.key_record(view),
+        record_name=view.record_name,
+        record_value=view.record,
         created_at=iso(view.created_ms, zone),
+        standing=view.standing,
+        standing_detail=view.detail,
+        checked_at=_time(view.checked_ms, zone),
+        published_since=_time(view.seen_ms, zone),
+        active_at=_time(view.active_ms, zone),
+        retired_at=_time(view.retired_ms, zone),
+        withdraw_at=_time(view.withdraw_ms, zone),
     )
+
+
+def _time(at_ms: int | None, zone: str) -> str | None:
+    return None if at_ms is None else iso(at_ms, zone)

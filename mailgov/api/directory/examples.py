@@ -70,6 +70,13 @@ _KEY: Example = {
     "record_name": "rsa202611._domainkey.caobang.gov.vn",
     "record_value": "v=DKIM1; k=rsa; p=MIIB…",
     "created_at": _MADE,
+    "standing": "published",
+    "standing_detail": "",
+    "checked_at": _MADE,
+    "published_since": _MADE,
+    "active_at": _MADE,
+    "retired_at": None,
+    "withdraw_at": None,
 }
 _TOKEN: Example = {
     "id": 3,

@@ -150,8 +150,18 @@ class DkimKey(SQLModel, table=True):
     key_file: str
     """Relative to the data folder."""
     state: str
-    """pending, active or retired"""
+    """pending, active, retired or withdrawn"""
     created_ms: int = ms()
+    standing: str | None = None
+    """What the DNS said of it last, in a word; `detail` says it for people."""
+    detail: str | None = None
+    checked_ms: int | None = ms(default=None)
+    seen_ms: int | None = ms(default=None)
+    """Since when each look found it published as it must be."""
+    active_ms: int | None = ms(default=None)
+    retired_ms: int | None = ms(default=None)
+    withdraw_ms: int | None = ms(default=None)
+    """Until when a key that signs no more stays published."""
 
 
 class Token(SQLModel, table=True):

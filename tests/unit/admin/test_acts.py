@@ -34,6 +34,7 @@ from mailgov.admin import (
     policies,
     queue,
     registered,
+    rotation,
     seats,
     sender_reports,
     sessions,
@@ -81,7 +82,13 @@ async def draw(ctx: AdminContext, actor: Actor) -> None:
         await store_classes.keep_sample(session, date(2025, 11, 1), [(WAITING, "snv", None)])
 
 
+async def key_that_waits(ctx: AdminContext, actor: Actor) -> object:
+    return await keys.generate_key(ctx, actor, DOMAIN, algorithm="ed25519", selector="waits")
+
+
 PREPARE: dict[Act, Run] = {
+    Act.DKIM_BEGIN: key_that_waits,
+    Act.DKIM_RETIRE: key_that_waits,
     Act.CLASS_CONFIRM: draw,
     Act.DECLARATION_CORRECT: lambda ctx, actor: declarations.declare(ctx, actor, PEOPLE),
     Act.EXEMPTION_END: exempt,
@@ -142,6 +149,8 @@ RUNS: dict[Act, Run] = {
     Act.ALIAS_REMOVE: lambda ctx, actor: aliases.remove_alias(ctx, actor, at("ld-snv")),
     Act.DKIM_READ: keys.list_keys,
     Act.DKIM_GENERATE: lambda ctx, actor: keys.generate_key(ctx, actor, DOMAIN, algorithm="ed25519"),
+    Act.DKIM_BEGIN: lambda ctx, actor: rotation.begin_key(ctx, actor, DOMAIN, "waits", unchecked=True),
+    Act.DKIM_RETIRE: lambda ctx, actor: rotation.retire_key(ctx, actor, DOMAIN, "waits"),
     Act.TOKEN_READ: tokens.list_tokens,
     Act.TOKEN_CREATE: lambda ctx, actor: tokens.create_token(
         ctx, actor, "x", role=Role.HEAD, agency="snv", days=1
@@ -247,6 +256,8 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
         "place",
         "policy_files",
         "observed",  # reads: USAGE_READ
+        "look",  # of DKIM_READ, and the next of DKIM_GENERATE and DKIM_BEGIN: see test_rotation
+        "rotate",
         "key_problems",  # of DATA_VERIFY, as the next one: see test_cli_doctor
         "doctor",
         "declare_all",  # many of DECLARATION_ADD: see test_declarations and test_declared_files

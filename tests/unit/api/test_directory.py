@@ -208,6 +208,11 @@ async def test_a_key_of_a_domain_is_made_and_only_its_public_side_is_told(api: A
         "b",
         made["selector"],
     ]
+    place = f"dkim-keys/{DOMAIN}"
+    seen = (await office.ask("GET", f"{place}/b")).headers["etag"]
+    done = await office.ask("POST", f"{place}/b/retire", If_Match=seen)
+    assert (done.status_code, done.json()["state"]) == (200, "withdrawn")
+    check_problem(await office.ask("POST", f"{place}/{made['selector']}/retire", If_Match="*"), 409)
     check_problem(await office.ask("GET", f"dkim-keys/{DOMAIN}/c"), 404)
     check_problem(await office.ask("GET", "dkim-keys?domain=nowhere.vn"), 404)
     private = [path.read_text() for path in (api.services.settings.data_dir / "keys").rglob("*.pem")]
@@ -333,6 +338,7 @@ REQUESTS: list[tuple[Act, str, str, object]] = [
     (Act.ALIAS_REMOVE, "DELETE", f"groups/{at('all')}", None),
     (Act.DKIM_READ, "GET", "dkim-keys", None),
     (Act.DKIM_GENERATE, "POST", "dkim-keys", {"domain": DOMAIN, "algorithm": "ed25519"}),
+    (Act.DKIM_RETIRE, "POST", f"dkim-keys/{DOMAIN}/waits/retire", None),
     (Act.TOKEN_READ, "GET", "tokens", None),
     (Act.TOKEN_CREATE, "POST", "tokens", {"name": "x", "role": "operator"}),
     (Act.TOKEN_REVOKE, "POST", "tokens/1/revoke", None),
