@@ -6,10 +6,12 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import dkim
+
 from mailgov.mail.headers import HeaderBlock
 from mailgov.relay.senders.arc import SETS_LIMIT, Chain, read_chain
 from mailgov.relay.senders.canonical import Fields, Form, relaxed_field, without_signature
-from mailgov.relay.sign import OVERSIGNED_FIELDS, SIGNED_FIELDS, PrivateKey, folded
+from mailgov.relay.sign import OVERSIGNED_FIELDS, SIGNED_FIELDS, PrivateKey
 from mailgov.store.entries import SigningKey
 
 COVERED_FIELDS = (*SIGNED_FIELDS, b"dkim-signature")
@@ -83,6 +85,12 @@ def _earlier(chain: Chain, fields: Fields) -> bytes:
 
 def _signed(name: bytes, tags: list[tuple[bytes, bytes]], covered: bytes, private: PrivateKey) -> bytes:
     """The value of a signing field, with its CRLF, over what it covers and itself."""
-    unsigned = b" " + without_signature(folded([*tags, _NO_VALUE], name))
+    unsigned = b" " + without_signature(_folded([*tags, _NO_VALUE], name))
     signature = private.sign(covered + relaxed_field(name, unsigned).removesuffix(b"\r\n"))
-    return b" " + folded([*tags, (b"b", base64.b64encode(signature))], name) + b"\r\n"
+    return b" " + _folded([*tags, (b"b", base64.b64encode(signature))], name) + b"\r\n"
+
+
+def _folded(tags: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes:
+    """A tag list as the value of the field `name`, in lines of 72 characters."""
+    text: bytes = dkim.fold(b"; ".join(b"=".join(tag) for tag in tags), namelen=len(name))
+    return text
