@@ -30,8 +30,8 @@ SIGNED_FIELDS = (
     b"content-type", b"content-transfer-encoding", b"in-reply-to", b"references", b"auto-submitted",
 )  # fmt: skip
 """Signed where present (RFC 6376 5.4.1)."""
-OVERSIGNED_FIELDS = (b"from", b"subject", b"to", b"date")
-"""Signed once more than present: nobody can add a second one that a reader would show."""
+OVERSIGNED_FIELDS = (b"from", b"subject", b"to", b"cc", b"date", b"reply-to")
+"""Signed once more than present though none is: nobody can add one that a reader would show or answer to."""
 RSA_BITS = 2048
 """RFC 8301 3.2: signers should use 2048 at least; a receiver may take less for no signature at all."""
 
@@ -171,11 +171,19 @@ def _listed(present: tuple[int, ...]) -> bytes:
     """h= in lines, where of each field that is signed so many are present."""
     lines = [b""]
     for name, count in zip(SIGNED_FIELDS, present, strict=True):
-        for _ in range(count + (name in OVERSIGNED_FIELDS)):
+        for _ in range(times_named(name, count)):
             if len(lines[-1]) + len(name) > LINE_CHARACTERS - len(" h= :"):
                 lines.append(b"")
             lines[-1] += (b" : " if lines[-1] else b"") + name
     return b"\r\n : ".join(lines)
+
+
+def times_named(name: bytes, present: int) -> int:
+    """How often h= names a signed field: once more than it is there, so that nobody adds another.
+
+    Of one that is not there, only where a reader would act on it; a list may well add a Sender.
+    """
+    return present + (present > 0 or name in OVERSIGNED_FIELDS)
 
 
 def weak_keys(data_dir: Path) -> list[str]:

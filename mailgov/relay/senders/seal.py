@@ -11,10 +11,9 @@ import dkim
 from mailgov.mail.headers import HeaderBlock
 from mailgov.relay.senders.arc import SETS_LIMIT, Chain, read_chain
 from mailgov.relay.senders.canonical import Fields, Form, relaxed_field, without_signature
-from mailgov.relay.sign import OVERSIGNED_FIELDS, SIGNED_FIELDS, PrivateKey
+from mailgov.relay.sign import SIGNED_FIELDS, PrivateKey, times_named
 from mailgov.store.entries import SigningKey
 
-COVERED_FIELDS = (*SIGNED_FIELDS, b"dkim-signature")
 _RESULTS, _MESSAGE, _SEAL = b"ARC-Authentication-Results", b"ARC-Message-Signature", b"ARC-Seal"
 _NO_VALUE = (b"b", b"0" * 60)  # on a line of its own, so that folding again moves nothing before it
 
@@ -52,9 +51,9 @@ def arc_set(
         seal.authserv_id.encode(),
         seal.results.encode("ascii", "replace"),
     )
-    names: list[bytes] = []
-    for name in COVERED_FIELDS:
-        names += [name] * (fields.names.count(name) + (name in OVERSIGNED_FIELDS))
+    names = [b"dkim-signature"] * fields.names.count(b"dkim-signature")  # the next host may add its own
+    for name in SIGNED_FIELDS:
+        names += [name] * times_named(name, fields.names.count(name))
     common = [(b"a", private.algorithm), (b"d", key.domain.encode()), (b"s", key.selector.encode())]
     stamp = (b"t", b"%d" % seal.now_s)
     covered = b"".join(fields.whole(at, "relaxed") for at in fields.selected(names))

@@ -159,6 +159,19 @@ def test_an_absent_field_that_matters_cannot_be_added(signer: Signer, field: str
     assert not dkimpy(header + f"\r\n{field}: added".encode() + b"\r\n\r\n" + body)
 
 
+@pytest.mark.parametrize("field", sorted(field.decode() for field in SIGNED_FIELDS))
+def test_no_second_one_of_a_field_that_is_there_can_be_added(signer: Signer, field: str) -> None:
+    """Another Content-Type above the signed one would show the same octets as something else."""
+    header = f"From: annv@caobang.gov.vn\r\n{field}: what was written\r\n".encode()
+    message = sign(signer, header + b"\r\nbody\r\n", RSA)
+    assert dkimpy(message)
+    for changed in (
+        f"{field}: added\r\n".encode() + message,
+        message.replace(b"\r\n\r\n", f"\r\n{field}: added\r\n\r\n".encode(), 1),
+    ):
+        assert not dkimpy(changed)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -183,7 +196,8 @@ def test_the_field_is_folded_and_names_what_it_covers(signer: Signer) -> None:
         part.strip().split(b"=", 1) for part in fields.partition(b":")[2].split(b"\r\nDKIM")[0].split(b";")
     )
     names = [name.strip() for name in tags[b"h"].split(b":")]
-    assert sorted(names) == sorted([b"from", b"to", b"subject", b"date"] * 2 + [b"sender"])
+    twice = [b"from", b"to", b"subject", b"date", b"sender"]
+    assert sorted(names) == sorted([*twice * 2, b"cc", b"reply-to"])
     assert b"received" not in SIGNED_FIELDS
     assert (tags[b"d"], tags[b"t"], tags[b"c"]) == (DOMAIN.encode(), str(NOW_S).encode(), b"relaxed/simple")
     assert b"l" not in tags, "all of the body is signed"
