@@ -24,28 +24,26 @@ def fill(folder: Path, recipients: int, *, domains: int, now_ms: int, due_within
         connection.execute("BEGIN")
         for number in range(recipients // RECIPIENTS):
             domain = f"d{number % domains}.example"
-            rows.insert_message(
-                connection,
-                QueuedMessage(
-                    queue_id=f"Q{number:017}",
-                    received_ms=now_ms - 3_600_000,
-                    reverse_path="annv@caobang.gov.vn",
-                    body=Body(1000, data=b"Subject: x\r\n\r\n" + b"x" * 984 + b"\r\n"),
-                    variants=(Variant(b"Received: by us\r\n"),),
-                    recipients=tuple(
-                        QueuedRecipient(
-                            position,
-                            f"u{position}@{domain}",
-                            domain,
-                            attempts=5,
-                            due_ms=now_ms + chance.randrange(due_within_ms),
-                            last_reply="451 4.4.1 No connection to mx",
-                        )
-                        for position in range(RECIPIENTS)
-                    ),
-                    context={"facts": FACTS},
+            message = QueuedMessage(
+                queue_id=f"Q{number:017}",
+                received_ms=now_ms - 3_600_000,
+                reverse_path="annv@caobang.gov.vn",
+                body=Body(1000, data=b"Subject: x\r\n\r\n" + b"x" * 984 + b"\r\n"),
+                variants=(Variant(b"Received: by us\r\n"),),
+                recipients=tuple(
+                    QueuedRecipient(
+                        position,
+                        f"u{position}@{domain}",
+                        domain,
+                        attempts=5,
+                        due_ms=now_ms + chance.randrange(due_within_ms),
+                        last_reply="451 4.4.1 No connection to mx",
+                    )
+                    for position in range(RECIPIENTS)
                 ),
+                context={"facts": FACTS},
             )
+            rows.insert_messages(connection, [message])
         connection.execute("UPDATE recipient SET leased=0")  # no process has them
         connection.execute("COMMIT")
     finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from mailgov.mail.events import Event, encode
+from mailgov.store.spool import many
 from mailgov.store.spool.model import Body, Change, Progress, QueuedMessage, QueuedRecipient, Variant
 from mailgov.store.spool.tail import Entry
 
@@ -22,6 +24,12 @@ _RECIPIENT = (
 )
 
 
+_OF_QUEUE_ID = (
+    "CROSS JOIN message m ON m.queue_id=v.column1"
+    " CROSS JOIN recipient r ON r.message_id=m.id AND r.position=v.column2"
+)
+"""The recipients of such rows: queue id and position."""
+
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -32,12 +40,18 @@ class Written(NamedTuple):
     entries: list[Entry]
 
 
-def apply(connection: sqlite3.Connection, change: Change) -> Written:
-    """Write a change."""
-    for message in change.messages:
-        insert_message(connection, message)
-    freed = move(connection, change.progress) if change.progress else []
-    return Written(freed, [_tell(connection, event) for event in change.events])
+def apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Written]:
+    """Write some changes, in order; what each has left, but for files, which the first one tells."""
+    messages = [message for change in changes for message in change.messages]
+    if messages:
+        insert_messages(connection, messages)
+    progress = [one for change in changes for one in change.progress]
+    freed = move(connection, progress) if progress else []
+    entries = _tell(connection, [event for change in changes for event in change.events])
+    return [
+        Written(freed if number == 0 else [], list(islice(entries, len(change.events))))
+        for number, change in enumerate(changes)
+    ]
 
 
 def act(
@@ -57,13 +71,15 @@ def act(
         if row is not None and row[0] in states:
             waiting.append((one, event))
     kept = Change(progress=[one for one, _ in waiting], events=[event for _, event in waiting])
-    return apply(connection, kept), frozenset(one.position for one, _ in waiting)
+    (written,) = apply(connection, [kept])
+    return written, frozenset(one.position for one, _ in waiting)
 
 
-def _tell(connection: sqlite3.Connection, event: Event) -> Entry:
-    payload = encode(event)
-    sequence = connection.execute("INSERT INTO event (payload) VALUES (?)", (payload,)).lastrowid
-    return sequence or 0, event, len(payload)
+def _tell(connection: sqlite3.Connection, events: Sequence[Event]) -> Iterator[Entry]:
+    payloads = [encode(event) for event in events]
+    last = many.insert(connection, "INSERT INTO event (payload)", [(payload,) for payload in payloads])
+    first = last - len(events) + 1
+    return iter([(first + n, e, len(p)) for n, (e, p) in enumerate(zip(events, payloads, strict=True))])
 
 
 def last_event(connection: sqlite3.Connection) -> int:
@@ -71,44 +87,44 @@ def last_event(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0])
 
 
-def insert_message(connection: sqlite3.Connection, message: QueuedMessage) -> None:
-    body = message.body
-    cursor = connection.execute(
+def insert_messages(connection: sqlite3.Connection, messages: Sequence[QueuedMessage]) -> None:
+    last = many.insert(
+        connection,
         "INSERT INTO message (queue_id, received_ms, reverse_path, smtputf8, eight_bit, size_bytes, file,"
-        " context) VALUES (?,?,?,?,?,?,?,?)",
-        (
-            message.queue_id, message.received_ms, message.reverse_path, message.smtputf8, message.eight_bit,
-            body.size_bytes, body.file, _json(message.context),
-        ),
-    )  # fmt: skip
-    row = cursor.lastrowid
-    if body.data is not None:
-        connection.execute("INSERT INTO body VALUES (?,?)", (row, body.data))
-    connection.executemany(
-        "INSERT INTO variant VALUES (?,?,?,?)",
+        " context)",
         [
-            (
-                row,
-                number,
-                variant.prefix,
-                _json([(a, b, c.decode("latin-1")) for a, b, c in variant.splices])
-                if variant.splices
-                else "[]",
-            )
-            for number, variant in enumerate(message.variants)
+            (m.queue_id, m.received_ms, m.reverse_path, m.smtputf8, m.eight_bit, m.body.size_bytes,
+             m.body.file, _json(m.context))
+            for m in messages
         ],
-    )
+    )  # fmt: skip
+    numbered = list(enumerate(messages, last - len(messages) + 1))
+    bodies = [(row, m.body.data) for row, m in numbered if m.body.data is not None]
+    many.insert(connection, "INSERT INTO body", bodies)
+    variants = [
+        (row, number, variant.prefix, _splices(variant))
+        for row, m in numbered
+        for number, variant in enumerate(m.variants)
+    ]
+    many.insert(connection, "INSERT INTO variant", variants)
     # A recipient handed to the scheduler from memory is born leased, and so not claimed again.
-    connection.executemany(
+    recipients = [
+        (row, r.position, r.address, r.destination, r.variant, r.state,
+         r.state == "ready" and r.due_ms > m.received_ms,
+         r.due_ms, r.attempts, r.last_reply, _json(r.context))
+        for row, m in numbered
+        for r in m.recipients
+    ]  # fmt: skip
+    many.insert(
+        connection,
         "INSERT INTO recipient (message_id, position, address, destination, variant, state, leased, due_ms,"
-        " attempts, last_reply, context) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-        [
-            (row, r.position, r.address, r.destination, r.variant, r.state,
-             r.state == "ready" and r.due_ms > message.received_ms,
-             r.due_ms, r.attempts, r.last_reply, _json(r.context))
-            for r in message.recipients
-        ],
-    )  # fmt: skip
+        " attempts, last_reply, context)",
+        recipients,
+    )
+
+
+def _splices(variant: Variant) -> str:
+    return _json([(a, b, c.decode("latin-1")) for a, b, c in variant.splices]) if variant.splices else "[]"
 
 
 def move(connection: sqlite3.Connection, progress: Sequence[Progress]) -> list[str]:
@@ -127,10 +143,7 @@ def move(connection: sqlite3.Connection, progress: Sequence[Progress]) -> list[s
     finals = [(p.queue_id, p.position) for p in progress if p.state is None]
     if not finals:
         return []
-    connection.executemany(
-        "DELETE FROM recipient WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?",
-        finals,
-    )
+    many.delete(connection, "DELETE FROM recipient WHERE id IN", _OF_QUEUE_ID, finals)
     freed = [row[0] for row in connection.execute("SELECT file FROM freed").fetchall()]
     if freed:
         connection.execute("DELETE FROM freed")

@@ -150,14 +150,14 @@ class Spool:
         """
         try:
             grows = bool(change.messages and not change.progress)
-            await self._writer.run(lambda c: rows.apply(c, change), self._written, grows=grows)
+            await self._writer.run(change, self._written, grows=grows)
         except SpoolError:
             self._unlink([m.body.file for m in change.messages if m.body.file])
             raise
 
     def apply_later(self, change: Change) -> None:
         """Write a change soon. Only for outcomes: losing one repeats a delivery, no more."""
-        self._writer.later(lambda c: rows.apply(c, change), self._written)
+        self._writer.later(change, self._written)
 
     async def act(self, change: Change, states: Collection[str]) -> frozenset[int]:
         """Write an act on recipients of one message; returns the positions that it was written for.

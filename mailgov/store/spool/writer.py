@@ -1,8 +1,7 @@
 """The one thread that writes to a spool: group commit.
 
-Operations that arrive together share a transaction and so one sync of the disk. An operation
-is answered only after its transaction is on disk. Lazy ones (outcomes: losing one costs a
-repeated delivery, never a message) wait a little for company.
+Operations that arrive together (`gathering`) share a transaction and so one sync of the disk. An operation
+is answered only after its transaction is on disk.
 """
 
 from __future__ import annotations
@@ -12,43 +11,30 @@ import contextlib
 import errno
 import sqlite3
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import structlog
 
-from mailgov.store.spool.model import SpoolError, SpoolFull
+from mailgov.store.spool import rows
+from mailgov.store.spool.gathering import Answers, Batch, Gathering, Job, Operation
+from mailgov.store.spool.model import Change, SpoolError, SpoolFull
 from mailgov.store.spool.reserve import Reserve
 from mailgov.store.spool.schema import CLEANING, connect
 
 log = structlog.get_logger()
 
-Operation = Callable[[sqlite3.Connection], Any]
-OFTEN_S = 0.05
-"""Mail comes often where the last commit is not older than this."""
 FREE_PAGES = 128
 """Pages of 4 KB that are worth giving back to a disk that was full."""
 _FULL_CODES = frozenset({sqlite3.SQLITE_FULL})
 _DISK_CODES = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN})
 
 
-@dataclass(slots=True)
-class _Job:
-    operation: Operation
-    loop: asyncio.AbstractEventLoop | None
-    future: asyncio.Future[Any] | None
-    after: Callable[[Any], None] | None = None
-    """Called in the writer's thread with the result, once it is on disk."""
-    grows: bool = False
-    """It brings new mail: refused while the disk is full, so that what there is can leave."""
-
-
 class SpoolWriter:
-    """Runs operations in order, each exactly once, in shared transactions."""
+    """Runs operations in order, each exactly once, in shared transactions. A change's result is `Written`."""
 
     def __init__(
         self,
@@ -58,21 +44,19 @@ class SpoolWriter:
         window_s: float,
         group_limit: int,
         queue_limit: int,
-        lazy_s: float = 0.05,
         expected: Callable[[], int] = lambda: 0,
     ) -> None:
         """`expected` says how many messages are on their way here, with those that wait already."""
         self._path, self._reserve = path, reserve
-        self._window_s, self._group_limit, self._queue_limit = window_s, group_limit, queue_limit
-        self._lazy_s, self._expected = lazy_s, expected
-        self._urgent: deque[_Job] = deque()
-        self._lazy: deque[_Job] = deque()
-        self._lazy_since = 0.0
-        self._wanted = 1
-        """How many urgent operations wake the thread."""
-        self._committed = 0.0
-        self._wake = threading.Condition()
-        self._closing = False
+        self._handed: SimpleQueue[Batch | None] = SimpleQueue()
+        self._gathering = Gathering(
+            self._handed.put,
+            window_s=window_s,
+            group_limit=group_limit,
+            queue_limit=queue_limit,
+            expected=expected,
+        )
+        self._answers: Answers = []
         self._connection = _ready(path)
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self.commits = 0
@@ -80,7 +64,7 @@ class SpoolWriter:
         self._thread.start()
 
     async def run(
-        self, operation: Operation, after: Callable[[Any], None] | None = None, *, grows: bool = False
+        self, work: Operation | Change, after: Callable[[Any], None] | None = None, *, grows: bool = False
     ) -> Any:
         """The operation's result, once it is on disk. Raises SpoolError or SpoolFull if it is not.
 
@@ -90,79 +74,35 @@ class SpoolWriter:
             raise SpoolFull("the disk is full")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        with self._wake:
-            if self._closing:
-                raise SpoolError("the spool is closing")
-            if len(self._urgent) >= self._queue_limit:
-                raise SpoolFull("too many operations wait for the spool")
-            self._urgent.append(_Job(operation, loop, future, after, grows))
-            if len(self._urgent) >= self._wanted:
-                self._wake.notify()
+        self._gathering.add(Job(work, future, after, grows), loop)
         # A session that goes away takes no commit back: it cancels the answer alone.
         return await future
 
-    def later(self, operation: Operation, after: Callable[[Any], None] | None = None) -> None:
+    def later(self, work: Operation | Change, after: Callable[[Any], None] | None = None) -> None:
         """Run the operation soon, unanswered; a failure is logged and leaves things as they were."""
-        with self._wake:
-            if not self._lazy:
-                self._lazy_since = time.monotonic()
-                self._wake.notify()
-            self._lazy.append(_Job(operation, None, None, after))
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        self._gathering.add(Job(work, after=after), loop)
 
     def close(self) -> None:
         """Finish what was handed in, then close the database. Blocks."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._gathering.close()
+        self._handed.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        last_group = 0
-        while True:
-            batch = self._gather(last_group)
-            if batch is None:
-                break
-            last_group = sum(1 for job in batch if job.future is not None)
-            self._commit(batch)
-            self._committed = time.monotonic()
+        while (batch := self._handed.get()) is not None:
+            self._commit(batch.jobs)
+            answers, self._answers = self._answers, []
+            if unheard := self._gathering.done(batch, answers):
+                log.warning("spool answer had no listener", answers=unheard)
             if not self._reserve.held:
                 self._shrink()
         self._connection.close()
 
-    def _gather(self, last_group: int) -> list[_Job] | None:
-        """The next batch; None when closing and nothing is left."""
-        with self._wake:
-            while not self._urgent:
-                lazy_wait = self._lazy_since + self._lazy_s - time.monotonic() if self._lazy else None
-                if self._closing and not self._lazy:
-                    return None
-                if self._lazy and (self._closing or (lazy_wait or 0) <= 0):
-                    break
-                self._wake.wait(lazy_wait)
-            if self._urgent:
-                self._await_company(last_group)
-            batch: list[_Job] = []
-            for waiting in (self._urgent, self._lazy):
-                while waiting and len(batch) < self._group_limit:
-                    batch.append(waiting.popleft())
-            if self._lazy:
-                self._lazy_since = time.monotonic()
-            return batch
-
-    def _await_company(self, last_group: int) -> None:
-        """Wait a little where the batch before had company, or where mail comes often and more is on its way.
-
-        A commit costs as much as several messages in it; a lone session is not slowed.
-        """
-        now = time.monotonic()
-        often = now - self._committed < OFTEN_S
-        self._wanted = min(max(last_group, self._expected() if often else 1), self._group_limit)
-        end = now + self._window_s
-        while len(self._urgent) < self._wanted and not self._closing and (left := end - time.monotonic()) > 0:
-            self._wake.wait(left)
-        self._wanted = 1
-
-    def _commit(self, batch: list[_Job]) -> None:
+    def _commit(self, batch: list[Job]) -> None:
         try:
             results: list[Any] = self._transaction(batch)
         except Exception as error:  # noqa: BLE001 - each operation is answered, whatever it raised
@@ -215,13 +155,17 @@ class SpoolWriter:
         log_file = self._path.with_name(f"{self._path.name}-wal")
         return log_file.stat().st_size if log_file.exists() else 0
 
-    def _answer_full(self, batch: list[_Job], error: Exception) -> None:
+    def _answer_full(self, batch: list[Job], error: Exception) -> None:
         self._answer(batch, [_as_spool_error(error)] * len(batch))
 
-    def _transaction(self, batch: list[_Job]) -> list[Any]:
+    def _transaction(self, batch: list[Job]) -> list[Any]:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
-        results = [job.operation(connection) for job in batch]
+        results: list[Any] = []
+        for _, alike in groupby([job.work for job in batch], lambda work: isinstance(work, Change)):
+            works = list(alike)
+            results += rows.apply(connection, [work for work in works if isinstance(work, Change)])
+            results += [work(connection) for work in works if not isinstance(work, Change)]
         connection.execute("COMMIT")
         self.commits += 1
         self.operations += len(batch)
@@ -246,17 +190,11 @@ class SpoolWriter:
             # The closed connection stays: each operation fails, and the next one tries again.
             log.error("spool cannot be reopened", error=str(open_error))
 
-    @staticmethod
-    def _answer(batch: list[_Job], results: list[Any]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    def _answer(self, batch: list[Job], results: list[Any]) -> None:
+        """Told to the loop when all of what was handed in together is done."""
         for job, result in zip(batch, results, strict=True):
-            if job.loop is not None and job.future is not None:
-                by_loop.setdefault(job.loop, []).append((job.future, result))
-        for loop, answers in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_deliver, answers)
-            except RuntimeError:  # the loop is closed: nobody listens any more
-                log.warning("spool answer had no listener", answers=len(answers))
+            if job.future is not None:
+                self._answers.append((job.future, result))
 
 
 def _ready(path: Path) -> sqlite3.Connection:
@@ -267,16 +205,6 @@ def _ready(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _deliver(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, result in answers:
-        if future.done():
-            continue
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
 
 
 def _primary_code(error: Exception) -> int | None:

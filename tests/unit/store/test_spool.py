@@ -216,7 +216,7 @@ async def test_sessions_that_finish_together_share_a_commit(spool: Spool) -> Non
 async def test_a_commit_waits_for_messages_that_are_on_their_way(
     tmp_path: Path, executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailgov.store.spool.writer.OFTEN_S", 3600.0)
+    monkeypatch.setattr("mailgov.store.spool.gathering.OFTEN_S", 3600.0)
     spool = open_spool(tmp_path / "0", executor, group_window_s=20.0)
     try:
         bodies = [spool.body_writer("Q1", memory_bytes=4096)]
