@@ -178,7 +178,7 @@ async def variant(node: Node, incoming: Incoming, seen: Seen, now_ms: int) -> Va
     digest = seen.digest
     head = unsigned.head(header.raw)
     sign = node.signer.sign
-    now_s = now_ms // 1000
+    now_s = None if node.steady.doubtful() else now_ms // 1000
 
     def work() -> bytes:
         return sign(keys, head, digest, now_s)

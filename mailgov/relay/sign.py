@@ -92,20 +92,23 @@ class Signer:
         self._keys: dict[str, _RsaKey | _Ed25519Key] = {}
         self._reading = threading.Lock()
 
-    def sign(self, keys: Sequence[SigningKey], header: bytes, digest: bytes, now_s: int) -> bytes:
+    def sign(self, keys: Sequence[SigningKey], header: bytes, digest: bytes, now_s: int | None) -> bytes:
         """DKIM-Signature fields, one per key, to be put before `header`; `digest` is the body's.
 
         `header` is the header as it leaves, without the empty line; it is signed in relaxed form.
+        `now_s` None leaves t= out: verifiers may refuse one that lies ahead (RFC 6376 3.5).
         Raises SigningError when a key cannot be read.
         """
         signed, names = _signed(header)
         return b"".join(self._signature(key, signed, names, digest, now_s) for key in keys)
 
-    def _signature(self, key: SigningKey, signed: bytes, names: bytes, digest: bytes, now_s: int) -> bytes:
+    def _signature(
+        self, key: SigningKey, signed: bytes, names: bytes, digest: bytes, now_s: int | None
+    ) -> bytes:
         private = self.load(key)
-        value = b"%b%d;\r\n h=%b;\r\n bh=%b;\r\n b=" % (
+        value = b"%b%b\r\n h=%b;\r\n bh=%b;\r\n b=" % (
             _first_tags(private.algorithm, self.body_form, key.domain, key.selector),
-            now_s,
+            b"" if now_s is None else b" t=%d;" % now_s,
             names,
             base64.b64encode(digest),
         )
@@ -140,9 +143,9 @@ def signer_of(settings: Settings) -> Signer:
 
 @lru_cache(maxsize=64)
 def _first_tags(algorithm: bytes, body_form: Form, domain: str, selector: str) -> bytes:
-    """What a key's signatures begin with, up to the value of t=."""
+    """What a key's signatures begin with, up to t=."""
     return (
-        f"v=1; a={algorithm.decode()}; c=relaxed/{body_form};\r\n d={domain}; q=dns/txt;\r\n s={selector}; t="
+        f"v=1; a={algorithm.decode()}; c=relaxed/{body_form};\r\n d={domain}; q=dns/txt;\r\n s={selector};"
     ).encode()
 
 

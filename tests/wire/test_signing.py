@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import dkim
 import pytest
 
+from mailgov.relay.clock import Clock, Steady
 from mailgov.relay.node import LOOKS_AT_ONCE
 from mailgov.relay.senders.canonical import Bodies, Form
 from mailgov.store.snapshot import SigningKey
@@ -153,6 +155,20 @@ async def test_large_bodies_are_hashed_off_the_loop_two_at_a_time_and_small_ones
     assert all(name.startswith("relay") for name in where), where
     assert 1 <= most <= LOOKS_AT_ONCE
     assert by_dkimpy(await world.leaving(world.offered[-1]), records()) == [True, True]
+
+
+async def test_a_clock_that_leapt_ahead_dates_no_signature(world: World) -> None:
+    """A verifier may refuse a signature that was made in the future."""
+    ahead_ms = 0
+    clock = Clock(now_ms=lambda: time.time_ns() // 1_000_000 + ahead_ms)
+    world.node.clock, world.node.steady = clock, Steady(clock)
+    began_s = time.time()
+    for one in tags(await left(world, MESSAGES["plain"])):
+        assert began_s - 1 <= int(one[b"t"]) <= time.time()
+    ahead_ms = 3_600_000
+    message = await left(world, MESSAGES["plain"])
+    assert [b"t" in one for one in tags(message)] == [False, False]
+    assert by_dkimpy(message, records()) == [True, True]
 
 
 def test_the_keys_here_are_of_the_size_that_is_asked_for() -> None:
