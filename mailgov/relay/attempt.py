@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import structlog
 
@@ -26,6 +27,9 @@ from mailgov.settings import Settings
 from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
+T = TypeVar("T")
+
+GAVE_WAY = Reply(451, "4.4.1", "No mail host has answered yet, and other mail waited for the place")
 
 
 class LaneSession:
@@ -41,6 +45,27 @@ class LaneSession:
         """What the settings asked for when it was opened."""
         self.settings: Settings | None = None
         """Those that it was opened by."""
+        self.gave_way = False
+        self._looking: asyncio.Future[Any] | None = None
+
+    async def found(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the search for a session comes to; `give_way` ends it with MailError 4xx."""
+        self._looking = looking = asyncio.ensure_future(work)
+        try:
+            return await looking
+        except asyncio.CancelledError:
+            if self.gave_way:
+                raise MailError(GAVE_WAY) from None
+            raise
+        finally:
+            self._looking = None
+
+    def give_way(self) -> bool:
+        """End the search, whose place is wanted for other mail; False where none is under way."""
+        if self._looking is None or self._looking.done():
+            return False
+        self.gave_way = True
+        return self._looking.cancel()
 
     async def close(self) -> None:
         if self.connection is not None:
@@ -143,7 +168,7 @@ class Attempt:
             await session.close()
         if session.hops is None or session.connection is None:
             session.settings = settings
-            session.hops = await self.router.hops(session.lane)
+            session.hops = await session.found(self.router.hops(session.lane))
 
     async def _connected(
         self, session: LaneSession, recipients: Sequence[QueuedRecipient], wish: Wish
@@ -157,8 +182,8 @@ class Attempt:
         if session.connection is None:
             way = await node.tls.way(session.lane, minimum, wish)
             hops = session.hops.hops if session.hops else ()
-            session.connection = await first_connection(
-                hops, node.settings.delivery, node.settings.hostname, node.executor, way
+            session.connection = await session.found(
+                first_connection(hops, node.settings.delivery, node.settings.hostname, node.executor, way)
             )
             session.minimum = minimum
         return session.connection

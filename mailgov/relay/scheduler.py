@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 import structlog
 
@@ -47,6 +48,9 @@ class Scheduler:
         self._throttles = Throttles(self._limits.destination_concurrency, min(self._limits.retry_schedule_s))
         self._lines: dict[Lane, Line] = {}
         self._waiting: dict[Lane, Line] = {}
+        self._slow: dict[LaneSession, None] = {}
+        """Sessions whose attempt lasts, the longest first."""
+        self._giving_way = 0
         self._runners: set[asyncio.Task[None]] = set()
         self._in_flight: set[tuple[str, int]] = set()
         self._reserved = 0
@@ -240,7 +244,9 @@ class Scheduler:
 
     def _start(self, line: Line) -> None:
         if not self._shares.may_run(line):
-            self._waiting.setdefault(line.lane, line)
+            if line.lane not in self._waiting:
+                self._waiting[line.lane] = line
+                self._make_way()
             return
         line.runners += 1
         self._shares.count_runner(line, 1)
@@ -264,10 +270,27 @@ class Scheduler:
                 if len(line.jobs) > 1:  # its turn for another comes after the others'
                     self._waiting.setdefault(lane, line)
 
+    def _make_way(self) -> None:
+        """Where every connection is taken, one that found no session yet ends for a lane that has none."""
+        if self._shares.runners < self._limits.connection_limit:
+            return
+        wanting = (
+            one for one in self._waiting.values() if one.jobs and not one.runners and not one.lane.aside
+        )
+        if next(islice(wanting, self._giving_way, None), None) is None:
+            return
+        for session in list(self._slow):
+            if session.connection is not None:
+                del self._slow[session]
+            elif session.give_way():
+                del self._slow[session]
+                self._giving_way += 1
+                return
+
     async def _serve(self, line: Line) -> None:
         session, patience = LaneSession(line.lane), Patience(asyncio.get_running_loop())
         try:
-            while not self._stopping and line.runners <= line.throttle.places:
+            while not self._stopping and not session.gave_way and line.runners <= line.throttle.places:
                 job = await self._next(line, patience)
                 if job is None:
                     break
@@ -276,8 +299,12 @@ class Scheduler:
             patience.close()
             line.runners -= 1
             self._shares.count_runner(line, -1)
+            self._giving_way -= session.gave_way
             if line.jobs and not self._stopping and line.runners < line.throttle.places:
-                self._start(line)
+                if session.gave_way:  # for the others first
+                    self._waiting.setdefault(line.lane, line)
+                else:
+                    self._start(line)
             elif not line.runners and not line.jobs:
                 self._lines.pop(line.lane, None)
             await session.close()
@@ -294,6 +321,9 @@ class Scheduler:
             nonlocal stalled
             stalled = True
             self._shares.stalled += not line.local
+            if not line.local:
+                self._slow[session] = None
+                self._make_way()
             self._fill()
 
         patience.begin(STALL_S, stall)
@@ -305,6 +335,7 @@ class Scheduler:
                 self._go_again(job)
         finally:
             patience.end()
+            self._slow.pop(session, None)
             self._shares.stalled -= stalled and not line.local
             self._finished(line, job)
 

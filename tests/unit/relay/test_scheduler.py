@@ -174,6 +174,32 @@ async def test_an_attempt_that_waits_long_gives_its_place_up(
         assert len(scheduler._runners) == 5, "and the connections are bounded all the same"
 
 
+async def test_hosts_that_do_not_greet_make_way_for_other_mail(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cable breaks, and a thousand domains are silent: what goes elsewhere waits for none of them."""
+    monkeypatch.setattr("mailgov.relay.scheduler.STALL_S", 0.1)
+    with Sink(host="127.0.0.2", port=sink.port) as silent:
+        silent.on("connect", Act.HANG)
+        dns_server.a("mx.abroad.example", silent.host)
+        for number in range(9):
+            dns_server.mx(f"x{number}.example", "mx.abroad.example")
+        async with running(tmp_path, dns_server, sink, connection_limit=3, retry_schedule_s=[60]) as (
+            node,
+            _,
+        ):
+            await put(node, *(queued(f"a@x{n}.example", queue_id=f"E{n:02}") for n in range(9)))
+            await eventually(lambda: silent.connections >= 3, "every place to be taken")
+            await put(node, *(queued("a@other.example", queue_id=f"R{n:02}") for n in range(5)))
+            await eventually(lambda: len(sink.messages) == 5)
+            await eventually(lambda: node.counters.values["deferred"] >= 6)
+            waiting = await node.spool.find("E00")
+            assert waiting is not None
+            assert (waiting.recipients[0].last_reply or "").startswith("451 4.4.1 ")
+            kept = silent.connections
+            assert kept <= 9, "and who made way is tried by the schedule, not at once"
+
+
 async def test_reports_that_strangers_cause_leave_places_and_memory_for_mail(
     tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
