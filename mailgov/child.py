@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from mailgov.config import ConfigError, load_settings
+from mailgov.config import ConfigError, load_settings, placed
 from mailgov.logs import configure_logs, lines
 from mailgov.settings import Settings
 
@@ -75,7 +75,9 @@ def main(argument: str) -> int:
     except Exception as error:
         if not _is_refusal(error):
             raise
-        os.write(spec.ready_fd, REFUSED + str(error).encode("utf-8", "backslashreplace")[:4000])
+        os.write(
+            spec.ready_fd, REFUSED + placed(error, spec.config).encode("utf-8", "backslashreplace")[:4000]
+        )
         return EX_CONFIG
 
 

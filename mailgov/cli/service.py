@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -177,16 +178,17 @@ def serve(
 
 def reload(config: ConfigOption = None) -> None:
     """Let the running service read routes, delivery settings, rules and certificates again."""
-    from mailgov.config import ConfigError
+    from mailgov.config import ConfigError, find_settings_file, placed
     from mailgov.config.relay import check_relay
     from mailgov.ops import running
     from mailgov.policy import PolicyError
 
-    settings = common.read_settings(common.config_path(config))
+    file = find_settings_file(common.config_path(config), os.environ)
+    settings = common.read_settings(file)
     try:
         check_relay(settings)
     except (ConfigError, PolicyError, OSError) as error:
-        raise common.Refused(f"nothing reloaded: {error}") from None
+        raise common.Refused(f"nothing reloaded: {placed(error, file)}") from None
     try:
         told = running.hang_up(settings.data_dir)
     except PermissionError:

@@ -38,6 +38,12 @@ def find_settings_file(path: Path | None, environ: Mapping[str, str] = os.enviro
     raise ConfigError(f"no settings file at {looked}: run `mailgov init`, or name one with --config")
 
 
+def placed(error: Exception, file: Path | str) -> str:
+    """What an error says, and the settings file where it names a key of it."""
+    text = str(error)
+    return f"{file}: {text}" if isinstance(error, ConfigError) and text.startswith("key ") else text
+
+
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from the file and the environment, relative paths resolved against the file's folder.
 

@@ -75,7 +75,7 @@ def build_router(settings: Settings, resolver: Resolver) -> Router:
             settings.delivery, resolver, settings.hostname, own_ports=() if mx is None else (mx.port,)
         )
     except RouteError as error:
-        raise ConfigError(f"key delivery.routes: {error}") from None
+        raise ConfigError(str(error)) from None
     for login in settings.delivery.logins:
         try:
             login_password(login)

@@ -82,7 +82,7 @@ class Hops:
 
 
 class RouteError(ValueError):
-    """A configured route is not usable; the message names it."""
+    """A configured route is not usable; the message names its key of the settings."""
 
 
 class Router:
@@ -104,7 +104,10 @@ class Router:
         self._reach = reach or Reach(monotonic)
         self._mx_port = settings.mx_port
         self._allowed = [ipaddress.ip_network(network) for network in settings.allow_networks]
-        self._routes = {domain.lower(): _lane(domain, route) for domain, route in settings.routes.items()}
+        self._routes = {
+            domain.lower(): _lane(f'delivery.routes."{domain}"', route)
+            for domain, route in settings.routes.items()
+        }
         self._smarthost = _smarthost(settings.smarthost)
         self._logins = self._checked_logins(settings.logins)
 
@@ -174,7 +177,9 @@ class Router:
         found: dict[str, DeliveryLogin] = {}
         for login in logins:
             if str(login.at) not in places:
-                raise RouteError(f"login at {login.at}: neither the smarthost nor a route is there")
+                raise RouteError(
+                    f"key delivery.logins: {login.at}: neither the smarthost nor a route is there"
+                )
             found[str(login.at)] = login
         return found
 
@@ -248,20 +253,19 @@ def _smarthost(text: str) -> Lane | None:
     if not text:
         return None
     plain = text.partition(":")[0] not in _SCHEMES
-    return _lane("smarthost", f"smtp:{text}" if plain else text)
+    return _lane("delivery.smarthost", f"smtp:{text}" if plain else text)
 
 
-def _lane(name: str, route: str) -> Lane:
+def _lane(key: str, route: str) -> Lane:
     scheme, colon, target = route.partition(":")
     kind = next((one for one in _SCHEMES if one == scheme), None)
     if kind is None or not colon:
         raise RouteError(
-            f"delivery route {name!r}: {route!r} is not smtp:host:port, smtps:host:port, lmtp:host:port"
-            " or lmtp:/path"
+            f"key {key}: {route!r} is not smtp:host:port, smtps:host:port, lmtp:host:port or lmtp:/path"
         )
     if kind == "lmtp" and target.startswith("/"):
         return Lane(kind, target)
     try:
         return Lane(kind, str(parse_listen(target)))
     except ValueError as error:
-        raise RouteError(f"delivery route {name!r}: {error}") from None
+        raise RouteError(f"key {key}: {error}") from None

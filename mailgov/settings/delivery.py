@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from mailgov.settings.values import HostPort, Network, Room
+from mailgov.settings.values import HostPort, Network, Room, RouteName
 
 
 class DnsSettings(Room):
@@ -53,7 +53,7 @@ class DeliverySettings(Room):
     """The port of exchangers; another one for tests alone."""
     allow_networks: list[Network] = []
     """Private networks that a domain's exchangers may lie in, which are refused otherwise."""
-    routes: dict[str, str] = {}
+    routes: dict[RouteName, str] = {}
     """By domain, in the place of its exchangers: `smtp:host:port`, `smtps:host:port` (TLS first),
     `lmtp:host:port` or `lmtp:/path` (a Unix socket); `"*"` for all domains outside. A domain of ours
     may be named too: its mailboxes are then kept there, and not in Maildirs here."""
@@ -87,6 +87,13 @@ class DeliverySettings(Room):
     """For the reply to the end of data; RFC 5321 4.5.3.2.6: 10 minutes."""
     memory_bytes: int = Field(67_108_864, ge=1_048_576)
     """Messages kept in memory for a first attempt; past it they are read back from the spool."""
+
+    @field_validator("retry_schedule_s")
+    @classmethod
+    def _no_wait_is_nothing(cls, waits: list[float]) -> list[float]:
+        if min(waits) <= 0:
+            raise ValueError("each wait is more than 0 s, or mail would be tried without a pause")
+        return waits
 
 
 class SpoolSettings(Room):

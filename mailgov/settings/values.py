@@ -74,6 +74,12 @@ def _domain_name(value: str) -> str:
     return _host_name(value).lower()
 
 
+def _route_name(value: str) -> str:
+    return value if value == "*" else _domain_name(value)
+
+
+RouteName = Annotated[str, AfterValidator(_route_name)]
+"""A domain, or "*" for all outside."""
 DomainName = Annotated[str, AfterValidator(_domain_name)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 """What we call ourselves in the greeting, in EHLO and in Received."""

@@ -175,7 +175,7 @@ def test_a_new_route_needs_no_restart_and_a_bad_one_changes_nothing(tmp_path: Pa
         service.config.write_text(f'{text}\n[delivery.routes]\n"bo.gov.vn" = "{ministry.address}"\n')
         refused = service.cli("reload", as_json=False).expect(1)
         assert refused.stderr.count("\n") == 1
-        assert "delivery route 'bo.gov.vn'" in refused.stderr
+        assert f'{service.config}: key delivery.routes."bo.gov.vn": ' in refused.stderr
         os.kill(service.program.pid, signal.SIGHUP)
         wait_until(
             lambda: service.log().count("settings not loaded, the old ones stay") == 2, what="both workers"

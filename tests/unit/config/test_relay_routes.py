@@ -38,10 +38,13 @@ def test_a_login_is_read_from_the_folder_of_the_settings(tmp_path: Path) -> None
     [
         (LOGIN, "key delivery.logins: relay.vn:587: [Errno 2] No such file or directory: "),
         (LOGIN.replace("secrets/relay", "mailgov.toml"), "holds no password on one line"),
-        (LOGIN.replace(':587"\nuser', ':25"\nuser'), "neither the smarthost nor a route is there"),
+        (
+            LOGIN.replace(':587"\nuser', ':25"\nuser'),
+            "key delivery.logins: relay.vn:25: neither the smarthost nor a route is there",
+        ),
         (
             '[delivery]\nsmarthost = "relay.vn"',
-            "key delivery.routes: delivery route 'smarthost': 'relay.vn' is not",
+            "key delivery.smarthost: 'relay.vn' is not host:port",
         ),
     ],
 )

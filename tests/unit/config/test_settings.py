@@ -36,6 +36,14 @@ def fault(folder: Path, text: str = "", **environ: str) -> str:
             "FILE: key delivery.retry_schedule_s.0: Input should be a f",
         ),
         (
+            "[delivery]\nretry_schedule_s = [9, 0]",
+            "FILE: key delivery.retry_schedule_s: each wait is more",
+        ),
+        (
+            '[delivery.routes]\n"bo gov.vn" = "smtp:x:25"',
+            "FILE: key delivery.routes.bo gov.vn.[key]: 'bo gov.vn' is no host name: ",
+        ),
+        (
             "[greylisting]\nenabled = true\nback_within_s = 1",
             "FILE: key greylisting: back_within_s must be more than delay_s",
         ),

@@ -87,7 +87,7 @@ async def test_a_login_goes_with_its_smarthost_or_route_and_with_no_other(dns_se
     assert hop.manner.login.user == "tinh"
     (hop,) = (await made.hops(made.lane("x.vn"))).hops
     assert hop.manner == Manner()
-    with pytest.raises(RouteError, match=r"login at relay\.vn:587: neither the smarthost nor a route"):
+    with pytest.raises(RouteError, match=r"key delivery\.logins: relay\.vn:587: neither"):
         router(dns_server, smarthost="relay.vn:25", logins=[login])
 
 
