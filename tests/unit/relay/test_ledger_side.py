@@ -290,7 +290,7 @@ async def test_what_has_just_been_delivered_is_not_dropped(
     node: Node, ledger: Database, acts: Acts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its outcome waits for company on its way to the disk; the record must not say that it never left."""
-    monkeypatch.setattr(node.spool._writer, "_lazy_s", 60)
+    monkeypatch.setattr("mailgov.store.spool.gathering.LAZY_S", 60)
     message = await stored(node, queued("a@x.org"))
     await node.spool.claim(2**60, 10)
     number = await ask(node, ledger, "drop")
