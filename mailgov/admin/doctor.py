@@ -16,6 +16,7 @@ from mailgov.admin import backups
 from mailgov.admin.context import Actor, AdminContext, require
 from mailgov.admin.errors import AdminError
 from mailgov.admin.policies import read_policy
+from mailgov.admin.rotation import is_over
 from mailgov.identity.roles import Act
 from mailgov.relay.certificate import certificate_problems, names_missing
 from mailgov.relay.contents.clamd import Clamd
@@ -66,9 +67,10 @@ async def doctor(ctx: AdminContext, actor: Actor, settings_file: Path) -> list[F
 
 
 def _files(settings: Settings, settings_file: Path) -> Iterator[Finding]:
-    key = settings.tls.key
-    if key is not None and key.exists() and key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield Finding("warning", str(key), "others than its owner may read it: chmod 600")
+    keys = sorted((settings.data_dir / "keys" / "dkim").glob("*/*.pem"))
+    for key in [*([settings.tls.key] if settings.tls.key is not None else []), *keys]:
+        if key.exists() and key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Finding("warning", str(key), "others than its owner may read it: chmod 600")
     if urlsplit(settings.database.url).password and settings_file.stat().st_mode & stat.S_IRWXO:
         yield Finding("warning", str(settings_file), "it holds a password, and all may read it: chmod 640")
     free = shutil.disk_usage(settings.data_dir).free
@@ -159,8 +161,7 @@ async def _published(ctx: AdminContext, domains: list[str], keys: list[DkimKeyVi
 
 def _key_told(key: DkimKeyView, shown: Published, now_ms: int) -> str | None:
     """What is to be said of a key: one that signs, waits or signed, and what the DNS has of it."""
-    over = key.state == "retired" and now_ms >= (key.withdraw_ms or 0)
-    if over:
+    if is_over(key, now_ms):
         return None if shown.standing == "missing" else OLD_KEY
     if shown.good:
         return None

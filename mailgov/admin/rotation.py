@@ -23,11 +23,13 @@ class Look:
 
     key: DkimKeyView
     found: Published
+    over: bool = False
+    """The last mail that it signed has arrived: it need not be there any more."""
 
     @property
     def wanted(self) -> bool:
         """Whether the DNS is as the key's state asks for; what is not known now is no fault."""
-        return not self.found.bad
+        return self.over or not self.found.bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,11 @@ async def look(ctx: AdminContext, actor: Actor, domain: str | None = None) -> li
     """Ask the DNS for each key of a domain, or of all, that is to be there; changes nothing."""
     found = await keys.list_keys(ctx, actor, domain)
     resolver = Resolver(ctx.settings.dns)
-    return [Look(key, await look_up(resolver, key)) for key in found if key.state != "withdrawn"]
+    return [
+        Look(key, await look_up(resolver, key), over=is_over(key, ctx.now_ms()))
+        for key in found
+        if key.state != "withdrawn"
+    ]
 
 
 async def begin_key(
@@ -127,7 +133,7 @@ async def retire_key(ctx: AdminContext, actor: Actor, domain: str, selector: str
             until_ms = withdraw_ms(ctx.settings, step.now_ms)
             if not await dkim_keys.retire(step.session, key, step.now_ms, until_ms):
                 raise _last(key)
-        elif key.state == "retired" and step.now_ms < (key.withdraw_ms or 0):
+        elif key.state == "retired" and not is_over(key, step.now_ms):
             raise conflict(f"{key.record_name} is retired already; mail that it signed may be on its way")
         elif not await dkim_keys.withdraw(step.session, key):
             raise conflict(f"{key.record_name} was changed by someone else meanwhile")
@@ -151,10 +157,15 @@ def advice(key: DkimKeyView, now_ms: int) -> str:
     if key.state == "active":
         return "publish it: others take its signatures for broken" if _missing(key) else ""
     if key.state == "retired":
-        if now_ms >= (key.withdraw_ms or 0):
+        if is_over(key, now_ms):
             return "take it out of the DNS: the last mail that it signed has arrived"
         return "leave it in the DNS" + (": it is missing there" if _missing(key) else "")
     return "its private key may be deleted"
+
+
+def is_over(key: DkimKeyView, now_ms: int) -> bool:
+    """Whether all mail that a retired key signed has arrived, or gone back."""
+    return key.state == "retired" and now_ms >= (key.withdraw_ms or 0)
 
 
 def _missing(key: DkimKeyView) -> bool:

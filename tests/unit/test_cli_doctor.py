@@ -119,13 +119,25 @@ def test_a_mailbox_for_reports_that_is_none(doctor: Doctor) -> None:
     assert "reports.mailbox" in places(found, "warning")
 
 
+def test_keys_that_others_may_read(folder: Path, doctor: Doctor) -> None:
+    key = next((folder / "var/keys/dkim").rglob("*.rsa.pem"))
+    key.chmod(0o640)
+    _, found = doctor()
+    assert any(place.endswith(key.name) for place in places(found, "warning"))
+
+
 def test_records_that_are_not_published(folder: Path, doctor: Doctor, dns_server: DnsServer) -> None:
-    key, _ = [one["record_name"] for one in data(folder, "dkim", "list")]
+    key, waits = [one["record_name"] for one in data(folder, "dkim", "list")]
     dns_server.txt(key, "v=DKIM1; k=rsa; p=AAAA")  # another installation's
+    dns_server.forget(waits)
     dns_server.forget(f"_dmarc.{DOMAIN}")
     code, found = doctor()
     assert code == 0
-    assert {key, f"_dmarc.{DOMAIN}"} <= places(found, "warning")
+    assert {key, waits, f"_dmarc.{DOMAIN}"} <= places(found, "warning")
+    told = {one["place"]: one["detail"] for one in found}
+    assert told[key].startswith("the key that signs our mail is not there")
+    assert "(different: p= is another key's)" in told[key]
+    assert told[waits].startswith("a new key signs nothing until it is there (missing: ")
 
 
 def test_a_dns_that_does_not_answer(doctor: Doctor, dns_server: DnsServer) -> None:

@@ -131,6 +131,8 @@ async def test_the_old_key_stays_until_its_mail_has_arrived_and_is_then_withdraw
     await office.watch(10 * 86_400)
     old = (await office.keys())["ed25519202511"]
     assert rotation.advice(old, office.time.ms).startswith("take it out of the DNS")
+    looks = {one.key.selector: one for one in await rotation.look(office.ctx, OPERATOR)}
+    assert looks[old.selector].over
     assert old.state == "retired"
     office.dns.forget(old.record_name)
     await office.watch(301)

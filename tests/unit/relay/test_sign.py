@@ -234,6 +234,23 @@ def test_a_key_that_cannot_be_used_signs_nothing(tmp_path: Path, content: bytes 
     assert "PRIVATE" not in str(caught.value)
 
 
+def test_a_key_is_read_once(tmp_path: Path) -> None:
+    """Reading and checking RSA takes a hundred times longer than signing."""
+    key = private_keys()[RSA_SELECTOR]
+    file = tmp_path / "k.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    signer, keys = Signer(tmp_path), [SigningKey(DOMAIN, RSA_SELECTOR, "rsa", "k.pem")]
+    assert not signer.ready(keys)
+    first = signer.sign(keys, HEAD, b"", NOW_S)
+    file.unlink()
+    assert signer.ready(keys)
+    assert signer.sign(keys, HEAD, b"", NOW_S) == first
+
+
 @needs("Mail::DKIM")
 def test_a_blank_before_the_colon_hides_no_second_author(signer: Signer, dns_server: DnsServer) -> None:
     publish(dns_server)
