@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mailgov.cli import bodies, common
 from mailgov.cli.common import ConfigOption, JsonOption
 from mailgov.identity.roles import Role
-
-if TYPE_CHECKING:
-    from mailgov.admin.context import Actor, AdminContext
-    from mailgov.ops.dns import Record
 
 dns = typer.Typer(help="The records to publish.", rich_markup_mode=None)
 token = typer.Typer(help="Bearer tokens for programs.", rich_markup_mode=None)
@@ -31,7 +27,9 @@ def dns_print(
     as_json: JsonOption = False,
 ) -> None:
     """Print the records that a domain needs, as lines of a zone file."""
-    found = common.act(config, lambda ctx, actor: _records(ctx, actor, domain))
+    from mailgov.admin import dns_records
+
+    found = common.act(config, lambda ctx, actor: dns_records.list_records(ctx, actor, domain))
     if as_json:
         common.print_json(found)
         return
@@ -42,27 +40,35 @@ def dns_print(
         common.say("; [http] public_url has no name that mail programs could ask for their settings under")
 
 
-async def _records(ctx: AdminContext, actor: Actor, domain: str | None) -> list[Record]:
-    """The records to publish."""
-    from mailgov.admin import domains
-    from mailgov.ops.dns import client_records, pages_host, records
+@dns.command("check")
+def dns_check(
+    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the DNS for each record that a domain needs; exit 1 where one is missing."""
+    from mailgov.admin import dns_records
 
-    settings = ctx.settings
-    imaps, submissions = settings.imap.imaps, settings.smtp.submissions
-    names = [domain] if domain else [one.name for one in await domains.list_domains(ctx, actor)]
-    found: list[Record] = []
-    for name in names:
-        detail = await domains.show_domain(ctx, actor, name)
-        reports = settings.reports.mailbox or None
-        found += records(detail.domain.name, settings.hostname, detail.keys, reports=reports)
-        found += client_records(
-            detail.domain.name,
-            settings.hostname,
-            pages_host(settings.http.public_url),
-            imaps=None if imaps is None else imaps.port,
-            submissions=None if submissions is None else submissions.port,
+    found = common.act(config, lambda ctx, actor: dns_records.list_published(ctx, actor, domain))
+    if as_json:
+        common.print_json(
+            [
+                {
+                    "name": one.record.name,
+                    "type": one.record.type,
+                    "standing": one.standing,
+                    "detail": one.detail,
+                }
+                for one in found
+            ]
         )
-    return found
+    else:
+        rows = [
+            (one.record.name, one.record.type, one.standing, one.detail or one.record.why) for one in found
+        ]
+        common.print_table(("name", "type", "in the DNS", "detail"), rows)
+    if any(one.fault for one in found):
+        raise typer.Exit(1)
 
 
 @token.command("create")

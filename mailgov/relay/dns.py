@@ -90,7 +90,7 @@ class TlsaAnswer:
     temporary: bool = False
 
 
-RecordKind = Literal["A", "AAAA", "MX", "PTR", "TXT"]
+RecordKind = Literal["A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"]
 
 
 @dataclass(frozen=True, slots=True)

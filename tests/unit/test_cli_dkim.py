@@ -97,6 +97,30 @@ def test_a_year_of_keys(asking: Path, dns_server: DnsServer) -> None:
     assert acts.count("dkim.begin") == 3
 
 
+def test_every_record_is_looked_for(asking: Path, dns_server: DnsServer) -> None:
+    settings = asking / "mailgov.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("http://127.0.0.1:8025", "https://thu.caobang.gov.vn"), encoding="utf-8")
+    refused = mailgov(asking, "dns", "check", "--json")
+    assert refused.returncode == 1
+    found = json.loads(refused.stdout)
+    assert {one["standing"] for one in found} == {"missing"}
+    assert {one["type"] for one in found} == {"MX", "TXT", "CNAME", "SRV"}
+    for record in data(asking, "dns", "print"):
+        dns_server.add(record["name"], record["type"], record["value"].strip("( )"))
+    assert {one["standing"] for one in data(asking, "dns", "check", DOMAIN)} == {"published"}
+    dns_server.mx(DOMAIN, "mx1.other.vn", f"mail.{DOMAIN}")
+    dns_server.txt(DOMAIN, "v=spf1 mx include:other.vn -all", "other=1")
+    dns_server.servfail(f"_dmarc.{DOMAIN}")
+    seen = {(one["name"], one["type"]): one["standing"] for one in data(asking, "dns", "check")}
+    assert (seen[DOMAIN, "MX"], seen[DOMAIN, "TXT"]) == ("published", "other")
+    assert seen[f"_dmarc.{DOMAIN}", "TXT"] == "unknown"
+    dns_server.txt(DOMAIN, "v=spf1 mx -all", "v=spf1 a -all")
+    said = mailgov(asking, "dns", "check")
+    assert said.returncode == 1
+    assert "2 v=spf1 records: receivers take none of them" in said.stdout
+
+
 def test_a_key_by_hand_and_without_the_dns(folder: Path) -> None:
     nobody = mailgov(folder, "dkim", "retire", DOMAIN, data(folder, "dkim", "list")[0]["selector"])
     assert nobody.returncode == 1
