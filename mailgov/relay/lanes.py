@@ -29,6 +29,8 @@ ASIDE_LIMIT = RECIPIENT_LIMIT // 4
 """Reports that strangers have caused in memory; past it they wait in the spool."""
 ASIDE_PART = 4
 """One connection of so many at most serves them: their hosts are the strangers' choice, and may all hang."""
+DESCRIPTORS_PART = 4
+"""Of the descriptors of a worker one in so many may be a connection out."""
 DESTINATIONS_NOTED = 1000
 """Domains that a lane is remembered by; a smarthost's may be without end."""
 
@@ -91,6 +93,8 @@ class Shares:
     """Who may run and who may wait in memory. Counts recipients, and runners to other hosts."""
 
     limits: DeliverySettings
+    descriptors: int = 1 << 20
+    """That this process may have, of which the sessions that come in take a part too."""
     local: int = 0
     remote: int = 0
     runners: int = 0
@@ -100,15 +104,20 @@ class Shares:
     """Of `remote`, reports that strangers have caused."""
     aside_runners: int = 0
 
+    @property
+    def connections(self) -> int:
+        """So many out at once: where hosts hang, a descriptor must be left for who comes in, and for files."""
+        return max(1, min(self.limits.connection_limit, self.descriptors // DESCRIPTORS_PART))
+
     def may_run(self, line: Line) -> bool:
         """True when the lane may have another runner now."""
         if line.runners >= line.throttle.places:
             return False
         if line.local:
             return True
-        if self.runners >= self.limits.connection_limit:
+        if self.runners >= self.connections:
             return False
-        if line.lane.aside and self.aside_runners >= max(1, self.limits.connection_limit // ASIDE_PART):
+        if line.lane.aside and self.aside_runners >= max(1, self.connections // ASIDE_PART):
             return False
         return line.runners == 0 or self.runners - self.stalled < self.limits.concurrency
 

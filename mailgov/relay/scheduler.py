@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -44,7 +45,7 @@ class Scheduler:
     def __init__(self, node: Node, spools: Sequence[Spool], attempt: Attempt) -> None:
         self._node, self._spools, self._attempt = node, spools, attempt
         self._limits = node.settings.delivery
-        self._shares = Shares(self._limits)
+        self._shares = Shares(self._limits, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._throttles = Throttles(self._limits.destination_concurrency, min(self._limits.retry_schedule_s))
         self._lines: dict[Lane, Line] = {}
         self._waiting: dict[Lane, Line] = {}
@@ -272,7 +273,7 @@ class Scheduler:
 
     def _make_way(self) -> None:
         """Where every connection is taken, one that found no session yet ends for a lane that has none."""
-        if self._shares.runners < self._limits.connection_limit:
+        if self._shares.runners < self._shares.connections:
             return
         wanting = (
             one for one in self._waiting.values() if one.jobs and not one.runners and not one.lane.aside

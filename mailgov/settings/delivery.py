@@ -63,7 +63,8 @@ class DeliverySettings(Room):
     concurrency: int = Field(100, ge=1)
     """Deliveries at once in one worker, not counting mailboxes here and those that wait for a slow peer."""
     connection_limit: int = Field(400, ge=1)
-    """Connections out of one worker, those that wait included: each is a file descriptor."""
+    """Connections out of one worker, those that wait included: each is a file descriptor. No more than a
+    quarter of the descriptors that the worker may have."""
     destination_concurrency: int = Field(20, ge=1)
     """Deliveries at once to one next hop (Postfix's default too)."""
     retry_schedule_s: list[float] = Field([120, 300, 900, 1800, 3600, 7200, 14400, 28800], min_length=1)

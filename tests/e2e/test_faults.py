@@ -20,6 +20,7 @@ from tests.support.file_systems import Disk, filled, small_disk
 from tests.support.processes import Program, wait_until
 from tests.support.programs import needs
 from tests.support.province import AN, SCANNER, Province, running_province
+from tests.support.sink import Act
 
 LARGE = ("y" * 98 + "\r\n") * 3000
 SMALL = "x\r\n"
@@ -130,6 +131,23 @@ def test_with_few_descriptors_who_comes_too_many_hears_421(tmp_path: Path) -> No
             assert heard.count(b"220 ") == 32
         wait_until(lambda: taken(province, "few128@example.org"), what="a place")
         wait_until(lambda: times_arrived(province, "few128@example.org"), what="the message")
+        # Hosts that hang hold connections out, each a descriptor, and leave enough to take mail with.
+        province.sink.on("rcpt", Act.HANG, when=lambda to: to.startswith("hangs"))
+        silent = [f"hangs{number}.example" for number in range(120)]
+        for domain in silent:
+            province.dns.mx(domain, "mx.example.org")
+        for at in range(0, 120, 40):
+            assert said(province, [f"hangs@{one}" for one in silent[at : at + 40]]).startswith("250")
+        wait_until(lambda: hanging(province) >= 32, what="as many connections as there may be")
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", province.service.mx), timeout=30) as client:
+                assert client.recv(4) == b"220 "
+        assert hanging(province) == 32
+
+
+def hanging(province: Province) -> int:
+    """Deliveries that the sink has not answered."""
+    return sum(line.startswith("RCPT TO:<hangs") for line in province.sink.commands)
 
 
 def test_full_disks_of_ledger_mailboxes_and_log_stop_no_mail(tmp_path: Path) -> None:
