@@ -106,7 +106,7 @@ class Shares:
 
     @property
     def connections(self) -> int:
-        """So many out at once: where hosts hang, a descriptor must be left for who comes in, and for files."""
+        """So many out at once: where hosts hang, one must be left for who comes in, and for files."""
         return max(1, min(self.limits.connection_limit, self.descriptors // DESCRIPTORS_PART))
 
     def may_run(self, line: Line) -> bool:
