@@ -155,17 +155,21 @@ def _decided_in_sight(wanted: Filter) -> ColumnElement[bool]:
 
 
 def _decides(wanted: Filter) -> ColumnElement[bool]:
-    """`terms.of_decision` in SQL, for one row of `decision`."""
+    """`terms.of_decision` in SQL, for one row of `decision`.
+
+    Not by bare columns: SQLite would walk through all that the rule ever decided, for each message.
+    """
     d = columns(DecisionRow)
-    monitored = and_(d.outcome == "accept", d.mode == "monitor")
+    rule, outcome = func.coalesce(d.rule, ""), func.coalesce(d.outcome, "")
+    monitored = and_(outcome == "accept", d.mode == "monitor")
     # The list as JSON, so each name stands in quotes.
     listed = cast(d.watched, String).contains(f'"{wanted.rule}"' if wanted.rule else '"', autoescape=True)
-    by_rule = d.rule.is_not(None) if wanted.rule is None else d.rule == wanted.rule
+    by_rule = rule != "" if wanted.rule is None else rule == wanted.rule
     watched = or_(listed, and_(d.watched.is_(None), monitored, by_rule))
     decided = and_(by_rule, not_(func.coalesce(monitored, false())))
     if wanted.decision is None:
         return or_(decided, watched)
-    return watched if wanted.decision == "would-reject" else and_(decided, d.outcome == wanted.decision)
+    return watched if wanted.decision == "would-reject" else and_(decided, outcome == wanted.decision)
 
 
 def _into(wanted: Filter) -> ColumnElement[bool]:

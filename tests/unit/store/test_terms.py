@@ -96,10 +96,16 @@ async def test_a_search_reads_the_run_of_its_word_alone(sqlite_url: str) -> None
             Filter(sender="gmail.com", from_ms=START_MS),
             Filter(rule="risky-attachment", decision="would-reject"),
             Filter(sender="x7@gmail.com", spf="fail", risk="macro", verdict="accepted"),
+            Filter(agency="SNV", seat=True, rule="risky-attachment"),
+            Filter(agency="SNV", seat=True, decision="reject", account="annv@caobang.gov.vn"),
+            Filter(agency="SNV", seat=True, rule="risky-attachment", decision="would-reject", state="held"),
         ):
             asked = query(wanted, [table(Message).c.queue_id], (START_MS + DAY_MS, 1)).limit(51)
             text = asked.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
             plan = [str(row.detail) for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
             assert plan[0].startswith("SEARCH message_term USING"), plan
             assert not any(step.startswith(("SCAN", "USE TEMP B-TREE")) for step in plan), plan
+            # What is looked up for each record is that record's own, not all of a rule's or an agency's.
+            looked_up = [step for step in plan if step.startswith(("SEARCH decision", "SEARCH message_rec"))]
+            assert all("(queue_id=?)" in step or "(message_row=?" in step for step in looked_up), plan
     await ledger.dispose()
