@@ -135,7 +135,8 @@ def _of_recipients(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.account is not None:
         into = exists().where(of_message, r.account == wanted.account, *in_sight)
         found.append(or_(m.account == wanted.account, into))
-    of_one = [c == value for c, value in ((r.state, wanted.state), (r.direction, wanted.direction)) if value]
+    state = func.coalesce(r.state, "")  # as in `_into`
+    of_one = [c == value for c, value in ((state, wanted.state), (r.direction, wanted.direction)) if value]
     if wanted.recipient is not None:
         of_one.append(or_(r.address == wanted.recipient, r.original == wanted.recipient))
         found.append(m.id.in_(select(r.message_row).where(*of_one)))
