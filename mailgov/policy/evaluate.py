@@ -16,9 +16,11 @@ from mailgov.policy.conditions import (
     Alternatives,
     Clause,
     Condition,
+    Guard,
     Test,
     all_of,
     first_missing,
+    ruled_out,
 )
 from mailgov.policy.decision import Seen
 from mailgov.policy.facts import Facts, Stage, Unknown
@@ -45,6 +47,8 @@ class Step:
     exemptions: tuple[Exemption, ...]
     facts: tuple[str, ...]
     """What it looks at, its exceptions included."""
+    guards: tuple[Guard, ...]
+    """Of its conditions, those that are told at a look."""
 
 
 @dataclass(slots=True)
@@ -69,7 +73,9 @@ def step_of(rule: Rule, stage: Stage, exceptions: Iterable[DatedException], *, e
     clauses = rule.when[stage]
     names = [name for clause in clauses for leaf in clause.leaves() for name in leaf.facts]
     names += [name for e in exemptions for leaf in e.conditions for name in leaf.facts]
-    return Step(rule, enforced, clauses, rule.test_at(stage), exemptions, tuple(dict.fromkeys(names)))
+    guards = tuple(c.guard for c in clauses if isinstance(c, Condition) and c.guard is not None)
+    test = rule.test_at(stage)
+    return Step(rule, enforced, clauses, test, exemptions, tuple(dict.fromkeys(names)), guards)
 
 
 def _exemption(exception: DatedException) -> Exemption:
@@ -88,7 +94,7 @@ def walk(steps: Sequence[Step], facts: Facts, *, gathering: bool) -> Walk:
     found = Walk()
     for step in steps:
         found.reached += 1
-        if found.shadow_over and not step.enforced:
+        if ruled_out(step.guards, facts) or (found.shadow_over and not step.enforced):
             continue
         verdict = step.test(facts)
         if verdict is NO:

@@ -160,7 +160,7 @@ class Exchange(SMTPProtocol):
         self._kept_bytes += len(line[0])
         if separator != b"-":
             self.replies += (SMTPResponse(int(code), _text(self._words)),)
-            if self._patience is not None and self._patience.runs:
+            if len(self.replies) < self._expected and self._patience is not None and self._patience.runs:
                 self._wait()
             self._begin_reply()
 

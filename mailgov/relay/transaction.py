@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
 from mailgov.policy import Decision, Stage
+from mailgov.policy.facts import FACTS
 from mailgov.relay import dnsbl, greylist, harvest, judge, sending, sending_alarm
 from mailgov.relay.edits import Trace
 from mailgov.relay.expand import Target, TooManyTargets, UnknownRecipient, resolve
@@ -20,6 +21,7 @@ from mailgov.relay.rejecting import reject_message
 from mailgov.relay.senders.early import begin_spf
 from mailgov.store.entries import AccountEntry
 
+RECIPIENT_FACTS = tuple(name for name in FACTS if name.startswith("recipient."))
 JUDGED_AT_ONCE = 100
 """Members of a list whose facts are gathered side by side: a client waits 5 minutes (RFC 5321 4.5.3.2.3)."""
 MAIL_OK = Reply(250, "2.1.0", "Originator ok")
@@ -242,7 +244,7 @@ class Transaction:
         question = {**self.incoming.facts, **facts}
         decision = await judge.decide(self._node, Stage.RCPT, question)
         if not target.local:
-            facts = {name: value for name, value in question.items() if name.startswith("recipient.")}
+            facts = {name: question[name] for name in RECIPIENT_FACTS if name in question}
             # The record tells who hosts the recipient's mail, whether or not a rule asked.
             if "recipient.mx_provider" not in facts:
                 facts["recipient.mx_provider"] = await judge.mx_provider(

@@ -139,7 +139,12 @@ class Replies(SMTP):
             await asyncio.sleep(0)
 
     async def _reply(self, reply: Reply) -> None:
-        await self.push(reply.line())
+        """As `push`; a reply of ours has its enhanced code."""
+        if self._over:
+            raise asyncio.CancelledError
+        await self._send(f"{reply.line()}\r\n".encode())
+        if reply.code >= 400:
+            await self._count_error()
 
     async def _count_error(self) -> None:
         self._errors += 1
