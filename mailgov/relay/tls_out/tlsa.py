@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.verification import (
     Criticality,
@@ -37,7 +38,7 @@ class Tlsa:
         """Whether it speaks of this certificate."""
         try:
             part = der if self.selector == 0 else _public_key(der)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, UnsupportedAlgorithm):
             return False  # a certificate that cannot be read, or a key of a kind unknown here
         if self.matching == 0:
             return part == self.data
@@ -90,12 +91,12 @@ def _leads_to(
         builder = PolicyBuilder().store(store).time(now)
         builder = builder.extension_policies(ca_policy=issuers, ee_policy=hosts)
         end = leaf.not_valid_after_utc.replace(tzinfo=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         return "validation-failure"
     for name in names:
         try:
             builder.build_server_verifier(x509.DNSName(name)).verify(leaf, others)
-        except (VerificationError, ValueError):
+        except (VerificationError, ValueError, UnsupportedAlgorithm):
             continue
         return None
     return "certificate-expired" if end < now else "validation-failure"

@@ -168,3 +168,9 @@ def test_what_a_chain_proves(tmp_path: Path) -> None:
     assert proven([published], [issued.der], ["mx.example.org"], now) is None
     assert proven([anchor], [], ["mx.example.org"], now) == "validation-failure"
     assert proven([key], [b"no certificate"], ["mx.example.org"], now) == "validation-failure"
+    # A key of a kind that nobody knows, shown beside the others, proves nothing and breaks nothing.
+    curve = bytes.fromhex("2a8648ce3d030107")
+    assert curve in authority.der
+    odd = authority.der.replace(curve, bytes.fromhex("2a8648ce3d030163"))
+    by_key = Tlsa(2, 1, 1, bytes(32))
+    assert proven([by_key], [issued.der, odd], ["mx.example.org"], now) == "validation-failure"
