@@ -70,6 +70,8 @@ async def begin_key(
             f"{key.record_name} is {found.standing}: {found.detail}; mailgov dns print has the record"
         )
     problem = await asyncio.to_thread(private_problem, signer_of(ctx.settings), key)
+    if problem is None and not unchecked:
+        problem = _elsewhere(ctx, key)
     if problem is not None:
         raise conflict(problem)
     async with change(ctx, actor, Act.DKIM_BEGIN, key.domain) as step:
@@ -86,6 +88,14 @@ async def begin_key(
         if unchecked:
             step.content.update(unchecked=True)
     return await keys.show_key(ctx, actor, domain, selector)
+
+
+def _elsewhere(ctx: AdminContext, key: DkimKeyView) -> str | None:
+    """That another machine of ours said last that it cannot sign with the key: it would refuse all mail."""
+    detail = key.detail or ""
+    if key.standing != "no_private_key" or detail.startswith(f"{ctx.settings.hostname}: "):
+        return None
+    return f"{detail}: copy the key file there, or take --unchecked"
 
 
 async def rotate(
@@ -112,10 +122,15 @@ async def rotate(
     begun, left = [], []
     for key in waiting:
         found = Published("unknown") if unchecked else await look_up(Resolver(ctx.settings.dns), key)
-        if unchecked or found.good:
-            begun.append(await begin_key(ctx, actor, key.domain, key.selector, unchecked=unchecked))
-        else:
+        if not unchecked and not found.good:
             left.append(Look(key, found))
+            continue
+        try:
+            begun.append(await begin_key(ctx, actor, key.domain, key.selector, unchecked=unchecked))
+        except AdminError as error:
+            if error.code != "conflict":
+                raise
+            left.append(Look(key, Published("no_private_key", error.detail)))
     return Rotation(begun=tuple(begun), waiting=tuple(left))
 
 

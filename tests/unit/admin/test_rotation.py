@@ -222,6 +222,21 @@ async def test_a_key_whose_private_side_is_not_here_never_begins(office: Office)
         await rotation.begin_key(office.ctx, OPERATOR, DOMAIN, made.selector, unchecked=True)
 
 
+async def test_another_machine_that_lacks_the_key_keeps_it_from_beginning(office: Office) -> None:
+    (made,) = (await rotation.rotate(office.ctx, OPERATOR, DOMAIN)).made
+    await office.publish()
+    file = office.ctx.settings.data_dir / made.key_file
+    file.rename(file.with_suffix(".away"))
+    await office.watch()
+    file.with_suffix(".away").rename(file)
+    settings = office.ctx.settings.model_copy(update={"hostname": "mail2.caobang.gov.vn"})
+    turned = await rotation.rotate(replace(office.ctx, settings=settings), OPERATOR, DOMAIN)
+    assert not turned.begun
+    assert "copy the key file there" in turned.waiting[0].found.detail
+    await office.watch()
+    assert (await rotation.rotate(replace(office.ctx, settings=settings), OPERATOR, DOMAIN)).begun
+
+
 async def test_of_two_workers_one_begins(office: Office) -> None:
     (made,) = (await rotation.rotate(office.ctx, OPERATOR, DOMAIN)).made
     await office.publish()

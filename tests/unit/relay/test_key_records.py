@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailgov.ops.dkim_files import generate, public_text
-from mailgov.relay.dns import Resolver
-from mailgov.relay.key_records import Published, look_up
+from mailgov.relay.dns import Records, Resolver
+from mailgov.relay.key_records import Published, judged, look_up
 from mailgov.settings import DnsSettings
 from mailgov.store.dkim_keys import DkimKeyView
 from tests.support.dns_server import DnsServer
@@ -53,6 +55,13 @@ async def test_each_fault_has_a_word(
     assert detail in found.detail
     assert found.detail.isprintable()
     assert (found.good, found.bad) == (standing == "published", standing != "published")
+
+
+@given(st.lists(st.text(st.characters(max_codepoint=255), max_size=300), max_size=3))
+def test_whatever_the_zone_says_has_a_word_and_nothing_of_it_is_repeated(texts: list[str]) -> None:
+    found = judged(Records("ok" if texts else "none", tuple(texts)), "rsa", RSA)
+    assert found.bad
+    assert found.detail.isprintable()
 
 
 async def test_an_alias_is_followed_and_told(dns_server: DnsServer) -> None:
