@@ -9,7 +9,7 @@ import structlog
 
 from mailgov.relay.node import Node
 from mailgov.store.engine import Database, LedgerUnavailable
-from mailgov.store.ledger import applied_sequence, apply_events
+from mailgov.store.ledger import applied_sequence, apply_events, step_back
 from mailgov.store.spool import Spool, SpoolError
 
 log = structlog.get_logger()
@@ -78,9 +78,23 @@ class Forwarder:
         self._node.counters.values["ledger_up"] = 1
         return True
 
+    async def _begin(self, spool: Spool) -> int:
+        """How far the ledger has the spool, which may be an older copy: a disk put back, or one that lied.
+
+        The ledger would take its new events for old ones then, and they would never count.
+        """
+        applied = await applied_sequence(self._db, spool.id)
+        before, last = await spool.sequences()
+        if applied <= last:
+            return applied
+        log.error("spool older than the ledger: mail may be gone, its events are told anew", spool=spool.id,
+                  ledger=applied, spool_last=last)  # fmt: skip
+        await step_back(self._db, spool.id, applied, before, self._node.clock.now_ms())
+        return before
+
     async def _forward(self, spool: Spool) -> None:
         if spool.id not in self._applied:
-            self._applied[spool.id] = await applied_sequence(self._db, spool.id)
+            self._applied[spool.id] = await self._begin(spool)
             spool.forget_events(self._applied[spool.id])
         while events := await spool.untold(self._applied[spool.id], BATCH):
             applied = await apply_events(self._db, spool.id, self._name, events, self._node.clock.now_ms())

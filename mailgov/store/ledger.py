@@ -68,6 +68,15 @@ async def applied_sequence(db: Database, spool_id: str) -> int:
         return int(found or 0)
 
 
+async def step_back(db: Database, spool_id: str, applied: int, to: int, now_ms: int) -> None:
+    """The spool is an older copy of itself: what it tells past `to` is read, though its numbers were used.
+
+    What the ledger knows of that already counts no second time (`Fold`). Raises LedgerUnavailable.
+    """
+    async with db.write() as session:
+        await by_hand(session, lambda statements: _move(statements, spool_id, applied, to, now_ms))
+
+
 async def unapplied_count(db: Database) -> int:
     """How many events are set aside: anything but 0 wants an operator's eye."""
     async with db.read() as session:

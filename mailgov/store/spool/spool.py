@@ -79,8 +79,10 @@ class Spool:
         spool = cls(paths, lock, executor, settings)
         try:
             spool._recover(new_id, now_ms)
-        except BaseException:
+        except BaseException as error:
             os.close(lock)
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+                log.error("queue damaged: see docs/operations.md", folder=str(folder), cause=str(error))
             raise
         return spool
 
@@ -259,6 +261,18 @@ class Spool:
         query = "SELECT sequence, payload FROM event WHERE sequence>? ORDER BY sequence LIMIT ?"
         found = await self._read(lambda c: c.execute(query, (after, limit)).fetchall())
         return [(row[0], decoded(row[1])) for row in found]
+
+    async def sequences(self) -> tuple[int, int]:
+        """The sequence before the first outbox entry, and the last one that was ever used."""
+
+        def look(connection: sqlite3.Connection) -> tuple[int, int]:
+            (last,) = connection.execute(
+                "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='event'"
+            ).fetchone()
+            (first,) = connection.execute("SELECT min(sequence) FROM event").fetchone()
+            return int(last if first is None else first - 1), int(last)
+
+        return await self._read(look)
 
     async def untold(self, after: int, limit: int) -> Sequence[tuple[int, Event | bytes]]:
         """As `events`, from memory where they are still there."""

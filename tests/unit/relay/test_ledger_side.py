@@ -159,6 +159,36 @@ async def accepted(node: Node, queue_id: str) -> None:
     await node.spool.apply(Change())  # behind the lazy one
 
 
+@pytest.mark.parametrize("untold", [True, False], ids=["with events of its own", "with none"])
+async def test_an_older_copy_of_a_spool_still_counts_and_nothing_counts_twice(
+    node: Node, ledger: Database, tmp_path: Path, untold: bool
+) -> None:
+    """A disk that was put back from a snapshot uses numbers again that the ledger has seen."""
+    await accepted(node, "A0000")
+    if untold:  # the copy was taken before the outbox was emptied
+        events = await node.spool.events(0, 100)
+        await apply_events(ledger, node.spool.id, "node1", events, START_MS)
+    else:
+        assert await Forwarder(node, ledger, [node.spool], "node1").round()
+        await node.spool.apply(Change())
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as other:  # what the lost spool told since
+        other.execute("UPDATE spool_position SET applied_sequence = applied_sequence + 40")
+        other.commit()
+    await accepted(node, "B0000")
+    forwarder = Forwarder(node, ledger, [node.spool], "node1")
+    assert await forwarder.round()
+    await accepted(node, "C0000")
+    assert await forwarder.round()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as reader:
+        states = reader.execute(
+            "SELECT m.queue_id, r.state FROM message m JOIN message_recipient r ON r.message_row = m.id"
+        ).fetchall()
+        (sent,) = reader.execute("SELECT sum(messages) FROM rollup_daily WHERE flow='sent'").fetchone()
+        (aside,) = reader.execute("SELECT count(*) FROM unapplied_event").fetchone()
+    assert sorted(states) == [(name, "delivered") for name in ("A0000", "B0000", "C0000")]
+    assert (sent, aside) == (3, 0)
+
+
 async def test_an_unforeseen_error_does_not_end_the_forwarder(
     node: Node, ledger: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from mailgov.mail.events import MessageEvent, OutcomeEvent, RecipientRecord
 from mailgov.settings import SpoolSettings
@@ -204,6 +205,17 @@ def test_memory_keeps_the_newest_entries_and_says_when_others_are_missing() -> N
 async def test_one_process_holds_a_spool(spool: Spool, tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     with pytest.raises(SpoolHeld):
         open_spool(tmp_path / "0", executor)
+
+
+def test_a_damaged_queue_is_named_and_its_folder_let_go(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "spool.sqlite").write_bytes(b"no database " * 1000)
+    for _ in range(2):  # the second one would be told that it is held
+        with capture_logs() as logs, pytest.raises(sqlite3.DatabaseError):
+            open_spool(tmp_path / "0", executor)
+        assert [(one["event"], one["folder"]) for one in logs] == [
+            ("queue damaged: see docs/operations.md", str(tmp_path / "0"))
+        ]
 
 
 async def test_sessions_that_finish_together_share_a_commit(spool: Spool) -> None:
