@@ -20,6 +20,8 @@ _LOOSE_DOT = re.compile(r"\s*\.\s*")
 _IDEOGRAPHIC_DOT = "\u3002"
 """A dot to whoever reads domains (UTS 46); NFKC leaves it."""
 _NO_HOST = re.compile(r"[^a-z0-9.\-\s]+")
+_NOT_SHOWN = re.compile(r"[^!#-'*-:=?-\[\]-~]")
+"""Of a client's name: what is not printable ASCII, and what would mean something in a Received field."""
 SPAM_FIELDS = frozenset(
     {
         b"x-spam", b"x-spam-flag", b"x-spam-status", b"x-spam-level", b"x-spam-score", b"x-spam-bar",
@@ -57,7 +59,7 @@ def received_field(trace: Trace, *, hostname: str, queue_id: str, now_ms: int, s
     `single` is the only recipient, or None: naming one of several would tell blind copies
     (RFC 5321 7.2).
     """
-    helo = "".join(c if c.isascii() and c.isprintable() and c not in '()<>;\\" ' else "?" for c in trace.helo)
+    helo = _NOT_SHOWN.sub("?", trace.helo)
     literal = f"IPv6:{trace.client_address}" if ":" in trace.client_address else trace.client_address
     lines = [f"Received: from {helo[:255] or 'unknown'} ([{literal}])"]
     if trace.tls:

@@ -60,6 +60,8 @@ class RecipientWishes:
     @classmethod
     def read(cls, given: Mapping[str, str | None], *, smtputf8: bool = False) -> RecipientWishes:
         """From RCPT's parameters. Raises MailError 501 5.5.4 for malformed ones and 555 for any other."""
+        if not given:
+            return NOTHING
         if not given.keys() <= {"NOTIFY", "ORCPT"}:
             raise MailError(Reply(555, "5.5.4", "RCPT parameter not recognized or not implemented"))
         notify = orcpt = None

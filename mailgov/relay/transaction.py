@@ -60,6 +60,8 @@ class MailParameters:
 
         AUTH (RFC 4954 5) is taken and nothing is made of it: everyone writes as himself.
         """
+        if not given:
+            return NO_PARAMETERS
         body = (given.get("BODY") or "7BIT").upper()
         size = given.get("SIZE") or "0"
         known = given.keys() <= {"SMTPUTF8", "BODY", "SIZE", "AUTH", "RET", "ENVID", "REQUIRETLS"}
@@ -72,6 +74,9 @@ class MailParameters:
             raise MailError(Reply(501, "5.5.4", "AUTH takes an address or <>"))
         wishes = MessageWishes.read(given)
         return cls("SMTPUTF8" in given, body == "8BITMIME", int(size), wishes, "REQUIRETLS" in given)
+
+
+NO_PARAMETERS = MailParameters()
 
 
 class Transaction:
