@@ -10,7 +10,8 @@ from typing import Literal
 from mailgov.mail.headers import HeaderBlock
 
 Form = Literal["simple", "relaxed"]
-CHUNK_BYTES = 1_048_576
+CHUNK_BYTES = 65_536
+"""Of a body at once: bringing a piece into relaxed form lets no other thread run, the event loop's neither."""
 _TABS = bytes.maketrans(b"\t", b" ")
 _LINES_AT_ONCE = 65_536
 _HELD_BYTES = 2047
