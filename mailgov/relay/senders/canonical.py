@@ -11,7 +11,7 @@ from mailgov.mail.headers import HeaderBlock
 
 Form = Literal["simple", "relaxed"]
 CHUNK_BYTES = 65_536
-"""Of a body at once: bringing a piece into relaxed form lets no other thread run, the event loop's neither."""
+"""Of a body at once: a piece that is brought into relaxed form keeps every other thread waiting."""
 _TABS = bytes.maketrans(b"\t", b" ")
 _LINES_AT_ONCE = 65_536
 _HELD_BYTES = 2047
