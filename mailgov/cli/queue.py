@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 queue = typer.Typer(help="Messages on their way.", rich_markup_mode=None)
 
 PAGE = 1000
+LIMIT = 10_000
+"""Recipients listed unless more are asked for: a queue may have a million."""
 _AGE = re.compile(r"(\d{1,6})([smhd])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -54,6 +56,7 @@ OlderOption = Annotated[
 NewerOption = Annotated[
     float | None, typer.Option(parser=parse_age, metavar="AGE", help="Accepted since: 30m, 4h, 2d.")
 ]
+LimitOption = Annotated[int, typer.Option(min=1, help="Recipients shown, the oldest.")]
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Do it; without this you are told how many it would be.")
 ]
@@ -80,6 +83,7 @@ def queue_list(
     reply: ReplyOption = None,
     older_than: OlderOption = None,
     newer_than: NewerOption = None,
+    limit: LimitOption = LIMIT,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,13 +95,19 @@ def queue_list(
 
         found: list[QueueEntry] = []
         after = 0
-        while page := await acts.list_queue(ctx, actor, acts.Search(**asked), after=after, limit=PAGE):
+        while len(found) <= limit:  # one more shows that there are more
+            page = await acts.list_queue(ctx, actor, acts.Search(**asked), after=after, limit=PAGE)
+            if not page:
+                break
             found += page
             after = page[-1].id
         return found
 
     settings = common.read_settings(config)
     found = common.act_with(settings, work)
+    if len(found) > limit:
+        common.warn(f"these are the oldest {limit}; there are more: --limit, or options that narrow it")
+        del found[limit:]
     if as_json:
         common.print_json(found)
         return

@@ -121,3 +121,17 @@ def test_many_are_counted_first_and_then_asked_for(cli: Cli, installation: Path)
 )
 def test_which_are_meant_is_said_one_way(cli: Cli, words: list[str]) -> None:
     assert cli(*words)[0] == 2
+
+
+def test_a_long_list_ends_at_its_limit_and_says_so(
+    cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgov.cli.queue.PAGE", 1)
+    whole = json.loads(cli("list", "--json")[1])
+    assert len(whole) > 1
+    status = run(["queue", "list", "--limit", "1", "--json"])
+    said = capsys.readouterr()
+    assert (status, json.loads(said.out)) == (0, whole[:1])
+    assert "the oldest 1; there are more" in said.err
+    assert run(["queue", "list", "--limit", str(len(whole)), "--json"]) == 0
+    assert capsys.readouterr().err == ""

@@ -10,7 +10,7 @@ from mailgov.mail.events import Event
 from mailgov.store import queue
 from mailgov.store.engine import Database
 from mailgov.store.ledger import apply_events
-from mailgov.store.queue import QueueFilter
+from mailgov.store.queue import QueueFilter, _page
 from tests.unit.store.events import START_MS, message, numbered, outcome, recipient
 
 GREY = "451 4.7.1 Greylisted, xin thử lại: 100%_chậm"
@@ -101,3 +101,20 @@ async def test_the_history_of_attempts(database: Database) -> None:
     ]
     assert (tried[0].mx_host, tried[0].due_ms) == ("mx.e.vn", START_MS + 900)
     assert await queue.attempts(database, f"{5:016x}") == [], "its recipient tells of a first delivery"
+
+
+async def test_a_page_reads_no_more_than_itself(sqlite_url: str) -> None:
+    """By SQLite's own plan: each state's index has the order, and nothing is sorted but the pages' rows."""
+    ledger = Database.open(sqlite_url)
+    async with ledger.read() as session:
+        connection = await session.connection()
+        for wanted, leads in (
+            (QueueFilter(states=("deferred",)), "ix_message_recipient_state (state=? AND rowid>?)"),
+            (QueueFilter(queue_id="01Q"), "message USING"),
+        ):
+            asked = _page(wanted, 1000, 7)
+            text = asked.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            plan = [str(row.detail) for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+            assert leads in plan[0], plan
+            assert wanted.queue_id or not any("TEMP B-TREE" in step for step in plan), plan
+    await ledger.dispose()
