@@ -337,3 +337,28 @@ async def test_nothing_is_said_to_the_loop_about_clients_that_leave(world: World
     gc.collect()
     await asyncio.sleep(0)
     assert told == []
+
+
+async def test_a_session_that_ends_leaves_nothing_for_the_garbage_collector(world: World) -> None:
+    """It would hold a message's bytes until then, and be looked at again and again."""
+    import gc
+    import weakref
+
+    ended: list[weakref.ref[object]] = []
+    gc.disable()
+    try:
+        for act in ("quit", "leave", "reset"):
+            wire = await world.outside()
+            ended += [weakref.ref(one) for one in world.node.connections]
+            assert (await wire.mail(STRANGER, AN, message=MESSAGE)).code == 250
+            if act == "quit":
+                await wire.say("QUIT")
+            if act == "reset":
+                wire.reset()
+            else:
+                wire.writer.close()
+            await eventually(lambda: not world.node.sessions and not world.node.tasks)
+        assert len(ended) == 3
+        await eventually(lambda: all(one() is None for one in ended), "the sessions to be gone")
+    finally:
+        gc.enable()

@@ -21,6 +21,9 @@ NO_TRUST = Reply(554, "5.7.1", "This listener does not serve your address")
 class Connection(CommandLoop):
     """The connection of a session, from its first moment to its last."""
 
+    _gone = False
+    """The connection is lost and the session's task has ended."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transaction = None
         if self._original_transport is not None:  # the TLS side of STARTTLS (RFC 3207 4.2)
@@ -35,6 +38,9 @@ class Connection(CommandLoop):
             return
         self._node.connections.add(self)
         super().connection_made(transport)
+        self._client_connected_cb = None
+        assert self._handler_coroutine is not None  # begun just now
+        self._handler_coroutine.add_done_callback(self._handled)
         assert self._place is not None  # taken by _turn_away
         self._place.make_way = self._make_way
 
@@ -73,9 +79,12 @@ class Connection(CommandLoop):
         return None
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._gone:
+            return
         self._node.connections.discard(self)
         if self._place is not None:
             self._place.leave()
+            self._place.make_way = _stays
         if not self._in_data:  # otherwise what reads the message sees the end itself
             self._drop_message()
         if self.session is None:  # there was none
@@ -84,6 +93,19 @@ class Connection(CommandLoop):
             self._lost_in_data(error)
         else:
             super().connection_lost(error)
+        if self._handler_coroutine is not None and self._handler_coroutine.done():
+            self._let_go()
+
+    def _handled(self, _task: asyncio.Task[None]) -> None:
+        """The session's task is over, before its connection or after it."""
+        if self.transport is None and not self._gone:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """All is over: nothing here names the session itself, so it goes at once and needs no collector."""
+        self._gone = True
+        self._handler_coroutine = None
+        del self._writer
 
     def _lost_in_data(self, error: Exception | None) -> None:
         """A client that leaves after the end of data does not take its message along.
@@ -207,3 +229,7 @@ class Connection(CommandLoop):
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.abandon()
+
+
+def _stays() -> bool:
+    return False
