@@ -32,7 +32,7 @@ NAMES_LIMIT = 200
 EXPIRES = "certificate_expires_s"
 """A relay worker's counter with the end of its certificate, Unix time (`relay.certificate`)."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}\Z")
-_GAUGES = re.compile(r"(sessions|in_flight|ledger_up|spool_[a-z_]+)\Z")
+_GAUGES = re.compile(r"(sessions|in_flight|ledger_up|dkim_keys_not_published|spool_[a-z_]+)\Z")
 
 
 @dataclass(frozen=True, slots=True)

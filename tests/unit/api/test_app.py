@@ -105,7 +105,8 @@ async def test_ready_needs_the_ledger(api_away: httpx2.AsyncClient) -> None:
 
 
 async def test_metrics_join_workers_door_and_queue(filled: Api) -> None:
-    await speak(filled, NOW_MS, accepted=12, delivered=9, refused_relaying=5, sessions=2, spool_ready=4)
+    held = {"sessions": 2, "spool_ready": 4, "dkim_keys_not_published": 1}
+    await speak(filled, NOW_MS, accepted=12, delivered=9, refused_relaying=5, **held)
     await speak(filled, NOW_MS - 40_000, "relay.1", accepted=1)
     await speak(filled, NOW_MS - 90_000_000, "gone", accepted=99)
     answer = await filled.ask.get("/metrics")
@@ -124,6 +125,7 @@ async def test_metrics_join_workers_door_and_queue(filled: Api) -> None:
     assert family(text, "mailgov_worker_state") == {
         (("name", "sessions"), *first): 2,
         (("name", "spool_ready"), *first): 4,
+        (("name", "dkim_keys_not_published"), *first): 1,
     }
     assert family(text, "mailgov_queue_recipients") == {
         (("state", "queued"),): 3,
