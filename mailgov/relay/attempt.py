@@ -195,6 +195,10 @@ class Attempt:
         unique = (
             f"{message.received_ms // 1000}.{message.queue_id}-{recipient.position}.{node.settings.hostname}"
         )
+        entry = node.directory.snapshot.account(recipient.destination)
+        limit = mailbox.limit_of(
+            node.settings.delivery, recipient.destination, entry.agency if entry is not None else None
+        )
         reply = await asyncio.get_running_loop().run_in_executor(
             node.executor,
             lambda: mailbox.deliver(
@@ -202,7 +206,7 @@ class Attempt:
                 content,
                 unique=unique,
                 reverse_path=message.reverse_path,
-                limit_bytes=node.settings.delivery.mailbox_limit_bytes,
+                limit_bytes=limit,
             ),
         )
         await self._note_reports(spool, message, recipient, content)

@@ -12,6 +12,7 @@ from pathlib import Path
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay.content import CHUNK_BYTES, Content
+from mailgov.settings import DeliverySettings
 from mailgov.store.spool.bodies import sync_folder
 
 DELIVERED = Reply(250, "2.1.5", "Delivered to mailbox")
@@ -38,6 +39,15 @@ def maildir_of(data_dir: Path, account: str) -> Path:
         if not part or part.startswith(".") or "/" in part or "\0" in part or len(part.encode()) > 200:
             raise MailError(NO_MAILBOX, f"unsafe mailbox name {account!r}")
     return data_dir / "mail" / address.domain / address.local.lower()
+
+
+def limit_of(settings: DeliverySettings, account: str, agency: str | None) -> int:
+    """What the account's mailbox may hold, in octets: by its own limit, its agency's or all's; 0 is none."""
+    given = {name.lower(): limit for name, limit in settings.mailbox_limits.items()}
+    for name in (account, agency):
+        if name is not None and (limit := given.get(name.lower())) is not None:
+            return limit
+    return settings.mailbox_limit_bytes
 
 
 def used_bytes(maildir: Path) -> int:

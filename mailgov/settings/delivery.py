@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -60,6 +60,9 @@ class DeliverySettings(Room):
     mailbox_limit_bytes: int = Field(0, ge=0)
     """What a Maildir here may hold, its folders together; what would go past it waits (452 4.2.2) and
     goes back when its time is over. 0 is no limit. Counted anew for each message, file by file."""
+    mailbox_limits: dict[str, Annotated[int, Field(ge=0)]] = {}
+    """The same, in octets, for one account by its address, or for each account of an agency by its code; an
+    account's stands above its agency's, and both above `mailbox_limit_bytes`."""
     concurrency: int = Field(100, ge=1)
     """Deliveries at once in one worker, not counting mailboxes here and those that wait for a slow peer."""
     connection_limit: int = Field(400, ge=1)

@@ -113,7 +113,10 @@ def _type(node: ast.expr) -> str:
     if outer == "Literal":
         return " or ".join(_shown(ast.literal_eval(one)) for one in of)
     if outer == "dict":
-        return "table of tables" if ast.unparse(of[1]).startswith("Tls") else "table of text"
+        value = ast.unparse(of[1])
+        if value.startswith("Annotated[int"):
+            return "table of whole numbers"
+        return "table of tables" if value.startswith("Tls") else "table of text"
     return f"list of {_type(of[0])}"
 
 

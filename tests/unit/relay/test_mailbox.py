@@ -9,7 +9,8 @@ import pytest
 
 from mailgov.mail.reply import MailError
 from mailgov.relay.content import Content
-from mailgov.relay.mailbox import DELIVERED, deliver, maildir_of, used_bytes
+from mailgov.relay.mailbox import DELIVERED, deliver, limit_of, maildir_of, used_bytes
+from mailgov.settings import DeliverySettings
 
 CONTENT = Content(b"Subject: x\r\n\r\nbody\r\n", size_bytes=20)
 UNIQUE = "1793610000.01Q-0.mail.caobang.gov.vn"
@@ -120,3 +121,20 @@ def test_a_full_mailbox_takes_nothing_until_its_holder_makes_room(tmp_path: Path
     assert names(maildir) == {"tmp": [], "new": ["2"], "cur": ["0:2,S"]}
     (maildir / ".Sent" / "cur" / "1:2,S").unlink()
     assert deliver(maildir, CONTENT, unique="3", reverse_path="", limit_bytes=used) == DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("account", "agency", "limit"),
+    [
+        ("vanthu@caobang.gov.vn", "SNV", 7),
+        ("annv@caobang.gov.vn", "SNV", 5),
+        ("annv@caobang.gov.vn", "snv", 5),
+        ("annv@caobang.gov.vn", "VP", 0),
+        ("annv@caobang.gov.vn", "STC", 3),
+        ("annv@caobang.gov.vn", None, 3),
+    ],
+)
+def test_an_accounts_own_limit_stands_above_its_agencys(account: str, agency: str | None, limit: int) -> None:
+    limits = {"VanThu@caobang.gov.vn": 7, "SNV": 5, "VP": 0}
+    settings = DeliverySettings(mailbox_limit_bytes=3, mailbox_limits=limits)
+    assert limit_of(settings, account, agency) == limit

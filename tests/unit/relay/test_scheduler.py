@@ -117,6 +117,17 @@ async def test_mailbox_and_mx_of_one_message(
         assert await node.spool.find("01Q") is None
 
 
+async def test_a_mailbox_whose_agency_has_a_limit_is_full_alone(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    limits = {"SNV": 10, BINH: 100_000}
+    async with running(tmp_path, dns_server, sink, mailbox_limits=limits) as (node, scheduler):
+        await put(node, queued(AN, BINH))
+        await eventually(lambda: node.counters.values["delivered"] and node.counters.values["deferred"])
+        await eventually(lambda: not scheduler._in_flight)
+        assert await states(node) == {("01Q", 0): "deferred", ("01Q", 1): "delivered"}
+
+
 async def test_one_connection_serves_a_lane_that_has_more(
     tmp_path: Path, dns_server: DnsServer, sink: Sink
 ) -> None:
