@@ -39,6 +39,7 @@ NAMES_ASKED = 50
 NO_DNS = "no answer: who writes in is not checked, mail under our names is put off, nothing goes out"
 NO_DMARC = "no DMARC record is there: whatever claims to be ours from outside is refused, true or not"
 NO_KEY = "the key that signs our mail is not there: others take its signatures for broken"
+NO_RSA = "Ed25519 alone signs its mail, which many receivers do not know: mailgov dkim generate"
 WAITING_KEY = "a new key signs nothing until it is there"
 KEY_GONE = "a key that signed mail which may still be on its way is not there"
 OLD_KEY = "the last mail that this key signed has arrived: take it out of the DNS"
@@ -128,6 +129,8 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
     unsigned = "no DKIM key signs its mail: mailgov dkim generate, then publish what mailgov dns print says"
     signing = {key.domain for key in keys if key.state == "active"}
     found = [Finding("problem", name, unsigned) for name in domains if name not in signing]
+    by_rsa = {key.domain for key in keys if key.state == "active" and key.algorithm == "rsa"}
+    found += [Finding("warning", name, NO_RSA) for name in domains if name in signing - by_rsa]
     found += await _published(ctx, domains, keys)
     if not reached:
         told = f"{reports} is no mailbox or alias here: no report about our mail is ever read"

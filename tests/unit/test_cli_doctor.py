@@ -119,6 +119,15 @@ def test_a_mailbox_for_reports_that_is_none(doctor: Doctor) -> None:
     assert "reports.mailbox" in places(found, "warning")
 
 
+def test_a_domain_that_ed25519_alone_signs_for(folder: Path, doctor: Doctor) -> None:
+    done(folder, "domain", "add", "b.vn", "--postmaster", f"operator@{DOMAIN}")
+    done(folder, "dkim", "generate", "b.vn", "--algorithm", "ed25519")
+    _, found = doctor()
+    assert [one["detail"].partition(",")[0] for one in found if one["place"] == "b.vn"] == [
+        "Ed25519 alone signs its mail"
+    ]
+
+
 def test_keys_that_others_may_read(folder: Path, doctor: Doctor) -> None:
     key = next((folder / "var/keys/dkim").rglob("*.rsa.pem"))
     key.chmod(0o640)
