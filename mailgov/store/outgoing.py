@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,15 +38,44 @@ async def put(
     now_ms: int,
 ) -> bool:
     """Keep a message in the session's transaction; False when the key was used already."""
+    return await _first(
+        session,
+        idempotency_key=idempotency_key,
+        reverse_path=reverse_path,
+        recipients=list(recipients),
+        content=content,
+        created_ms=now_ms,
+    )
+
+
+async def claim(db: Database, idempotency_key: str, now_ms: int) -> bool:
+    """Whether what the key stands for, which goes by another way than mail, is the caller's to send: it is
+    nobody else's then, on no node, until `give_up`.
+    """
+    async with db.write() as session:
+        return await _first(
+            session,
+            idempotency_key=idempotency_key,
+            reverse_path="",
+            recipients=[],
+            content=b"",
+            created_ms=now_ms,
+            taken_ms=now_ms,
+        )
+
+
+async def give_up(db: Database, idempotency_key: str) -> None:
+    """It could not be sent: the next who claims it may try."""
+    async with db.write() as session:
+        await session.execute(
+            delete(table(OutgoingMail)).where(columns(OutgoingMail).idempotency_key == idempotency_key)
+        )
+
+
+async def _first(session: AsyncSession, **row: Any) -> bool:
+    """Write the row; False when its key was used already."""
     postgres = session.get_bind().dialect.name == "postgresql"
     statement = (postgresql.insert if postgres else sqlite.insert)(table(OutgoingMail))
-    row = {
-        "idempotency_key": idempotency_key,
-        "reverse_path": reverse_path,
-        "recipients": list(recipients),
-        "content": content,
-        "created_ms": now_ms,
-    }
     kept = await session.execute(
         statement.values(**row)
         .on_conflict_do_nothing(index_elements=["idempotency_key"])

@@ -17,7 +17,7 @@ from mailgov.mail.tls_report import HttpsPlace, SessionCount, report, wanted
 from mailgov.relay.edits import mail_date
 from mailgov.relay.node import Node
 from mailgov.relay.tls_out.https import NoAnswer, Question
-from mailgov.store import outgoing, sending, tls_results
+from mailgov.store import outgoing, tls_results
 from mailgov.store.engine import Database, LedgerUnavailable
 
 log = structlog.get_logger()
@@ -74,15 +74,12 @@ class TlsReports:
         return None if None in posted else fresh or any(posted)
 
     async def _post(self, day: date, domain: str, place: HttpsPlace, made: bytes) -> bool | None:
-        """By HTTPS, once a node; None where it is to be tried again."""
-        node, loop = self._node, asyncio.get_running_loop()
-        key = f"tls-report:{domain}:{place.host}{place.path}"
+        """By HTTPS, once for the ledger; None where it is to be tried again."""
+        node = self._node
+        key = f"tls-report:{day}:{domain}:{place.host}{place.path}"
         if place.port not in (443, node.settings.tls_out.mta_sts_port):
             return False  # nobody is to be knocked at in our name
-        first = await loop.run_in_executor(
-            node.executor, sending.first_time, node.guard, key, str(day), node.clock.now_ms()
-        )
-        if not first:
+        if not await outgoing.claim(self._db, key, node.clock.now_ms()):
             return False
         fields = {"Content-Type": "application/tlsrpt+gzip"}
         try:
@@ -91,7 +88,7 @@ class TlsReports:
                 raise NoAnswer(f"{place.host}: {answer.status}")
         except NoAnswer as error:
             log.info("TLS report not taken", domain=domain, cause=one_line(str(error), 300))
-            await loop.run_in_executor(node.executor, sending.forget_first, node.guard, key)
+            await outgoing.give_up(self._db, key)
             return None
         log.info("TLS report", domain=domain, day=str(day), host=place.host)
         return True

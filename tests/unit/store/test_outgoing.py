@@ -35,6 +35,14 @@ async def test_a_key_is_kept_once(database: Database) -> None:
     assert (await status.totals(database)).outgoing == 2
 
 
+async def test_what_goes_another_way_is_claimed_once_and_no_relays(database: Database) -> None:
+    assert [await outgoing.claim(database, "report:1", NOW) for _ in range(2)] == [True, False]
+    assert await outgoing.take(database, "spool-1", NOW) == []
+    assert (await status.totals(database)).outgoing == 0
+    await outgoing.give_up(database, "report:1")
+    assert await outgoing.claim(database, "report:1", NOW)
+
+
 async def test_taken_and_marked(database: Database) -> None:
     await put(database, "a")
     (mail,) = await outgoing.take(database, "spool-1", NOW)

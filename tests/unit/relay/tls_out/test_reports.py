@@ -138,6 +138,9 @@ async def test_a_report_is_put_by_https_until_it_is_taken(there: There, ledger: 
         there.web.status = 201
         assert await reports.round() == 1
         assert await TlsReports(relay.node, ledger).round() == 0
+    there.folder /= "another-machine"
+    with there.relay() as relay:
+        assert await TlsReports(relay.node, ledger).round() == 0
     (_, refused), (method, taken) = [(asked[0], asked[3]) for asked in there.web.asked]
     assert (method, taken) == ("POST", refused)
     assert read_tls(gzip.decompress(taken)).domain == "example.org"
