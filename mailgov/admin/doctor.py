@@ -26,9 +26,10 @@ from mailgov.relay.contents.turn import Unavailable
 from mailgov.relay.dns import Resolver
 from mailgov.relay.key_records import Published, look_up
 from mailgov.settings import Settings
-from mailgov.store import directory, dkim_keys, status
+from mailgov.store import directory, dkim_keys, queue, status
 from mailgov.store.dkim_keys import DkimKeyView
 from mailgov.store.engine import current_revision, head_revision
+from mailgov.store.ledger import unapplied_count
 
 Level = Literal["problem", "warning"]
 PROBE = b"Subject: mailgov doctor\r\n\r\nA message to see whether the service answers.\r\n"
@@ -43,6 +44,8 @@ NO_RSA = "Ed25519 alone signs its mail, which many receivers do not know: mailgo
 WAITING_KEY = "a new key signs nothing until it is there"
 KEY_GONE = "a key that signed mail which may still be on its way is not there"
 OLD_KEY = "the last mail that this key signed has arrived: take it out of the DNS"
+LATE_S = 14_400.0
+"""Where no sender hears of a delay."""
 SILENT_MS = 30_000
 """Workers speak every few seconds."""
 
@@ -132,6 +135,7 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
     by_rsa = {key.domain for key in keys if key.state == "active" and key.algorithm == "rsa"}
     found += [Finding("warning", name, NO_RSA) for name in domains if name in signing - by_rsa]
     found += await _published(ctx, domains, keys)
+    found += await _queue(ctx)
     if not reached:
         told = f"{reports} is no mailbox or alias here: no report about our mail is ever read"
         found.append(Finding("warning", "reports.mailbox", told))
@@ -139,6 +143,26 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
     seen_ms = max((one.at_ms for one in await status.workers(ctx.db) if one.relays), default=0)
     if ctx.now_ms() - seen_ms > SILENT_MS:
         found.append(Finding("warning", "serve", "no relay worker spoke in the last 30 s: it does not run"))
+    return found
+
+
+async def _queue(ctx: AdminContext) -> list[Finding]:
+    """What waits for a person, or longer than its sender should have to bear without somebody looking."""
+    found = []
+    late_s = int(ctx.settings.delivery.delay_report_s or LATE_S)
+    age = f"{late_s // 3600}h" if late_s % 3600 == 0 else f"{late_s}s"
+    late = queue.QueueFilter(states=("deferred",), until_ms=ctx.now_ms() - late_s * 1000)
+    for wanted, what, where in (
+        (queue.QueueFilter(states=("held",)), "held", "--state held"),
+        (late, f"deferred for over {age}", f"--state deferred --older-than {age}"),
+    ):
+        recipients, _ = await queue.count(ctx.db, wanted)
+        if recipients:
+            told = f"recipients {what}: {recipients}; see mailgov queue list {where}"
+            found.append(Finding("warning", "queue", told))
+    if aside := await unapplied_count(ctx.db):
+        told = f"traffic events that could not be applied: {aside} (table unapplied_event): figures lack them"
+        found.append(Finding("warning", "ledger", told))
     return found
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mailgov.cli.app import run
+from mailgov.mail.events import Event, OutcomeEvent, RecipientState
 from mailgov.ops.init import make_certificate
+from mailgov.store.engine import Database
+from mailgov.store.ledger import apply_events
 from tests.support.dns_server import DnsServer
 from tests.support.processes import free_port
+from tests.unit.store.events import message, recipient
 from tests.unit.test_cli import DOMAIN, data, done
 
 CERTIFICATE, KEY = "tls/certificate.pem", "tls/key.pem"
@@ -112,6 +119,33 @@ def test_services_that_do_not_answer(doctor: Doctor) -> None:
     told = {one["place"]: one["detail"] for one in found}
     assert told["clamd"].startswith(f"at {nobody} gives no verdict: ")
     assert told["rspamd"].startswith(f"at http://{nobody} gives no verdict: ")
+
+
+def test_what_waits_for_a_person_or_for_long(folder: Path, doctor: Doctor) -> None:
+    now_ms = int(time.time() * 1000)
+    told: list[tuple[int, Event]] = []
+    waits: list[tuple[str, RecipientState, int]] = [
+        ("HELD", "held", 0), ("LATE", "deferred", 90_000), ("NEW", "deferred", 60),
+    ]  # fmt: skip
+    for name, state, age_s in waits:
+        at_ms = now_ms - age_s * 1000
+        taken = replace(message(1, at_ms, recipient(0, "outbound")), queue_id=name)
+        told += [(len(told) + 1, taken)]
+        told += [(len(told) + 1, OutcomeEvent(name, 0, at_ms, state, "451 4.3.2 later", 1))]
+    told += [(len(told) + 1, OutcomeEvent("UNKNOWN", 0, now_ms, "held", "x", 1))]
+
+    async def fill() -> None:
+        ledger = Database.open(f"sqlite:///{folder}/var/ledger.sqlite")
+        await apply_events(ledger, "a" * 32, "node", told, now_ms)
+        await ledger.dispose()
+
+    asyncio.run(fill())
+    _, found = doctor()
+    assert [one["detail"] for one in found if one["place"] in {"queue", "ledger"}] == [
+        "recipients held: 1; see mailgov queue list --state held",
+        "recipients deferred for over 4h: 1; see mailgov queue list --state deferred --older-than 4h",
+        "traffic events that could not be applied: 1 (table unapplied_event): figures lack them",
+    ]
 
 
 def test_a_mailbox_for_reports_that_is_none(doctor: Doctor) -> None:
