@@ -278,6 +278,7 @@ def test_every_function_of_the_room_is_run_here_or_reads() -> None:
         "matches",
         "find",
         "seen_by",  # what the acts of MESSAGE_READ cut records down by
+        "history",  # of a record that was cut down already
         "unchanged",
         "begin",
         "passes",
