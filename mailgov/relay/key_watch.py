@@ -92,8 +92,7 @@ class KeyWatch:
         if key.state == "pending" and found.good and settled:
             await self._begin(key, now_ms)
         elif key.state == "retired" and now_ms >= (key.withdraw_ms or 0):
-            if found.standing in {"missing", "revoked"}:
-                await self._withdraw(key)
+            await self._end(key, found, now_ms)
         elif key.state in {"active", "retired"} and found.bad:
             await self._warn(key, found)
 
@@ -109,9 +108,12 @@ class KeyWatch:
             await keep(session, [alarm(self._node, BEGUN, key.domain, **told)])
         log.info("DKIM key signs now", domain=key.domain, selector=key.selector, retired=retired)
 
-    async def _withdraw(self, key: DkimKeyView) -> None:
+    async def _end(self, key: DkimKeyView, found: Published, now_ms: int) -> None:
+        """Its time is over: unless mail that it signed is held here, the zone may let it go."""
         async with self._db.write() as session:
-            if await dkim_keys.withdraw(session, key):
+            if await dkim_keys.postpone(session, key, now_ms + round(self._dkim.in_flight_s * 1000)):
+                return
+            if found.standing in {"missing", "revoked"} and await dkim_keys.withdraw(session, key):
                 await keep(session, [alarm(self._node, WITHDRAWN, key.domain, selector=key.selector)])
 
     async def _warn(self, key: DkimKeyView, found: Published) -> None:

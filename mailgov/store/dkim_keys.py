@@ -9,7 +9,8 @@ from sqlmodel import col
 
 from mailgov.store.directory import Session
 from mailgov.store.sql import columns, table
-from mailgov.store.tables import DkimKey
+from mailgov.store.tables import DkimKey, Message, MessageRecipient
+from mailgov.store.traffic import WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,26 @@ async def withdraw(session: Session, key: DkimKeyView) -> bool:
     c = columns(DkimKey)
     query = update(table(DkimKey)).where(*_of(key), c.state.in_(("pending", "retired")))
     return (await session.execute(query.values(state="withdrawn").returning(c.selector))).first() is not None
+
+
+async def postpone(session: Session, key: DkimKeyView, until_ms: int) -> bool:
+    """Keep a retired key published longer where mail of its time still waits to leave; True if so.
+
+    That is mail that somebody holds: what is only deferred has gone back by then.
+    """
+    r, m = columns(MessageRecipient), columns(Message)
+    waits = (
+        select(r.id)
+        .join(table(Message), m.id == r.message_row)
+        .where(
+            r.state.in_(WAITING), r.direction == "outbound", m.at_ms <= key.retired_ms, m.sample.is_(False)
+        )
+        .limit(1)
+    )
+    if await session.scalar(waits) is None:
+        return False
+    await session.execute(update(table(DkimKey)).where(*_of(key)).values(withdraw_ms=until_ms))
+    return True
 
 
 def _of(key: DkimKeyView) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

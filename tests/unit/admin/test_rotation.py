@@ -11,16 +11,18 @@ import pytest
 from mailgov.admin import keys, rotation
 from mailgov.admin.context import AdminContext
 from mailgov.admin.errors import AdminError
+from mailgov.mail.events import OutcomeEvent
 from mailgov.relay.key_watch import BEGUN, COUNTER, MISSING, WITHDRAWN, KeyWatch
 from mailgov.relay.node import Node
 from mailgov.relay.sign import body_hash
 from mailgov.settings import DkimSettings, DnsSettings
 from mailgov.store import audit, audit_rows
 from mailgov.store.dkim_keys import DkimKeyView
+from mailgov.store.ledger import apply_events
 from mailgov.store.snapshot import load_snapshot
 from tests.support.dns_server import DnsServer
 from tests.support.relay_node import running_node
-from tests.unit.admin.province import DOMAIN, NOW_MS, OPERATOR
+from tests.unit.admin.province import DOMAIN, NOW_MS, OPERATOR, SPOOL, WAITING
 from tests.unit.relay.conftest import OwnTime
 
 HEAD = b"From: annv@caobang.gov.vn\r\nSubject: x\r\n"
@@ -129,6 +131,11 @@ async def test_the_old_key_stays_until_its_mail_has_arrived_and_is_then_withdraw
     assert (told["selector"], told["state"], told["standing"]) == ("ed25519202511", "retired", "missing")
     office.dns.txt(old.record_name, old.record)
     await office.watch(10 * 86_400)
+    held = (await office.keys())["ed25519202511"].withdraw_ms
+    assert held == office.time.ms + 5 * DAY_MS, "a letter of its time still waits"
+    gone = [OutcomeEvent(WAITING, at, NOW_MS + 9, "dropped") for at in (1, 2)]
+    await apply_events(office.ctx.db, SPOOL, "test", list(enumerate(gone, 3)), NOW_MS)
+    await office.watch(5 * 86_400)
     old = (await office.keys())["ed25519202511"]
     assert rotation.advice(old, office.time.ms).startswith("take it out of the DNS")
     looks = {one.key.selector: one for one in await rotation.look(office.ctx, OPERATOR)}

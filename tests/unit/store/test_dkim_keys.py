@@ -36,6 +36,8 @@ async def test_one_key_of_an_algorithm_signs(database: Database) -> None:
     async with database.write() as session:
         assert await dkim_keys.retire(session, other, 7, 9)
         assert not await dkim_keys.retire(session, new, 7, 9), "the last one"
+        (there,) = [one for one in await dkim_keys.list_keys(session) if one.selector == "old"]
+        assert not await dkim_keys.postpone(session, there, 99), "no mail waits"
         assert await dkim_keys.withdraw(session, old)
         assert not await dkim_keys.withdraw(session, old)
         assert not await dkim_keys.withdraw(session, new)
