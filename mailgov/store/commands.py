@@ -12,9 +12,15 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.store.engine import Database
+from mailgov.store.hand import by_hand
 from mailgov.store.sql import columns, table
 from mailgov.store.tables import Command
 
+_PENDING = (
+    "SELECT id, queue_id, position, act, actor, reason, expected_state FROM command"
+    " WHERE spool_id = ? AND done_ms IS NULL ORDER BY id LIMIT ?"
+)
+"""By hand, as all that is asked each second."""
 ACTS = frozenset({"hold", "release", "retry", "drop"})
 
 
@@ -113,15 +119,9 @@ async def answered(db: Database, batch: str) -> tuple[int, int]:
 
 async def pending(db: Database, spool_id: str, *, limit: int = 100) -> list[PendingCommand]:
     """What waits for the owner of this spool, oldest first."""
-    c = columns(Command)
-    query = (
-        select(c.id, c.queue_id, c.position, c.act, c.actor, c.reason, c.expected_state)
-        .where(c.spool_id == spool_id, c.done_ms.is_(None))
-        .order_by(c.id)
-        .limit(limit)
-    )
     async with db.read() as session:
-        return [PendingCommand(*row) for row in await session.execute(query)]
+        rows = await by_hand(session, lambda statements: statements.rows(_PENDING, (spool_id, limit)))
+        return [PendingCommand(*row) for row in rows]
 
 
 async def finish(db: Database, command_id: int, result: str, text: str, now_ms: int) -> None:

@@ -7,8 +7,15 @@ from collections.abc import Iterable
 from sqlalchemy import select
 
 from mailgov.store.engine import Database
+from mailgov.store.hand import by_hand
 from mailgov.store.sql import chunks, columns
 from mailgov.store.tables import Correspondent
+
+_CHANGED = (
+    "SELECT address, last_ms, updated_ms FROM correspondent"
+    " WHERE updated_ms > ? OR (updated_ms = ? AND address > ?) ORDER BY updated_ms, address LIMIT ?"
+)
+"""By hand, as all that is asked each second."""
 
 
 async def last_written(db: Database, addresses: Iterable[str]) -> dict[str, int]:
@@ -30,13 +37,9 @@ async def changed_since(
     For a node's guard: start from (0, "") and go on from the last row. Rows written by another
     node's clock may be a little older than the cursor, so step back by a minute now and then.
     """
-    c = columns(Correspondent)
     at_ms, address = after
-    query = (
-        select(c.address, c.last_ms, c.updated_ms)
-        .where((c.updated_ms > at_ms) | ((c.updated_ms == at_ms) & (c.address > address)))
-        .order_by(c.updated_ms, c.address)
-        .limit(limit)
-    )
     async with db.read() as session:
-        return [(row.address, row.last_ms, row.updated_ms) for row in await session.execute(query)]
+        rows = await by_hand(
+            session, lambda statements: statements.rows(_CHANGED, (at_ms, at_ms, address, limit))
+        )
+        return [(row[0], row[1], row[2]) for row in rows]

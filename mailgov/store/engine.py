@@ -269,12 +269,18 @@ def _on_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
 
     def begun(connection: Connection) -> None:
         writes = bool(connection.get_execution_options().get(_WRITES))
-        connection.exec_driver_sql(f"PRAGMA query_only={int(not writes)}")
-        # A read that turned into a write could not wait for the lock: busy_timeout does not help there.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        adapted: Any = connection.connection.dbapi_connection
+        # One hop to the connection's thread; each statement through a cursor would be four.
+        adapted.run_async(lambda driver: driver._execute(_begin_sqlite, driver._conn, writes))
 
     event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "begin", begun)
+
+
+def _begin_sqlite(connection: sqlite3.Connection, writes: bool) -> None:
+    connection.execute(f"PRAGMA query_only={int(not writes)}")
+    # A read that turned into a write could not wait for the lock: busy_timeout does not help there.
+    connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _on_postgresql(engine: AsyncEngine, timeout_s: float) -> None:

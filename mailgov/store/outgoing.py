@@ -11,11 +11,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from mailgov.store.engine import Database
+from mailgov.store.hand import by_hand
 from mailgov.store.sql import columns, table
 from mailgov.store.tables import OutgoingMail
 
 LEASE_MS = 60_000
 """How long a worker has to take in what it claimed; then another may."""
+_FREE = (
+    "SELECT id FROM outgoing_mail WHERE taken_ms IS NULL AND (claimed_ms IS NULL OR claimed_ms <= ?) LIMIT 1"
+)
+"""By hand, as all that is asked each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ async def take(db: Database, worker: str, now_ms: int, *, limit: int = 100) -> l
     c = columns(OutgoingMail)
     free = c.taken_ms.is_(None) & or_(c.claimed_ms.is_(None), c.claimed_ms <= now_ms - LEASE_MS)
     async with db.read() as session:
-        if (await session.execute(select(c.id).where(free).limit(1))).first() is None:
+        if not await by_hand(session, lambda statements: statements.rows(_FREE, (now_ms - LEASE_MS,))):
             return []  # the usual case: no lock is taken
     async with db.write() as session:
         chosen = select(c.id).where(free).order_by(c.id).limit(limit)

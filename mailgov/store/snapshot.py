@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mailgov.store.calendar import TIMEZONE, local_date
 from mailgov.store.engine import Database
 from mailgov.store.entries import AccountEntry, AliasEntry, SigningKey, Snapshot
+from mailgov.store.hand import by_hand
 from mailgov.store.snapshot_file import load_file, save
 from mailgov.store.sql import columns, table
 from mailgov.store.tables import (
@@ -27,7 +28,6 @@ from mailgov.store.tables import (
     AccountSeat,
     Alias,
     AliasTarget,
-    DirectoryState,
     DkimKey,
     Domain,
     RegisteredAddress,
@@ -56,9 +56,9 @@ async def revisions(db: Database) -> tuple[int, int]:
 
 
 async def _revisions(session: AsyncSession) -> tuple[int, int]:
-    c = columns(DirectoryState)
-    row = (await session.execute(select(c.revision, c.policy_revision).where(c.id == 1))).one()
-    return row[0], row[1]
+    query = "SELECT revision, policy_revision FROM directory_state WHERE id = 1"
+    ((directory, policy),) = await by_hand(session, lambda statements: statements.rows(query))
+    return directory, policy
 
 
 async def load_snapshot(db: Database, now_ms: int, *, timezone: str = TIMEZONE) -> Snapshot:
