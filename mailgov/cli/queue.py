@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from mailgov.cli import common
 from mailgov.cli.common import ConfigOption, JsonOption
+from mailgov.cli.options import given, grouped
 from mailgov.cli.trace import print_message
 
 if TYPE_CHECKING:
@@ -40,22 +42,44 @@ OneId = Annotated[
     str | None,
     typer.Argument(metavar="[ID]", help="The queue id; without one, options say which."),
 ]
-IdOption = Annotated[str | None, typer.Option("--id", metavar="ID", help="Of this queue id.")]
-StateOption = Annotated[str | None, typer.Option(help="queued, deferred or held.", show_default="all")]
-AgencyOption = Annotated[str | None, typer.Option(metavar="CODE", help="Of the sending account.")]
-FromOption = Annotated[
-    str | None,
-    typer.Option("--from", metavar="ADDRESS", help="The reverse-path or the account; <> for bounces."),
-]
-ToOption = Annotated[str | None, typer.Option("--to", metavar="ADDRESS", help="The recipient.")]
-DomainOption = Annotated[str | None, typer.Option(metavar="DOMAIN", help="The recipient's.")]
-ReplyOption = Annotated[str | None, typer.Option(metavar="TEXT", help="Stands in the last reply.")]
-OlderOption = Annotated[
-    float | None, typer.Option(parser=parse_age, metavar="AGE", help="Accepted before: 30m, 4h, 2d.")
-]
-NewerOption = Annotated[
-    float | None, typer.Option(parser=parse_age, metavar="AGE", help="Accepted since: 30m, 4h, 2d.")
-]
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """What is looked for, as `admin.queue.Search` names it; all hold together."""
+
+    agency: Annotated[str | None, typer.Option(metavar="CODE", help="Of the sending account.")] = None
+    reverse_path: Annotated[
+        str | None,
+        typer.Option("--from", metavar="ADDRESS", help="The reverse-path or the account; <> for bounces."),
+    ] = None
+    recipient: Annotated[str | None, typer.Option("--to", metavar="ADDRESS", help="The recipient.")] = None
+    domain: Annotated[str | None, typer.Option(metavar="DOMAIN", help="The recipient's.")] = None
+    reply: Annotated[str | None, typer.Option(metavar="TEXT", help="Stands in the last reply.")] = None
+    older_than_s: Annotated[
+        float | None,
+        typer.Option("--older-than", parser=parse_age, metavar="AGE", help="Accepted before: 30m, 4h, 2d."),
+    ] = None
+    newer_than_s: Annotated[
+        float | None,
+        typer.Option("--newer-than", parser=parse_age, metavar="AGE", help="Accepted since: 30m, 4h, 2d."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class InState(Which):
+    """The same, of those in one state where it is named."""
+
+    state: Annotated[str | None, typer.Option(help="queued, deferred or held.", show_default="all")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(InState):
+    """What a list is narrowed to."""
+
+    queue_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="Of this queue id.")] = None
+
+
 LimitOption = Annotated[int, typer.Option(min=1, help="Recipients shown, the oldest.")]
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Do it; without this you are told how many it would be.")
@@ -73,30 +97,24 @@ def register(app: typer.Typer) -> None:
 
 
 @queue.command("list")
+@grouped
 def queue_list(
-    queue_id: IdOption = None,
-    state: StateOption = None,
-    agency: AgencyOption = None,
-    reverse_path: FromOption = None,
-    recipient: ToOption = None,
-    domain: DomainOption = None,
-    reply: ReplyOption = None,
-    older_than: OlderOption = None,
-    newer_than: NewerOption = None,
+    *,
+    which: Listed,
     limit: LimitOption = LIMIT,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List recipients that wait, the oldest first; options narrow it together."""
-    asked = _search(queue_id, state, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
 
     async def work(ctx: AdminContext, actor: Actor) -> list[QueueEntry]:
         from mailgov.admin import queue as acts
 
+        search = acts.Search(**given(which))
         found: list[QueueEntry] = []
         after = 0
         while len(found) <= limit:  # one more shows that there are more
-            page = await acts.list_queue(ctx, actor, acts.Search(**asked), after=after, limit=PAGE)
+            page = await acts.list_queue(ctx, actor, search, after=after, limit=PAGE)
             if not page:
                 break
             found += page
@@ -142,129 +160,81 @@ def queue_show(queue_id: QueueId, config: ConfigOption = None, as_json: JsonOpti
 
 
 @queue.command("hold")
+@grouped
 def queue_hold(
+    *,
     queue_id: OneId = None,
     position: PositionOption = None,
-    state: StateOption = None,
-    agency: AgencyOption = None,
-    reverse_path: FromOption = None,
-    recipient: ToOption = None,
-    domain: DomainOption = None,
-    reply: ReplyOption = None,
-    older_than: OlderOption = None,
-    newer_than: NewerOption = None,
+    which: InState,
     yes: YesOption = False,
     reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Keep a message from leaving, or all that is found."""
-    asked = _search(None, state, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
-    _act("hold", queue_id, position, asked, yes, reason, config, as_json)
+    _act("hold", queue_id, position, which, yes, reason, config, as_json)
 
 
 @queue.command("release")
+@grouped
 def queue_release(
+    *,
     queue_id: OneId = None,
     position: PositionOption = None,
-    agency: AgencyOption = None,
-    reverse_path: FromOption = None,
-    recipient: ToOption = None,
-    domain: DomainOption = None,
-    reply: ReplyOption = None,
-    older_than: OlderOption = None,
-    newer_than: NewerOption = None,
+    which: Which,
     yes: YesOption = False,
     reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a held message go on, or all that is found."""
-    asked = _search(None, None, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
-    _act("release", queue_id, position, asked, yes, reason, config, as_json)
+    _act("release", queue_id, position, which, yes, reason, config, as_json)
 
 
 @queue.command("retry")
+@grouped
 def queue_retry(
+    *,
     queue_id: OneId = None,
     position: PositionOption = None,
-    state: StateOption = None,
-    agency: AgencyOption = None,
-    reverse_path: FromOption = None,
-    recipient: ToOption = None,
-    domain: DomainOption = None,
-    reply: ReplyOption = None,
-    older_than: OlderOption = None,
-    newer_than: NewerOption = None,
+    which: InState,
     yes: YesOption = False,
     reason: ReasonOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Try a deferred message now, or all that is found."""
-    asked = _search(None, state, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
-    _act("retry", queue_id, position, asked, yes, reason, config, as_json)
+    _act("retry", queue_id, position, which, yes, reason, config, as_json)
 
 
 @queue.command("drop")
+@grouped
 def queue_drop(
+    *,
     reason: Annotated[str, typer.Option(help="Goes into the record.")],
     queue_id: OneId = None,
     position: PositionOption = None,
-    state: StateOption = None,
-    agency: AgencyOption = None,
-    reverse_path: FromOption = None,
-    recipient: ToOption = None,
-    domain: DomainOption = None,
-    reply: ReplyOption = None,
-    older_than: OlderOption = None,
-    newer_than: NewerOption = None,
+    which: InState,
     yes: YesOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a message up for good, or all that is found."""
-    asked = _search(None, state, agency, reverse_path, recipient, domain, reply, older_than, newer_than)
-    _act("drop", queue_id, position, asked, yes, reason, config, as_json)
-
-
-def _search(
-    queue_id: str | None,
-    state: str | None,
-    agency: str | None,
-    reverse_path: str | None,
-    recipient: str | None,
-    domain: str | None,
-    reply: str | None,
-    older_than: float | None,
-    newer_than: float | None,
-) -> dict[str, Any]:
-    """What `admin.queue.Search` takes, of what was given."""
-    asked: dict[str, Any] = {
-        "queue_id": queue_id,
-        "state": state,
-        "agency": agency,
-        "reverse_path": reverse_path,
-        "recipient": recipient,
-        "domain": domain,
-        "reply": reply,
-        "older_than_s": older_than,
-        "newer_than_s": newer_than,
-    }
-    return {name: value for name, value in asked.items() if value is not None}
+    _act("drop", queue_id, position, which, yes, reason, config, as_json)
 
 
 def _act(
     act: str,
     queue_id: str | None,
     position: int | None,
-    asked: dict[str, Any],
+    which: Which,
     yes: bool,
     reason: str | None,
     config: Path | None,
     as_json: bool,
 ) -> None:
     """On one message, or on all that is found: first told how many, done with `--yes`."""
+    asked = given(which)
     if (queue_id is None) is not bool(asked) or (position is not None and queue_id is None):
         common.usage_error("name one message by its queue id, or say by options which are meant")
     if queue_id is None:

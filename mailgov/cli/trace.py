@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from mailgov.cli import common
 from mailgov.cli.common import ConfigOption, JsonOption
+from mailgov.cli.options import given, grouped
 from mailgov.mail.events import Decided, MalwareWord, ResultWord, Risk, SpamWord
 
 if TYPE_CHECKING:
@@ -65,34 +67,41 @@ def _word(name: str, text: str) -> Any:
     return typer.Option(f"--{name}", help=text, show_default=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a record has to have, as `search.Filter` names it; all hold together."""
+
+    sender: Annotated[
+        str | None, _option("sender", "WHO", "Who wrote from outside: an address, or a domain.")
+    ] = None
+    recipient: Annotated[str | None, _option("recipient", "ADDRESS", "Whom it was for.")] = None
+    account: Annotated[str | None, _option("account", "ADDRESS", "The account that sent or received.")] = None
+    message_id: Annotated[str | None, _option("message-id", "ID", "Its Message-ID.")] = None
+    rule: Annotated[str | None, _option("rule", "RULE", "A rule that decided, or would have.")] = None
+    decision: Annotated[Decided | None, _word("decision", "By that rule, or by any.")] = None
+    verdict: Annotated[Literal["accepted", "rejected"] | None, _word("verdict", "Of the whole message.")] = (
+        None
+    )
+    spf: Annotated[ResultWord | None, _word("spf", "What SPF said.")] = None
+    dkim: Annotated[ResultWord | None, _word("dkim", "What DKIM said.")] = None
+    dmarc: Annotated[ResultWord | None, _word("dmarc", "What DMARC said.")] = None
+    malware: Annotated[MalwareWord | None, _word("malware", "What clamd said.")] = None
+    spam: Annotated[SpamWord | None, _word("spam", "What rspamd said.")] = None
+    risk: Annotated[Risk | None, _word("risk", "What an attachment is.")] = None
+    client: Annotated[str | None, _option("client", "IP", "Where it came from.", _client)] = None
+    from_: Annotated[
+        str | None, _option("from", "TIME", "First moment: a day, or a time with its offset.", _moment)
+    ] = None
+    to: Annotated[str | None, _option("to", "TIME", "First moment outside.", _moment)] = None
+
+
+@grouped
 def trace(
     any_id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="A queue id or a decision id.", show_default=False)
     ] = None,
-    sender: Annotated[
-        str | None, _option("sender", "WHO", "Who wrote from outside: an address, or a domain.")
-    ] = None,
-    recipient: Annotated[str | None, _option("recipient", "ADDRESS", "Whom it was for.")] = None,
-    account: Annotated[
-        str | None, _option("account", "ADDRESS", "The account that sent or received.")
-    ] = None,
-    message_id: Annotated[str | None, _option("message-id", "ID", "Its Message-ID.")] = None,
-    rule: Annotated[str | None, _option("rule", "RULE", "A rule that decided, or would have.")] = None,
-    decision: Annotated[Decided | None, _word("decision", "By that rule, or by any.")] = None,
-    verdict: Annotated[
-        Literal["accepted", "rejected"] | None, _word("verdict", "Of the whole message.")
-    ] = None,
-    spf: Annotated[ResultWord | None, _word("spf", "What SPF said.")] = None,
-    dkim: Annotated[ResultWord | None, _word("dkim", "What DKIM said.")] = None,
-    dmarc: Annotated[ResultWord | None, _word("dmarc", "What DMARC said.")] = None,
-    malware: Annotated[MalwareWord | None, _word("malware", "What clamd said.")] = None,
-    spam: Annotated[SpamWord | None, _word("spam", "What rspamd said.")] = None,
-    risk: Annotated[Risk | None, _word("risk", "What an attachment is.")] = None,
-    client: Annotated[str | None, _option("client", "IP", "Where it came from.", _client)] = None,
-    from_: Annotated[
-        str | None, _option("from", "TIME", "First moment: a day, or a time with its offset.", _moment)
-    ] = None,
-    to: Annotated[str | None, _option("to", "TIME", "First moment outside.", _moment)] = None,
+    *,
+    options: Asked,
     limit: Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="Records shown, the newest.")] = LIMIT,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -101,25 +110,7 @@ def trace(
 
     Without an id: the records that answer all the options given, the newest first.
     """
-    asked: dict[str, Any] = {
-        "sender": sender,
-        "recipient": recipient,
-        "account": account,
-        "message_id": message_id,
-        "rule": rule,
-        "decision": decision,
-        "verdict": verdict,
-        "spf": spf,
-        "dkim": dkim,
-        "dmarc": dmarc,
-        "malware": malware,
-        "spam": spam,
-        "risk": risk,
-        "client": client,
-        "from": from_,
-        "to": to,
-    }
-    asked = {name: value for name, value in asked.items() if value is not None}
+    asked = {name.removesuffix("_"): value for name, value in given(options).items()}
     if (any_id is None) is (not asked):
         raise typer.BadParameter("give an ID, or options to search by, not both", param_hint="ID")
     from mailgov.admin import messages
