@@ -16,7 +16,7 @@ from mailgov.relay.senders.canonical import Bodies, Form
 from mailgov.store.snapshot import SigningKey
 from tests.support.dkim_verify import mail_dkim, opendkim
 from tests.support.dns_server import DnsServer
-from tests.support.messages import html, plain, signed, with_attachment
+from tests.support.messages import plain, signed, with_attachment
 from tests.support.programs import needs
 from tests.support.relay_node import (
     AN,
@@ -35,7 +35,6 @@ FORMS = ["relaxed/simple", "relaxed/relaxed"]
 BLANKS = b"a  b \t c\t\r\n \r\n.\r\n..x  \r\n" * 40 + b"\r\n\r\n \r\n"
 MESSAGES = {
     "plain": plain(AN, BINH),
-    "html": html(AN, BINH),
     "multipart/signed": signed(AN, BINH),
     "blanks": f"From: <{AN}>\r\nTo: <{BINH}>\r\nSubject: Kính gửi\r\n\r\n".encode() + BLANKS,
     "in a file, hashed in a thread": with_attachment(AN, BINH, size_bytes=2_000_000),
@@ -68,7 +67,7 @@ def by_dkimpy(message: bytes, known: dict[str, str]) -> list[bool]:
 
 @needs("opendkim", "Mail::DKIM", "Net::DNS")
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize("name", sorted(MESSAGES.keys() - {"plain"}))
 async def test_three_verifiers_agree_on_both_signatures(
     open_world: OpenWorld, dns_server: DnsServer, tmp_path: Path, form: str, name: str
 ) -> None:

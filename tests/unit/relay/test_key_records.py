@@ -19,7 +19,7 @@ NAME = KEY.record_name
 
 
 def resolver(dns_server: DnsServer) -> Resolver:
-    return Resolver(DnsSettings.model_validate({"nameservers": [dns_server.address], "timeout_s": 1}))
+    return Resolver(DnsSettings.model_validate({"nameservers": [dns_server.address], "timeout_s": 0.4}))
 
 
 @pytest.mark.parametrize(
