@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mailgov.store.spool import QueuedMessage, Spool, Variant
 
-CHUNK_BYTES = 262_144
+CHUNK_BYTES = 65_536
+"""Of a file: what each delivery that waits for its peer holds in memory, once or twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,10 @@ async def dotted(content: Content, executor: Executor) -> AsyncIterator[bytes]:
     async for chunk in content.chunks(executor):
         if ready:
             yield ready
-        joined = before[-2:] + chunk
+        joined = before + chunk
         # The last two octets stay behind: a line may begin in the next chunk.
-        ready = joined.replace(b"\r\n.", b"\r\n..")[2:]
-        before = joined
-    yield ready + (b".\r\n" if before.endswith(b"\r\n") else b"\r\n.\r\n")
+        before, ready = joined[-2:], joined.replace(b"\r\n.", b"\r\n..")[2:]
+        del joined  # a peer may take hours over what is yielded, and hundreds may
+    last = ready + (b".\r\n" if before == b"\r\n" else b"\r\n.\r\n")
+    ready = b""
+    yield last
