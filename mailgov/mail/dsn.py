@@ -56,6 +56,8 @@ class DsnRecipient:
     retry_until: str | None = None
     heard: bool = True
     cause: str | None = None
+    written: str | None = None
+    """The address of ours that led here: an alias, a forward, a list."""
 
 
 def build_dsn(
@@ -156,7 +158,14 @@ def _speech(
     groups: dict[Text, list[DsnRecipient]] = {}
     for recipient in recipients[:_SHOWN_RECIPIENTS]:
         groups.setdefault(
-            explain(recipient.action, recipient.status, heard=recipient.heard, cause=recipient.cause), []
+            explain(
+                recipient.action,
+                recipient.status,
+                heard=recipient.heard,
+                cause=recipient.cause,
+                led_on=recipient.written is not None,
+            ),
+            [],
         ).append(recipient)
     for text, members in groups.items():
         lines.append("")
@@ -171,6 +180,8 @@ def _speech(
 def _recipient_lines(language: int, recipient: DsnRecipient) -> list[str]:
     lines = [f"  <{one_line(recipient.final, 320)}>"]
     details: list[str] = []
+    if recipient.written and recipient.written != recipient.final:
+        details.append(dsn_texts.LEADS_HERE[language].format(original=one_line(recipient.written, 320)))
     if recipient.diagnostic:
         host = f" {one_line(recipient.remote_mta, 255)}" if recipient.remote_mta else ""
         reply = one_line(recipient.diagnostic, _SHOWN_REPLY)

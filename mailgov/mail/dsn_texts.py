@@ -30,6 +30,7 @@ INTRODUCTION = Text(
     "This is an automatic report about your message (queue id {queue_id}{arrival}).",
 )
 ARRIVAL = Text(", nhận lúc {date}", ", received {date}")
+LEADS_HERE = Text("(thư ghi gửi tới <{original}>)", "(written to as <{original}>)")
 REPLY = Text("Máy chủ{host} trả lời: {reply}", "The server{host} said: {reply}")
 NOTED = Text("Hệ thống gửi thư ghi nhận: {reply}", "Our own system noted: {reply}")
 SUBJECT = Text("Tiêu đề: {subject}", "Subject: {subject}")
@@ -46,6 +47,14 @@ UNKNOWN = Text(
     "The receiving side has no mailbox of this address. Mostly the address was mistyped or the mailbox is "
     "gone; the sending system is not at fault. Check the address letter by letter, ask the recipient, and "
     "send again.",
+)
+LED_ON = Text(
+    "Địa chỉ đã ghi có thật, nhưng dẫn tới một địa chỉ khác (chuyển tiếp hoặc danh sách) không nhận được "
+    "thư. Quý vị không gõ sai; lỗi thuộc nơi đặt chuyển tiếp. Hãy báo người nhận, hoặc bộ phận quản trị thư "
+    "của nơi nhận, để họ sửa lại.",
+    "The address that was written exists, but leads on to another one (a forward or a list) that takes no "
+    "mail. You mistyped nothing; the fault lies where it is forwarded. Tell the recipient, or the mail "
+    "administrators there, so that they mend it.",
 )
 NO_DOMAIN = Text(
     "Tên miền của địa chỉ (phần sau dấu @) không tồn tại hoặc không có máy chủ thư. Thường là do gõ sai. "
@@ -218,14 +227,17 @@ _BY_DETAIL = {
     "6.7": NO_UTF8,
     "7.30": REQUIRETLS,
 }
+_OF_ADDRESSES = frozenset({UNKNOWN, NO_DOMAIN, NULL_MX, DISABLED, NO_HOST})
 _BY_DETAIL_OURS = {"7.10": REQUIRETLS}  # a next hop that says it asks for encryption by a rule of its own
 
 
-def explain(action: str, status: str, *, heard: bool = True, cause: str | None = None) -> Text:
+def explain(
+    action: str, status: str, *, heard: bool = True, cause: str | None = None, led_on: bool = False
+) -> Text:
     """The text for a recipient; `status` is X.Y.Z of RFC 3463, of which X does not matter here.
 
     `heard`: the next hop said so, and not we; `cause` is the status code of what was said last, where
-    the message waits or waited too long.
+    the message waits or waited too long. `led_on`: the address that was written led to this one.
     """
     if action in _BY_ACTION:
         return _BY_ACTION[action]
@@ -236,6 +248,8 @@ def explain(action: str, status: str, *, heard: bool = True, cause: str | None =
     text = _BY_DETAIL.get(detail) if heard else _BY_DETAIL_OURS.get(detail, _BY_DETAIL.get(detail))
     if text is None and detail.startswith("7."):
         return POLICY if heard else OUR_POLICY
+    if led_on and text in _OF_ADDRESSES:
+        return LED_ON
     return text or OTHER
 
 

@@ -119,14 +119,15 @@ def _recipient(node: Node, message: QueuedMessage, fate: Fate, now_ms: int) -> D
     status = f"{_CLASSES.get(action, '2')}{reply.enhanced[1:]}"
     context = recipient.context
     original, orcpt = context.get("original"), (context.get("dsn") or {}).get("orcpt")
-    given = f"rfc822;{original}" if original and original != recipient.address else None
+    written = original if original and original != recipient.address else None
     last = action in {"failed", "delayed"} or fate.mx_host is not None
     until_ms = message.received_ms + int(node.settings.delivery.expire_s * 1000)
     return DsnRecipient(
         final=_final(message, recipient),
         action=action,
         status=status,
-        original=original_recipient(orcpt) if orcpt else given,
+        original=original_recipient(orcpt) if orcpt else f"rfc822;{written}" if written else None,
+        written=written,
         diagnostic=said.line() if last else None,
         heard=said.heard,
         cause=said.enhanced,

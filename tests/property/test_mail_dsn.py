@@ -29,6 +29,7 @@ recipients = st.builds(
     retry_until=st.none() | evil,
     heard=st.booleans(),
     cause=st.none() | evil,
+    written=st.none() | evil,
 )
 returned = st.binary() | evil.map(lambda text: text.encode("utf-8", "replace"))
 

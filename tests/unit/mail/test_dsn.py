@@ -180,6 +180,20 @@ def test_a_report_names_whose_matter_it_is(
     assert ("ghi nhận: 451 why" in told) is not heard
 
 
+def test_who_was_led_on_is_not_told_to_look_at_his_typing() -> None:
+    led = DsnRecipient("gone@x.vn", "failed", "5.1.1", written="ds@caobang.gov.vn")
+    told = words(report(led))
+    assert dsn_texts.LED_ON.vi in told
+    assert dsn_texts.UNKNOWN.vi not in told
+    assert "<gone@x.vn> (thư ghi gửi tới <ds@caobang.gov.vn>)" in told
+    stranger = words(
+        report(DsnRecipient("ds@caobang.gov.vn", "failed", "5.1.1", written="ds@caobang.gov.vn"))
+    )
+    assert dsn_texts.LED_ON.en in stranger
+    assert "(written to as" not in stranger
+    assert dsn_texts.FULL.vi in words(report(DsnRecipient("a@b", "failed", "5.2.2", written="c@d")))
+
+
 def test_words_of_ours_are_never_given_for_the_next_hops() -> None:
     mine = DsnRecipient("a@b", "failed", "5.1.2", diagnostic="550 5.1.2 No such domain", heard=False)
     data = report(mine)
