@@ -9,6 +9,7 @@ import signal
 import smtplib
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -187,6 +188,46 @@ def test_a_new_route_needs_no_restart_and_a_bad_one_changes_nothing(tmp_path: Pa
         there.settled(queue_id)
         assert [m.recipients for m in ministry.messages] == [("x@bo.gov.vn",)]
     assert "no service runs" in service.cli("reload", as_json=False).expect(1).stderr
+
+
+@pytest.mark.slow
+def test_reloads_under_load_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    """A route that turns about, and in between a file that is none, while four clients send."""
+    count, turns = 400, 40
+    with Sink() as one, Sink() as other:
+        delivery = {"routes": {"bo.gov.vn": f"smtp:{one.address}"}}
+        with running_province(tmp_path, {"delivery": delivery}, small=True, workers=2) as there:
+            service = there.service
+            text = service.config.read_text(encoding="utf-8")
+            texts = [text.replace(one.address, other.address), text, "broken ["]
+
+            def send(client: int) -> None:
+                with service.smtp(service.trusted) as session:
+                    for number in range(client, count, 4):
+                        to = [f"{name}{number}@bo.gov.vn" for name in "xy"]
+                        session.sendmail(SCANNER, to, messages.plain(SCANNER, to[0]))
+
+            def arrived() -> list[str]:
+                return [to for sink in (one, other) for message in sink.messages for to in message.recipients]
+
+            with ThreadPoolExecutor(4) as clients:
+                sending = [clients.submit(send, client) for client in range(4)]
+                for turn in range(turns):
+                    service.config.write_text(texts[turn % 3], encoding="utf-8")
+                    os.kill(service.program.pid, signal.SIGHUP)
+                    wait_until(lambda n=2 * (turn + 1): answered(service.log()) >= n, what="both workers")  # type: ignore[misc]
+                for each in sending:
+                    each.result()
+            wait_until(lambda: len(arrived()) >= 2 * count, timeout_s=60, what="all of it")
+            there.settled(queue_id_of(there.submit(messages.plain(AN, "z@bo.gov.vn"), to="z@bo.gov.vn")))
+            assert len(arrived()) == len(set(arrived())) == 2 * count + 1
+            assert one.messages
+            assert other.messages
+
+
+def answered(log: str) -> int:
+    """How often a worker has said what came of a reload."""
+    return log.count("settings of delivery loaded") + log.count("settings not loaded, the old ones stay")
 
 
 @pytest.mark.parametrize("phase", ["connect", "helo", "mail", "rcpt", "data", "eod"])
