@@ -11,6 +11,8 @@ from tests.support.processes import wait_until
 from tests.support.programs import needs
 from tests.support.province import AN, SCANNER, running_province
 
+MAILDIR = "/mail/" + "/".join(reversed(AN.split("@")))
+OUTCOME = "Delivered to mailbox"
 MARK = "12-GM-SNV-dau-vet"
 """What tells a message's own page from those of an outcome that is written meanwhile."""
 
@@ -19,7 +21,7 @@ def calls(trace: Path) -> list[tuple[str, str]]:
     """(name, arguments and result) of each traced call, in the order of their ends."""
     found = []
     begun: dict[str, tuple[str, str]] = {}
-    for line in trace.read_text(errors="replace").splitlines():
+    for line in lines(trace):
         pid, _, rest = line.partition(" ")
         rest = rest.strip()
         if rest.endswith("<unfinished ...>"):
@@ -33,6 +35,10 @@ def calls(trace: Path) -> list[tuple[str, str]]:
             if parenthesis:
                 found.append((name, arguments))
     return found
+
+
+def lines(trace: Path) -> list[str]:
+    return trace.read_text(errors="replace").splitlines()
 
 
 def place(found: list[tuple[str, str]], name: str, pattern: str, *, after: int = -1) -> int:
@@ -57,6 +63,9 @@ def test_data_name_and_transaction_are_synced_before_250_leaves(tmp_path: Path) 
             session.sendmail(SCANNER, [AN], small)
         province.inbox(AN, 2)
         wait_until(lambda: trace.read_text(errors="replace").count("Ok: queued as") >= 2, what="the trace")
+        wait_until(
+            lambda: any(OUTCOME in line and "-wal>" in line for line in lines(trace)), what="an outcome"
+        )
         found = calls(trace)
 
     # A large body: its file, then the name of it, then the transaction, then 250.
@@ -66,6 +75,12 @@ def test_data_name_and_transaction_are_synced_before_250_leaves(tmp_path: Path) 
     commit = place(found, "fdatasync|fsync", r"/spool/0/spool\.sqlite-wal>", after=name)
     said = place(found, "write|sendto|sendmsg|writev", r"250 2\.0\.0 Ok: queued as", after=-1)
     assert data < renamed < name < commit < said
+    # Its way into the mailbox: the file, the name, the name's own durability, and only then the outcome.
+    filed = place(found, "fsync", rf"{MAILDIR}/tmp/", after=name)
+    named = place(found, "rename(at2?)?", rf"{MAILDIR}/tmp/.*{MAILDIR}/new/", after=filed)
+    synced = place(found, "fsync", rf"{MAILDIR}/new>", after=named)
+    told = place(found, "pwrite64", rf"/spool/0/spool\.sqlite-wal>.*{OUTCOME}")
+    assert filed < named < synced < told
     # A small one: its own bytes go into the log, which is synced, then 250.
     written = place(found, "pwrite64", rf"/spool/0/spool\.sqlite-wal>.*{MARK}", after=said)
     commit = place(found, "fdatasync|fsync", r"/spool/0/spool\.sqlite-wal>", after=written)
