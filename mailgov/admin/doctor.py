@@ -18,6 +18,7 @@ from mailgov.admin.errors import AdminError
 from mailgov.admin.policies import read_policy
 from mailgov.admin.rotation import is_over
 from mailgov.identity.roles import Act
+from mailgov.mail.address import key_of
 from mailgov.relay.certificate import certificate_problems, names_missing
 from mailgov.relay.contents.clamd import Clamd
 from mailgov.relay.contents.rspamd import Rspamd, password_of
@@ -26,7 +27,8 @@ from mailgov.relay.contents.turn import Unavailable
 from mailgov.relay.dns import Resolver
 from mailgov.relay.key_records import Published, look_up
 from mailgov.settings import Settings
-from mailgov.store import directory, dkim_keys, queue, status
+from mailgov.store import agencies, directory, dkim_keys, queue, status
+from mailgov.store.directory import Session
 from mailgov.store.dkim_keys import DkimKeyView
 from mailgov.store.engine import current_revision, head_revision
 from mailgov.store.ledger import unapplied_count
@@ -129,6 +131,7 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
         keys = [key for key in await dkim_keys.list_keys(session) if key.domain in domains]
         reports = ctx.settings.reports.mailbox
         reached = not reports or await directory.holder(session, reports) is not None
+        limits = [name for name in ctx.settings.delivery.mailbox_limits if not await _known(session, name)]
     unsigned = "no DKIM key signs its mail: mailgov dkim generate, then publish what mailgov dns print says"
     signing = {key.domain for key in keys if key.state == "active"}
     found = [Finding("problem", name, unsigned) for name in domains if name not in signing]
@@ -139,11 +142,20 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
     if not reached:
         told = f"{reports} is no mailbox or alias here: no report about our mail is ever read"
         found.append(Finding("warning", "reports.mailbox", told))
+    told = "no account has this address and no agency this code: the limit holds for nobody"
+    found += [Finding("warning", f"delivery.mailbox_limits.{name}", told) for name in limits]
     found += [Finding("problem", "DKIM", one) for one in await backups.key_problems(ctx)]
     seen_ms = max((one.at_ms for one in await status.workers(ctx.db) if one.relays), default=0)
     if ctx.now_ms() - seen_ms > SILENT_MS:
         found.append(Finding("warning", "serve", "no relay worker spoke in the last 30 s: it does not run"))
     return found
+
+
+async def _known(session: Session, name: str) -> bool:
+    """Whether a name in `delivery.mailbox_limits` is somebody's."""
+    if "@" in name:
+        return await directory.holder(session, key_of(name)) == "account"
+    return await agencies.code_of(session, name) is not None
 
 
 async def _queue(ctx: AdminContext) -> list[Finding]:

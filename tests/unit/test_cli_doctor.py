@@ -153,6 +153,13 @@ def test_a_mailbox_for_reports_that_is_none(doctor: Doctor) -> None:
     assert "reports.mailbox" in places(found, "warning")
 
 
+def test_a_limit_for_nobody(doctor: Doctor) -> None:
+    names = ["operator@caobang.gov.vn", "nobody@caobang.gov.vn", "VAN-THU"]
+    _, found = doctor("[delivery.mailbox_limits]", *(f'"{name}" = 1000' for name in names))
+    of_limits = {one for one in places(found, "warning") if one.startswith("delivery")}
+    assert of_limits == {f"delivery.mailbox_limits.{name}" for name in names[1:]}
+
+
 def test_a_domain_that_ed25519_alone_signs_for(folder: Path, doctor: Doctor) -> None:
     done(folder, "domain", "add", "b.vn", "--postmaster", f"operator@{DOMAIN}")
     done(folder, "dkim", "generate", "b.vn", "--algorithm", "ed25519")
