@@ -45,7 +45,7 @@ async def connect(
     try:
         await _reach(sock, hop, settings.connect_timeout_s)
         client = aiosmtplib.SMTP(
-            hostname="localhost" if hop.unix else hop.host,
+            hostname=hop.host,
             sock=sock,
             start_tls=False,
             use_tls=tls is not None,

@@ -186,7 +186,7 @@ class Router:
     async def _configured(self, lane: Lane) -> tuple[Hop, ...]:
         manner = Manner(lane.kind == "lmtp", lane.kind == "smtps", self._logins.get(lane.target))
         if lane.target.startswith("/"):
-            return (Hop(lane.target, lane.target, 0, manner),)
+            return (Hop("localhost", lane.target, 0, manner),)  # a path is nothing for a report
         host, port = parse_listen(lane.target)
         hops = await self._addresses(host, port, configured=True)
         return tuple(replace(hop, manner=manner) for hop in hops)

@@ -78,6 +78,13 @@ def test_a_route_that_is_none_says_which(dns_server: DnsServer, text: str) -> No
         router(dns_server, routes={"example.org": text})
 
 
+async def test_a_sockets_path_is_told_nobody(dns_server: DnsServer) -> None:
+    """`host` stands in reports, which go to strangers too (RFC 3464 2.3.5 asks for a name besides)."""
+    made = router(dns_server, routes={"example.org": "lmtp:/run/dovecot/lmtp"})
+    (hop,) = (await made.hops(made.lane("example.org"))).hops
+    assert (hop.host, hop.address, hop.unix) == ("localhost", "/run/dovecot/lmtp", True)
+
+
 async def test_a_login_goes_with_its_smarthost_or_route_and_with_no_other(dns_server: DnsServer) -> None:
     dns_server.a("relay.vn", PUBLIC)
     login = {"at": "relay.vn:587", "user": "tinh", "password_file": "/secret"}
