@@ -36,7 +36,8 @@ ROLES = ("relay", "web")
 ALL_ROLES = (*ROLES, "imap")
 BACKLOG = 1024
 READY_S = 60.0
-STOP_S = 30.0
+STOP_S = 28.0
+"""Who has not ended by then is killed: all is over within 30 s. A relay worker needs 25 at most."""
 RESTART_S = (0.2, 0.5, 1.0, 3.0)
 """Waits before a worker that died is started again; a minute of health forgives what was before."""
 SCHEMA_LOOK_S, SCHEMA_RETRY_S = 5.0, 30.0

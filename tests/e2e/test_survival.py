@@ -132,6 +132,21 @@ def test_sigterm_ends_in_time_and_loses_nothing(tmp_path: Path) -> None:
         wait_arrived(province, wanted | {"busy@example.org", "hang@example.org"})
 
 
+@pytest.mark.slow  # it waits for the half minute
+def test_sigterm_ends_in_time_where_a_worker_has_stopped_by_itself(tmp_path: Path) -> None:
+    """As one does that waits for a disk that does not answer: it hears no signal but the last."""
+    with running_province(tmp_path, small=True) as province:
+        send(province, "r@example.org")
+        (worker,) = province.service.processes("relay")
+        os.kill(worker, signal.SIGSTOP)
+        begin = time.monotonic()
+        province.service.program.send_signal(signal.SIGTERM)
+        province.service.program.wait(timeout_s=40)
+        assert time.monotonic() - begin < 30
+        province.service.start()
+        wait_arrived(province, {"r@example.org"})
+
+
 @pytest.mark.slow  # it waits for the minute; what a ledger out of reach does is in the stories below too
 @needs("postgres")
 @pytest.mark.limit_s(240)
