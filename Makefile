@@ -30,7 +30,7 @@ export PIP_NO_INPUT := 1
 # Hundreds of processes import the package in a test run: they need not compile it each time, nor the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-full fuzz crash check bench bench-import bench-keep bench-memory bench-queue profile clean lock system-packages
+.PHONY: help run test test-full fuzz crash outage check bench bench-import bench-keep bench-memory bench-queue profile clean lock system-packages
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1 – /p' Makefile
@@ -49,8 +49,11 @@ test-full: .venv/.installed-fuzz system-packages ## the tests and the long campa
 fuzz: .venv/.installed-fuzz ## an hour of fuzzing, or FUZZ_SECONDS; what it finds is kept in .fuzz/
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/fuzz -m slow -o faulthandler_timeout=0 $(PYTEST_ARGS) </dev/null
 
-crash: .venv/.installed-dev ## ten minutes of load and SIGKILL, or CRASH_KILLS of them; CRASH_SEED for other chances
+crash: .venv/.installed-dev ## ten minutes of load and SIGKILL, or CRASH_KILLS of them; CRASH_SEED for other chances; CAMPAIGN_WRITE=1 notes it
 	@CRASH_KILLS=$(CRASH_KILLS) CRASH_SEED=$(CRASH_SEED) $(BIN)/python -m pytest -q tests/e2e/test_crash.py -m slow $(PYTEST_ARGS) </dev/null
+
+outage: .venv/.installed-dev ## an hour without next hops and a queue of 50,000, and next hops that hang at each step
+	@$(BIN)/python -m pytest -q tests/e2e/test_outage.py -m slow $(PYTEST_ARGS) </dev/null
 
 check: .venv/.installed-dev ## lint, format, types, import contracts; no network once installed
 	@$(BIN)/ruff check .

@@ -69,16 +69,20 @@ DOUBT_S = 86_400.0
 
 class Steady:
     """Tells a wall clock that ran from one that leapt ahead: by one wrong answer of a time server a queue
-    would expire at once.
+    would expire at once. Where nothing ran for a while the clock may have leapt too, and if it did not,
+    nobody has tried what is to expire: that is a leap as well.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, last_seen_ms: int | None = None) -> None:
+        """`last_seen_ms`: the wall clock when somebody last looked, in an earlier process."""
         self._clock = clock
         self._wall_ms, self._monotonic_s = clock.now_ms(), clock.monotonic()
-        self._doubt_until_s = 0.0
+        self._doubt_until_s = self._monotonic_s
+        if last_seen_ms is not None and self._wall_ms - last_seen_ms > LEAP_S * 1000:
+            self._doubt_until_s += DOUBT_S
 
     def doubtful(self) -> bool:
-        """True for a day after a leap forward since this was made."""
+        """True for a day after a leap forward."""
         wall_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
         if (wall_ms - self._wall_ms) / 1000 - (now_s - self._monotonic_s) > LEAP_S:
             self._doubt_until_s = now_s + DOUBT_S

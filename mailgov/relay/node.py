@@ -193,7 +193,7 @@ class Node:
     _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
 
     def __post_init__(self) -> None:
-        self.steady = Steady(self.clock)
+        self.steady = Steady(self.clock, self.spool.last_seen_ms())
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.door = Door(self.settings.smtp, self.clock.monotonic, descriptors)
         self.harvest = Harvest(self.settings.smtp.unknown_recipient_limit)

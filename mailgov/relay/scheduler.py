@@ -114,6 +114,8 @@ class Scheduler:
 
     async def run(self) -> None:
         """Claim due mail until `stop`."""
+        if self._node.steady.doubtful():
+            log.warning("nothing ran here for a while, or the clock leapt: no mail expires for a day")
         waking = asyncio.ensure_future(self._waker.run(ways(self._attempt.router, self._node.tls)))
         try:
             await self._claim_on()
@@ -161,7 +163,11 @@ class Scheduler:
         return more and self._shares.room
 
     async def _heed_clock(self) -> None:
-        """Mail that was queued by a clock which ran ahead must not wait until that time comes again."""
+        """Mail that was queued by a clock which ran ahead must not wait until that time comes again.
+
+        While the clock is in doubt it is not noted: who starts then doubts it too.
+        """
+        await self._note_time()
         for spool in self._spools:
             try:
                 moved = await spool.heed_clock(self._node.clock.now_ms(), longest_wait_ms(self._limits))
@@ -172,6 +178,13 @@ class Scheduler:
                 log.warning(
                     "the clock was ahead: waiting mail is due again", spool=spool.id, recipients=moved
                 )
+
+    async def _note_time(self) -> None:
+        if self._node.steady.doubtful():
+            return
+        now_ms, loop = self._node.clock.now_ms(), asyncio.get_running_loop()
+        for spool in self._spools:
+            await loop.run_in_executor(self._node.executor, spool.note_time, now_ms)
 
     async def stop(self, timeout_s: float) -> None:
         """Start nothing new; let attempts end within `timeout_s`, then cut them off (their leases lift)."""

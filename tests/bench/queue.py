@@ -12,7 +12,6 @@ import asyncio
 import logging
 import multiprocessing
 import resource
-import smtplib
 import statistics
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import TypeVar
 
 from mailgov.settings import SpoolSettings
 from mailgov.store.spool import Spool
+from tests.support.campaign.hangs import ACCOUNT, GOOD, load, p95_ms, send_one
 from tests.support.deferred_spool import fill
 from tests.support.dns_server import DnsServer
 from tests.support.mailgov_service import Service
@@ -39,7 +39,6 @@ BOUND = 1.2
 """F4: p95 of the others beside a next hop that hangs."""
 HANGING = 200
 """Messages that wait for it: ten for each of its connections."""
-ACCOUNT, GOOD = "load@caobang.gov.vn", "good.test"
 
 
 def rss_mb() -> float:
@@ -120,31 +119,6 @@ def relay(work: Path, dns: DnsServer, mx_port: int) -> Iterator[Service]:
         service.kill()
 
 
-def send_one(port: int, recipient: str) -> None:
-    """One message on a connection of its own."""
-    with smtplib.SMTP("127.0.0.1", port) as client:
-        text = f"From: <{ACCOUNT}>\r\nTo: <{recipient}>\r\nSubject: bench\r\n\r\n{'x' * 4000}\r\n"
-        client.sendmail(ACCOUNT, [recipient], text)
-
-
-def phase(service: Service, good: Sink, seconds: float, rate: float) -> list[float]:
-    """Seconds from connecting to us until the sink has the message, at an even pace."""
-    sent: dict[str, float] = {}
-    began_s = time.monotonic()
-    known = len(good.messages)
-    for number in range(int(seconds * rate)):
-        time.sleep(max(0.0, began_s + number / rate - time.monotonic()))
-        recipient = f"r{known + number}@{GOOD}"
-        sent[recipient] = time.monotonic()
-        send_one(service.trusted, recipient)
-    messages = good.wait_for(known + len(sent), timeout_s=60)[known:]
-    return [max(0.0, message.at - sent[message.recipients[0]]) for message in messages]
-
-
-def p95_ms(times: list[float]) -> float:
-    return statistics.quantiles(times, n=20)[-1] * 1000
-
-
 def beside(service: Service, dns: DnsServer, good: Sink, name: str, args: argparse.Namespace) -> float:
     """p95 while a next hop of its own takes connections and says nothing more."""
     with Sink(host="127.0.0.3", port=good.port) as silent:
@@ -154,7 +128,7 @@ def beside(service: Service, dns: DnsServer, good: Sink, name: str, args: argpar
         for number in range(HANGING):
             send_one(service.trusted, f"x{number}@{name}")
         wait_until(lambda: silent.connections >= 20, timeout_s=30, what="every connection to hang")
-        return p95_ms(phase(service, good, args.seconds, args.rate))
+        return p95_ms(load(service, good, args.seconds, args.rate))
 
 
 def hanging(args: argparse.Namespace, work: Path) -> bool:
@@ -164,7 +138,7 @@ def hanging(args: argparse.Namespace, work: Path) -> bool:
         dns.mx(GOOD, f"mx.{GOOD}")
         dns.a(f"mx.{GOOD}", good.host)
         with relay(work, dns, good.port) as service:
-            phase(service, good, 2, args.rate)
+            load(service, good, 2, args.rate)
             print(
                 f"\n{args.rate:g} messages/s for {args.seconds:g} s; p95 from connecting until it is there\n"
             )
@@ -174,9 +148,9 @@ def hanging(args: argparse.Namespace, work: Path) -> bool:
             for pair in range(args.pairs):
                 if pair % 2:
                     with_it = beside(service, dns, good, f"silent{pair}.test", args)
-                    alone = p95_ms(phase(service, good, args.seconds, args.rate))
+                    alone = p95_ms(load(service, good, args.seconds, args.rate))
                 else:
-                    alone = p95_ms(phase(service, good, args.seconds, args.rate))
+                    alone = p95_ms(load(service, good, args.seconds, args.rate))
                     with_it = beside(service, dns, good, f"silent{pair}.test", args)
                 ratios.append(with_it / alone)
                 print(f"| {pair + 1} | {alone:.1f} | {with_it:.1f} | {ratios[-1]:.2f} |")

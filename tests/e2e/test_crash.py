@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.campaign.run import RATE, Campaign, run
+from tests.support.campaign.told import machine, tell
 
 KILLS = int(os.environ.get("CRASH_KILLS", "50"))
 SEED = int(os.environ.get("CRASH_SEED", "1"))
@@ -21,17 +22,20 @@ UNTIL_220_S = 10.0
 CROWDED = 3 if "PYTEST_XDIST_WORKER" in os.environ else 1
 """In `make test` other tests share the processors with the start of the service."""
 
-Check = Callable[[Campaign, float], None]
+Check = Callable[..., None]
 
 
 @pytest.fixture
 def check(capsys: pytest.CaptureFixture[str]) -> Check:
     """Prints the summary, and asserts what every campaign must hold."""
 
-    def checked(campaign: Campaign, until_220_s: float) -> None:
-        said, found = campaign.summary(), campaign.balance
+    def checked(campaign: Campaign, until_220_s: float, section: str = "", ran: Sequence[str] = ()) -> None:
+        said, found = "\n".join([*ran, campaign.summary()]), campaign.balance
         with capsys.disabled():
-            sys.stdout.write(f"\n{said}\n")
+            if not section:
+                sys.stdout.write(f"\n{said}\n")
+            else:
+                tell(section, said)
         for name in ("lost", "torn", "corrupt", "refused", "strangers"):
             assert not getattr(found, name), f"{name}: {sorted(getattr(found, name))[:5]}\n{said}"
         assert found.accepted, said
@@ -53,7 +57,8 @@ def test_two_kills_under_load(tmp_path: Path, check: Check) -> None:
 @pytest.mark.slow
 @pytest.mark.limit_s(KILLS * 20 + 180)
 def test_many_kills_under_load(tmp_path: Path, check: Check) -> None:
-    """`make crash`; a run's summary is in docs/reliability.md."""
-    campaign = run(tmp_path, seed=SEED, kills=KILLS, gap_s=GAP_S)
-    check(campaign, CROWDED * UNTIL_220_S)
+    """`make crash`; `make crash CAMPAIGN_WRITE=1` puts its summary into docs/reliability.md."""
+    with machine() as ran:
+        campaign = run(tmp_path, seed=SEED, kills=KILLS, gap_s=GAP_S)
+    check(campaign, CROWDED * UNTIL_220_S, "crash", ran)
     assert campaign.extra_share <= EXTRA_SHARE

@@ -139,6 +139,11 @@ class SpoolPaths:
         return self.folder / "reserve"
 
     @property
+    def seen(self) -> Path:
+        """Empty; it was last written when the spool was last known to be attended."""
+        return self.folder / "seen"
+
+    @property
     def incoming(self) -> Path:
         return self.folder / "incoming"
 

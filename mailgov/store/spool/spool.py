@@ -128,6 +128,19 @@ class Spool:
             log.error("messages set aside: the worker died on them", queue_ids=lifted.set_aside, times=limit)
         return lifted.in_flight
 
+    def last_seen_ms(self) -> int | None:
+        """What `note_time` was last told, in an earlier life too; None where it never was."""
+        try:
+            return self._paths.seen.stat().st_mtime_ns // 1_000_000
+        except OSError:
+            return None
+
+    def note_time(self, now_ms: int) -> None:
+        """It is attended now, by the wall clock. Blocks; what cannot be written is lost."""
+        with contextlib.suppress(OSError):
+            self._paths.seen.touch(mode=0o600)
+            os.utime(self._paths.seen, ns=(now_ms * 1_000_000, now_ms * 1_000_000))
+
     @property
     def full(self) -> bool:
         """True while the disk has no room: nothing new may be taken."""

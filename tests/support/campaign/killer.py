@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tests.support.mailgov_service import Service
 from tests.support.processes import wait_until
 
-ALL_SHARE = 0.2
+ONE_IN = 5
 ROLES = ("relay", "relay", "web", "supervisor")
 """Who is killed, where it is not everybody: the relay workers are two."""
 TRY_S = 5.0
@@ -27,27 +27,28 @@ class Kill:
 
     role: str
     until_220_s: float
+    until_all_s: float = 0.0
+    """Until the last listener greeted too; where `serve` was started anew."""
 
 
 class Killer:
-    """Kills by chance from a seed; starts `serve` again where it was killed, as systemd would."""
+    """Kills by chance from a seed, one time in five all; starts `serve` again, as systemd would."""
 
     def __init__(self, service: Service, seed: int) -> None:
         self._service, self._chance = service, random.Random(seed)
-        self._threads = ThreadPoolExecutor(1)
+        self._threads = ThreadPoolExecutor(2)
+        self._next: list[str] = []
 
     def kill(self, role: str | None = None) -> Kill:
         """Kill a process of that role, "everything", or by chance; returns when all is up again."""
-        if role is None:
-            one = self._chance.random() >= ALL_SHARE
-            role = self._chance.choice(ROLES) if one else "everything"
+        role = role or self._drawn()
         if role == "everything":
             self._service.kill()
-            return Kill(role, self._started())
+            return self._started(role)
         if role == "supervisor":
             os.kill(self._service.program.pid, signal.SIGKILL)
             self._service.program.wait()
-            return Kill(role, self._started())
+            return self._started(role)
         victim = self._chance.choice(self._service.processes(role))
         count = len(self._service.processes(role))
         os.kill(victim, signal.SIGKILL)
@@ -56,11 +57,19 @@ class Killer:
         wait_until(lambda: len(self._service.processes(role)) >= count, what=f"another {role}")
         return Kill(role, took)
 
-    def _started(self) -> float:
+    def _drawn(self) -> str:
+        if not self._next:
+            self._next = ["everything", *self._chance.choices(ROLES, k=ONE_IN - 1)]
+            self._chance.shuffle(self._next)
+        return self._next.pop()
+
+    def _started(self, role: str) -> Kill:
         begin = time.monotonic()
-        greeted = self._threads.submit(first_220, self._service.mx)
+        first, last = (
+            self._threads.submit(first_220, port) for port in (self._service.mx, self._service.trusted)
+        )
         self._service.start()  # in this thread: its end would be the end of `serve`
-        return greeted.result() - begin
+        return Kill(role, first.result() - begin, last.result() - begin)
 
     def close(self) -> None:
         self._threads.shutdown()

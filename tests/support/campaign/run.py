@@ -65,7 +65,8 @@ class Campaign:
         """A few lines for a person."""
         b, restarts = self.balance, [kill.until_220_s for kill in self.kills]
         roles = Counter(kill.role for kill in self.kills)
-        started = [k.until_220_s for k in self.kills if k.role in {"everything", "supervisor"}]
+        anew = [k for k in self.kills if k.role in {"everything", "supervisor"}]
+        middle = statistics.median(k.until_220_s for k in anew) if anew else 0.0
         bad = {
             name: len(getattr(b, name)) for name in ("lost", "torn", "corrupt", "refused", "strangers")
         }  # fmt: skip
@@ -79,8 +80,9 @@ class Campaign:
             f"wrong      {', '.join(f'{count} {name}' for name, count in bad.items())}",
             f"extra      {b.extra} deliveries by kills ({100 * self.extra_share:.2f} % of the pairs), "
             f"{b.forced} forced by the next hop",
-            f"first 220  {max(restarts):.1f} s at most after any kill; where `serve` was started anew "
-            + (f"{statistics.median(started):.1f} s in the median" if started else "(never)"),
+            f"first 220  {max(restarts):.1f} s at most after any kill; {len(anew)} starts of `serve`: "
+            f"{middle:.1f} s in the median, {max((k.until_all_s for k in anew), default=0.0):.1f} s at most "
+            "until the listeners where people sign in",
             f"drained    {self.drained_s:.1f} s after the last message",
             f"figures    {self.figures}, the load generator's own counts {self.counted}",
         ]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from mailgov.mail.events import MessageEvent, OutcomeEvent
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, Reply
+from mailgov.relay.attempt import Attempt
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import EXPIRED, JITTER, Outcome, settle
+from mailgov.relay.route import Router
+from mailgov.relay.scheduler import Scheduler
 from mailgov.settings import DeliverySettings
 from mailgov.store.spool import Change, QueuedMessage, SpoolError
-from tests.support.relay_node import AN
+from tests.support.dns_server import DnsServer
+from tests.support.relay_node import AN, node_settings, running_node
 from tests.unit.relay.conftest import START_MS, OwnTime, outcomes, queued, stored
 
 OK = Reply(250, "2.0.0", "taken")
@@ -120,6 +125,37 @@ async def test_a_clock_that_leaps_ahead_expires_nothing_for_a_day(node: Node, ti
     assert await waiting(node, "Q0") is None
     (told,) = [event for event in await events(node) if event.state == "bounced"]
     assert told.queue_id == "Q0"
+
+
+async def test_while_nothing_ran_no_time_went_by_for_the_queue(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime
+) -> None:
+    """A clock that leaps while the service is down, or a service that is down for longer than mail waits."""
+    settings = node_settings(tmp_path, {"dns": {"nameservers": [dns_server.address]}})
+
+    async def waits(down_ms: int) -> bool:
+        """After so long without a process: is the message still there when it cannot be delivered?"""
+        time.ms += down_ms
+        time.leapt_ms += down_ms
+        with running_node(settings, clock=time.clock()) as node:
+            router = Router(settings.delivery, node.resolver, settings.hostname)
+            scheduler = Scheduler(node, [node.spool], Attempt(node, router))
+            await scheduler._heed_clock()
+            message = await waiting(node) or await stored(node, queued(TO, received_ms=START_MS))
+            await settle(node, node.spool, message, outcomes(message, LATER))
+            found = await waiting(node) is not None
+            if not node.steady.doubtful():
+                return found
+            time.ms += 23 * 3_600_000
+            await scheduler._heed_clock()
+            assert node.steady.doubtful()
+            return found
+
+    assert await waits(0)
+    assert await waits(6 * 86_400_000)
+    assert await waits(300_000), "a restart meanwhile changes nothing"
+    (tmp_path / "spool" / "0" / "seen").unlink()  # as an earlier version left it: the clock is believed
+    assert not await waits(0)
 
 
 async def test_a_message_that_breaks_each_attempt_is_set_aside_and_its_neighbours_are_not(
