@@ -29,6 +29,9 @@ log = structlog.get_logger()
 HELD_RETRY_S = 15.0
 """How long a worker waits for a predecessor to let go of its spool."""
 
+YOUNG_OBJECTS = 5000
+"""A look through those that came since the last one frees little, and costs the caches too: seldom, then."""
+
 SERVING, READY, REFUSED = b"s", b"1", b"!"
 """What a child tells the supervisor: it serves something, all, or nothing; after the last comes why."""
 EX_CONFIG = 78  # sysexits.h
@@ -115,6 +118,7 @@ async def _run(spec: ChildSpec) -> int:
                 os.write(spec.ready_fd, SERVING)
                 await _risen(running.rise, stop)
             gc.freeze()  # it stays to the end: no later look goes through it
+            gc.set_threshold(YOUNG_OBJECTS)
             gc.enable()
             os.write(spec.ready_fd, READY)
             await stop.wait()

@@ -29,7 +29,7 @@ class CommandLoop(Replies):
     async def _run_commands(self) -> None:
         """Greet and obey until the connection ends."""
         await self.push(f"220 {self.hostname} {self.__ident__}")
-        while self.transport is not None:
+        while self.transport is not None and not self._over:
             try:
                 await self._obey(await self._line())
             except asyncio.CancelledError:

@@ -58,6 +58,14 @@ class Greeting(Connection):
         else:
             await super().smtp_STARTTLS(arg)
 
+    async def smtp_QUIT(self, arg: str) -> None:
+        """aiosmtpd cancels its own task here: an exception and its frames for each session."""
+        if arg:
+            await self.push("501 5.5.4 Syntax: QUIT")
+            return
+        await self.push("221 2.0.0 Bye")
+        self._close()
+
     async def smtp_NOOP(self, arg: str) -> None:
         await self._count_junk()
         await self.push("250 2.0.0 OK")
