@@ -205,6 +205,18 @@ class Resolver:
             tuple(found[:ADDRESS_LIMIT]), temporary and not found, secure and bool(found), alias_of
         )
 
+    async def secure_alias(self, host: str) -> bool | None:
+        """Whether a validating resolver vouches for the host being an alias, whatever stands behind it;
+        None where it is not known, or somebody forges it.
+        """
+        try:
+            answer = await self._ask(_name(host), "CNAME", self._own)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, UnicodeError):
+            return False
+        except (dns.exception.DNSException, OSError, TimeoutError):
+            return None
+        return self._vouched(answer.response)
+
     async def tlsa(self, name: str) -> TlsaAnswer:
         """The records of `_port._tcp.host`; without a voucher they are none (RFC 7672 2.1)."""
         try:

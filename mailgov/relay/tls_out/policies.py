@@ -103,19 +103,31 @@ class Way:
         resolver = self.policies.resolver
         if not resolver.validating or not self.chosen_safely or hop.manner.login is not None:
             return "", ()
-        answer = await resolver.addresses(hop.host)
-        if not answer.secure:
-            return "", ()
-        for name in filter(None, (answer.alias_of, hop.host)):
+        for name in await self._tlsa_names(hop):
             found = await resolver.tlsa(f"_{hop.port}._tcp.{name}")
             if found.temporary:
-                self.told(hop, OPPORTUNISTIC, "dnssec-invalid")
-                raise MailError(
-                    Reply(451, "4.7.5", f"The DNS does not answer for the TLSA records of {name}")
-                )
+                raise self._no_dns(hop, f"the TLSA records of {name}")
             if found.records:
                 return name, found.records
         return "", ()
+
+    async def _tlsa_names(self, hop: Hop) -> tuple[str, ...]:
+        """The names that the host's records may stand at, the first that has some counts (RFC 7672 2.2.2).
+
+        An alias that is vouched for, and leads where nobody vouches for anything, has them at its own name.
+        """
+        resolver = self.policies.resolver
+        answer = await resolver.addresses(hop.host)
+        if answer.secure:
+            return (answer.alias_of, hop.host) if answer.alias_of else (hop.host,)
+        alias = await resolver.secure_alias(hop.host) if answer.alias_of else False
+        if alias is None:
+            raise self._no_dns(hop, f"the alias {hop.host}")
+        return (hop.host,) if alias else ()
+
+    def _no_dns(self, hop: Hop, what: str) -> MailError:
+        self.told(hop, OPPORTUNISTIC, "dnssec-invalid")
+        return MailError(Reply(451, "4.7.5", f"The DNS does not answer for {what}"))
 
     def _wished(self, demand: Demand, hop: Hop) -> Demand:
         """With what REQUIRETLS asks for on top (RFC 8689 4.2.1)."""

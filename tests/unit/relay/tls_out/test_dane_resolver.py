@@ -61,7 +61,7 @@ def zones(port: int, authority: Authority, now: Issued, soon: Issued) -> list[Zo
         Zone("none.test", host()),
         Zone("alias.test", ["@ 60 IN MX 10 mail", "mail 60 IN CNAME mx.key.test."]),
         Zone(
-            "shadowed.test",  # RFC 7672 2.2.3: the name behind the alias comes first
+            "shadowed.test",  # RFC 7672 2.2.2: the name behind the alias comes first
             [
                 "@ 60 IN MX 10 mail",
                 "mail 60 IN CNAME mx.key.test.",
@@ -71,6 +71,18 @@ def zones(port: int, authority: Authority, now: Issued, soon: Issued) -> list[Zo
         Zone(
             "own.test",  # the same, where nothing stands behind the alias
             ["@ 60 IN MX 10 mail", "mail 60 IN CNAME mx.none.test.", f"_{port}._tcp.mail 60 IN TLSA {has}"],
+        ),
+        Zone(  # signed itself, and led to where nothing is
+            "half.test",
+            ["@ 60 IN MX 10 mail", "mail 60 IN CNAME mx.plain.test.", f"_{port}._tcp.mail 60 IN TLSA {has}"],
+        ),
+        Zone(
+            "half-wrong.test",
+            [
+                "@ 60 IN MX 10 mail",
+                "mail 60 IN CNAME mx.plain.test.",
+                f"_{port}._tcp.mail 60 IN TLSA 3 1 1 {WRONG}",
+            ],
         ),
         Zone("plain.test", host(f"3 1 1 {WRONG}"), signed=False),
         Zone("elsewhere.test", ["@ 60 IN MX 10 mx.plain.test."]),
@@ -128,6 +140,7 @@ async def sent(outside: Outside, folder: Path, domain: str, tls: ssl.SSLContext 
         ("alias.test", "dane"),
         ("shadowed.test", "dane"),
         ("own.test", "dane"),
+        ("half.test", "dane"),
         ("none.test", "no"),
         ("plain.test", "no"),
         ("elsewhere.test", "no"),
@@ -144,6 +157,7 @@ async def test_mail_goes_and_its_record_says_what_was_proven(
     ("domain", "said"),
     [
         ("wrong.test", "451 4.7.5 No trusted TLS with mx.wrong.test"),
+        ("half-wrong.test", "451 4.7.5 No trusted TLS with mail.half-wrong.test"),
         ("forged-mx.test", "451 4.4.3 "),
         ("forged-address.test", "451 4.4.3 "),
         ("forged-tlsa.test", "451 4.7.5 The DNS does not answer for the TLSA records of mx.forged-tlsa.test"),
