@@ -98,11 +98,10 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._open_sockets()
         self._note_running()
-        schema = asyncio.ensure_future(self._schema(newest := await self._newest()))
+        newest = await self._newest()
         if newest is False:  # a version that is newer than its ledger: no worker is to meet the old one
-            await asyncio.wait(
-                [schema, asyncio.ensure_future(self._stop.wait())], return_when="FIRST_COMPLETED"
-            )
+            newest = await self._bring_up_schema()
+        schema = asyncio.ensure_future(self._follow_schema(newest))
         self._children = [_Child(spec) for spec in self._specs()]
         keepers = [asyncio.ensure_future(self._keep(child)) for child in self._children]
         announcing = asyncio.ensure_future(self._announce())
@@ -145,12 +144,23 @@ class Supervisor:
         database = self._settings.database
         return await asyncio.to_thread(is_newest, database.url, database.timeout_s)
 
-    async def _schema(self, newest: bool | None) -> None:
-        """Bring the schema up. A ledger that is away is asked again, which need not keep mail waiting."""
-        next_s = 0.0
-        while newest is not True:
+    async def _bring_up_schema(self) -> bool:
+        """Once, by a process of its own, which ends with a stop; False where the ledger is away or empty."""
+        bringing = asyncio.ensure_future(self._run(_Child(self._spec("schema"))))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait([bringing, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if bringing.done():
+            return bringing.result() == 0
+        bringing.cancel()
+        return False
+
+    async def _follow_schema(self, newest: bool | None) -> None:
+        """A ledger that is away or empty is asked again: that need not keep mail waiting."""
+        next_s = 0.0 if newest is None else time.monotonic() + SCHEMA_RETRY_S
+        while newest is not True and not self._stop.is_set():
             if time.monotonic() >= next_s:
-                if await self._run(_Child(self._spec("schema"))) == 0:
+                if await self._bring_up_schema():
                     return
                 next_s = time.monotonic() + SCHEMA_RETRY_S
             await asyncio.sleep(SCHEMA_LOOK_S)
@@ -222,6 +232,10 @@ class Supervisor:
         loop.add_reader(ready_read, self._hear, child, ready_read)
         try:
             return await child.process.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                child.process.terminate()
+            raise
         finally:
             loop.remove_reader(ready_read)
             self._hear(child, ready_read)  # last words, which may come with the end
@@ -255,6 +269,7 @@ class Supervisor:
             if time.monotonic() > end:
                 missing = [child.spec.name for child in self._children if not child.ready]
                 log.error("not ready in time", workers=missing)
+                self._up = True  # as much as there is
                 return
             await asyncio.sleep(0.05)
         self._up = True

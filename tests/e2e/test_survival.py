@@ -230,6 +230,22 @@ def test_a_ledger_that_is_gone_does_not_turn_the_province_into_nobody(tmp_path: 
         wait_until(lambda: len(province.messages()) == 1, timeout_s=40, what="the record")
 
 
+def test_an_empty_ledger_is_not_filled_and_mail_is_taken(tmp_path: Path) -> None:
+    with running_province(tmp_path, small=True) as province:
+        service = province.service
+        service.stop()
+        ledger, away = service.data_dir / "ledger.sqlite", tmp_path / "ledger.away"
+        ledger.rename(away)
+        ledger.touch(mode=0o600)
+
+        service.start()
+        send(province, AN)
+        province.inbox(AN)
+        assert "the ledger is empty" in service.log()
+        away.rename(ledger)
+        wait_until(lambda: len(province.messages()) == 1, timeout_s=40, what="the record")
+
+
 @pytest.mark.slow  # as above
 def test_a_ledger_moved_away_and_back_while_running_loses_no_record(tmp_path: Path) -> None:
     with running_province(tmp_path, small=True) as province:
