@@ -59,7 +59,7 @@ class Greeting(Connection):
             await super().smtp_STARTTLS(arg)
 
     async def smtp_QUIT(self, arg: str) -> None:
-        """aiosmtpd cancels its own task here: an exception and its frames for each session."""
+        """Without the exception and its frames that aiosmtpd makes of the end of each session."""
         if arg:
             await self.push("501 5.5.4 Syntax: QUIT")
             return
