@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 OPENING_S = 900.0
 """After so long no further host is tried: each may take five minutes to greet (RFC 5321 4.5.3.2.1)."""
+QUIT_S = 5.0
+"""For the reply to QUIT, and then for the other side to close too."""
 REPLY_LENGTH_LIMIT = 1000
 """Octets of a next hop's words that are kept: enough for people, bounded against floods."""
 LARGE_BYTES = 262_144
@@ -340,14 +342,17 @@ class Connection:
 
     async def close(self) -> None:
         """QUIT where the session still works; never raises."""
+        transport = self._writer.transport
         try:
-            if self.broken:  # without the goodbyes of TLS too: who floods would be listened to meanwhile
-                self._writer.transport.abort()
-            else:
-                await self._client.execute_command(b"QUIT", timeout=5.0)
+            if not self.broken:
+                await self._client.execute_command(b"QUIT", timeout=QUIT_S)
         except (aiosmtplib.SMTPException, OSError, TimeoutError):
-            pass
+            self.broken = True
         finally:
+            if self.broken:  # without the goodbyes of TLS too: who floods would be listened to meanwhile
+                transport.abort()
+            elif not transport.is_closing():
+                asyncio.get_running_loop().call_later(QUIT_S, transport.abort)
             self._client.close()
 
 

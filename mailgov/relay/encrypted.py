@@ -8,7 +8,7 @@ import aiosmtplib
 import structlog
 
 from mailgov.relay.login import signed_in
-from mailgov.relay.opening import connect, hello
+from mailgov.relay.opening import connect, hello, let_go
 from mailgov.relay.route import Hop
 from mailgov.relay.tls_out.demand import Check, Demand, Opened, Security, TlsRefused
 from mailgov.relay.tls_out.handshake import Unproven, context_of, proof, proof_of_login, result_of
@@ -39,16 +39,16 @@ async def encrypted(
             trouble = trouble or "starttls-not-supported"
             if demand.floor == "clear":
                 return client, Opened(demand, None, trouble)
-            client.close()
+            let_go(client)
             break
         try:
             security = await _upgraded(client, way, hop, settings, hostname, demand)
         except (aiosmtplib.SMTPException, Unproven, OSError, TimeoutError) as error:
             trouble = trouble or result_of(error)
             log.info("TLS failed", host=hop.host, result=trouble, error=str(error))
-            client.close()
+            let_go(client)
         except BaseException:
-            client.close()
+            let_go(client)
             raise
         else:
             return client, Opened(demand, security, trouble)

@@ -16,7 +16,7 @@ import aiosmtplib
 import structlog
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.relay.opening import connect, hello, spoken
+from mailgov.relay.opening import connect, hello, let_go, spoken
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliveryLogin, DeliverySettings
 
@@ -71,7 +71,7 @@ async def signed_in(
             await _encrypt(client, hop, settings, hostname, context)
         await _say(client, hop, login.user, password, settings.command_timeout_s)
     except BaseException:
-        client.close()
+        let_go(client)
         raise
     return client
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import ssl
+from typing import cast
 
 import aiosmtplib
 
@@ -121,7 +122,15 @@ def _socket(hop: Hop) -> socket.socket:
     return sock
 
 
+def let_go(client: aiosmtplib.SMTP) -> None:
+    """End a session that came to nothing, without the goodbyes of TLS, which the other side can make last."""
+    transport = client.transport
+    client.close()
+    if transport is not None:
+        cast(asyncio.WriteTransport, transport).abort()
+
+
 def _close(sock: socket.socket, client: aiosmtplib.SMTP | None) -> None:
     if client is not None:
-        client.close()
+        let_go(client)
     sock.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiosmtplib
 
+from mailgov.relay.opening import let_go
 from mailgov.relay.route import Hop
 from mailgov.relay.tls_out.demand import Check, Demand, Security, TlsRefused
 from mailgov.relay.tls_out.names import certificate_names, fits
@@ -91,7 +92,7 @@ def proof_of_login(client: aiosmtplib.SMTP, demand: Demand, hop: Hop) -> Securit
     """The same where a login has checked the host's name already. Raises TlsRefused, the client closed."""
     found = _session(client)
     if demand.check == "pkix" and not fits(certificate_names(found.getpeercert()), demand.names):
-        client.close()
+        let_go(client)
         result = "certificate-host-mismatch"
         raise TlsRefused(demand.refusal(hop.host, result), result)
     return Security(found.version(), found.cipher()[0], "ca")

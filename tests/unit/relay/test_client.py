@@ -686,6 +686,43 @@ async def test_a_server_that_turns_down_every_handshake(pool: ThreadPoolExecutor
         assert not sink.messages[0].tls
 
 
+@pytest.mark.parametrize("said", [Act.HANG, b"221 2.0.0 bye\r\n"], ids=["silent", "never closes"])
+async def test_a_host_that_does_not_end_its_session_keeps_no_descriptor(
+    pool: ThreadPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes | Act
+) -> None:
+    """The end of TLS waits half a minute for the other side: hundreds of descriptors past any limit."""
+    monkeypatch.setattr("mailgov.relay.client.QUIT_S", 0.1)
+    seen, ended = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 h\r\n")
+        await reader.readline()
+        writer.write(b"250-h\r\n250 STARTTLS\r\n")
+        await reader.readline()
+        writer.write(b"220 go\r\n")
+        await writer.start_tls(server_tls(tmp_path))
+        await reader.readline()
+        writer.write(b"250 h\r\n")
+        await reader.readline()
+        if isinstance(said, bytes):
+            writer.write(said)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # what closes is not noticed
+        await seen.wait()
+        writer.transport.abort()
+        ended.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        hop = Hop(HOST, *server.sockets[0].getsockname())
+        made = await Connection.open(hop, DeliverySettings(), "mail.caobang.gov.vn", pool)
+        ours = made._writer.get_extra_info("socket")
+        await made.close()
+        async with asyncio.timeout(5):
+            while ours.fileno() >= 0:  # noqa: ASYNC110 - a socket tells no event
+                await asyncio.sleep(0.01)
+        seen.set()
+        await ended.wait()
+
+
 async def test_closing_twice_or_when_the_peer_is_gone_is_quiet(sink: Sink, pool: ThreadPoolExecutor) -> None:
     made = await opened(sink, pool)
     sink.stop()
