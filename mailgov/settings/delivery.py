@@ -102,7 +102,8 @@ class DeliverySettings(Room):
 
 class SpoolSettings(Room):
     group_window_s: float = Field(0.003, ge=0)
-    """A commit waits this long for company, when the one before it had some or more mail is on its way."""
+    """A commit waits this long for company, and anew after each that came, four times at most, when the one
+    before it had some or more mail is on its way."""
     group_limit: int = Field(256, ge=1)
     """Operations in one transaction: bounds how long it takes."""
     reserve_bytes: int = Field(33_554_432, ge=65_536)

@@ -22,6 +22,8 @@ Answers = list[tuple[asyncio.Future[Any], Any]]
 
 OFTEN_S = 0.05
 """Mail comes often where the last commit is not older than this."""
+WINDOWS = 4
+"""So many times a batch's window may begin anew."""
 LAZY_S = 0.05
 """How long lazy operations wait, where no other takes them along."""
 TICK_S = 0.001
@@ -52,7 +54,8 @@ class Gathering:
     """Collects operations in order; `hand` takes a batch, and `done` is called after its commit.
 
     A batch waits for company where the one before it had some, or where mail comes often and `expected` says
-    that more is on its way: a commit costs as much as several messages in it. A lone session is not slowed.
+    that more is on its way: a commit costs as much as several messages in it. It waits `window_s` after each
+    that came, a few times as long in all. A lone session is not slowed.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class Gathering:
         """Batches with the writer."""
         self._wanted = 1
         """How many urgent operations go without waiting on."""
-        self._window_end: float | None = None
+        self._come = 0
+        """How many were there when this was last thought over."""
+        self._window_end = self._latest = 0.0
         self._last_group, self._committed = 0, 0.0
         self._turn: asyncio.AbstractEventLoop | None = None
         """At the end of its turn what came in it goes together."""
@@ -160,10 +165,9 @@ class Gathering:
             return
         now = time.monotonic()
         if self._urgent:
-            if self._window_end is None:
-                self._open_window(now)
-            enough = len(self._urgent) >= self._wanted
-            left = 0.0 if enough or self._window_end is None else self._window_end - now
+            if len(self._urgent) != self._come:
+                self._company(now)
+            left = 0.0 if len(self._urgent) >= self._wanted else min(self._window_end, self._latest) - now
         else:
             left = self._lazy_since + LAZY_S - now
         if left < TICK_S or loop is None:
@@ -171,10 +175,15 @@ class Gathering:
         else:
             self._arm(loop, now + left, left)
 
-    def _open_window(self, now: float) -> None:
+    def _company(self, now: float) -> None:
+        """Somebody came: how many more to wait for, and how long."""
         often = now - self._committed < OFTEN_S
-        self._wanted = min(max(self._last_group, self._expected() if often else 1), self._group_limit)
-        self._window_end = now + self._window_s
+        if not self._come:
+            self._wanted, self._latest = max(self._last_group, 1), now + WINDOWS * self._window_s
+        if often:
+            self._wanted = max(self._wanted, self._expected())
+        self._wanted = min(self._wanted, self._group_limit)
+        self._come, self._window_end = len(self._urgent), now + self._window_s
 
     def _arm(self, loop: asyncio.AbstractEventLoop, due: float, left: float) -> None:
         timer = self._timer
@@ -191,6 +200,6 @@ class Gathering:
         del self._urgent[:urgent], self._lazy[:lazy]
         if self._lazy:
             self._lazy_since = time.monotonic()
-        self._window_end = None
+        self._come = 0
         self._out += 1
         self._hand(Batch(jobs, loop))

@@ -244,6 +244,41 @@ async def test_a_commit_waits_for_messages_that_are_on_their_way(
         spool.close()
 
 
+async def test_many_rows_in_one_commit_come_back_each_in_its_place(spool: Spool) -> None:
+    before = spool.commits
+    changes = [
+        Change(messages=[message(f"Q{n:02}", recipients=n)], events=[event(f"Q{n:02}"), event(f"also {n}")])
+        for n in range(1, 40)
+    ]
+    await asyncio.gather(*(spool.apply(change) for change in changes))
+    assert spool.commits == before + 1
+    wanted = [one for change in changes for one in change.events]
+    assert await spool.events(0, 1000) == list(enumerate(wanted, 1))
+    assert await spool.untold(0, 1000) == list(enumerate(wanted, 1))
+    for n in (1, 7, 33, 39):
+        found = await spool.find(f"Q{n:02}")
+        assert found is not None
+        assert found.variants == changes[n - 1].messages[0].variants
+        assert [r.address for r in found.recipients] == [f"r{at}@example.org" for at in range(n)]
+        assert await spool.body_bytes(found) == b"Subject: x\r\n"
+    left = [Progress(f"Q{n:02}", at, None, 1) for n in range(1, 40) for at in range(n) if (n, at) != (39, 38)]
+    await spool.apply(Change(progress=left))
+    depth = await spool.depth()
+    assert depth == {"ready": 1, "events": 78}
+    last = await spool.find("Q39")
+    assert last is not None
+    assert [r.position for r in last.recipients] == [38]
+
+
+async def test_a_commit_that_fails_leaves_no_gap_in_the_events(spool: Spool) -> None:
+    await spool.apply(Change(messages=[message("Q0")]))
+    await asyncio.gather(
+        *(spool.apply(Change(messages=[message(name)], events=[event(name)])) for name in ("Q1", "Q0", "Q2")),
+        return_exceptions=True,
+    )
+    assert await spool.events(0, 9) == [(1, event("Q1")), (2, event("Q2"))]
+
+
 async def test_one_bad_operation_does_not_fail_the_others(spool: Spool) -> None:
     results = await asyncio.gather(
         *(spool.apply(Change(messages=[message(name)])) for name in ("Q1", "Q2", "Q2", "Q3")),
