@@ -347,9 +347,12 @@ async def test_a_session_that_ends_leaves_nothing_for_the_garbage_collector(worl
     ended: list[weakref.ref[object]] = []
     gc.disable()
     try:
-        for act in ("quit", "leave", "reset"):
+        for act in ("quit", "leave", "reset", "tls"):
             wire = await world.outside()
             ended += [weakref.ref(one) for one in world.node.connections]
+            if act == "tls":
+                await wire.starttls(world.client_tls)
+                await wire.say("EHLO client.example")
             assert (await wire.mail(STRANGER, AN, message=MESSAGE)).code == 250
             if act == "quit":
                 await wire.say("QUIT")
@@ -358,7 +361,7 @@ async def test_a_session_that_ends_leaves_nothing_for_the_garbage_collector(worl
             else:
                 wire.writer.close()
             await eventually(lambda: not world.node.sessions and not world.node.tasks)
-        assert len(ended) == 3
+        assert len(ended) == 4
         await eventually(lambda: all(one() is None for one in ended), "the sessions to be gone")
     finally:
         gc.enable()
