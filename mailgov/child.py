@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,16 @@ async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> Runni
         for warning in worker.node.policy.policy.warnings:
             log.warning("policy", note=warning)
     await worker.start(sockets)
-    return Running(worker.stop, worker.reload, partial(worker.rise, sockets))
+
+    async def stop() -> None:
+        """The ports first: who comes after a supervisor that was killed waits for them."""
+        stopping = asyncio.ensure_future(worker.stop())
+        await asyncio.sleep(0)  # it accepts no more from here on
+        for listening in chain.from_iterable(sockets.values()):
+            listening.close()
+        await stopping
+
+    return Running(stop, worker.reload, partial(worker.rise, sockets))
 
 
 async def _web(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> Running:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -36,6 +37,8 @@ ROLES = ("relay", "web")
 ALL_ROLES = (*ROLES, "imap")
 BACKLOG = 1024
 READY_S = 60.0
+TAKEN_S = 10.0
+"""How long a port may be another's before we refuse to start."""
 STOP_S = 28.0
 """Who has not ended by then is killed: all is over within 30 s. A relay worker needs 25 at most."""
 RESTART_S = (0.2, 0.5, 1.0, 3.0)
@@ -96,7 +99,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        self._open_sockets()
+        await self._open_sockets()
         self._note_running()
         newest = await self._newest()
         if newest is False:  # a version that is newer than its ledger: no worker is to meet the old one
@@ -130,13 +133,28 @@ class Supervisor:
             if role in self._roles or (role == "sink" and sink)
         ]
 
-    def _open_sockets(self) -> None:
+    async def _open_sockets(self) -> None:
         wanted = {
             name: place for role in self._crew() for name, place in listeners(self._settings, role).items()
         }
         inherited = _inherited()
         for name, (host, port) in wanted.items():
-            self._sockets[name] = inherited.get(name) or [_listen(name, host, port)]
+            self._sockets[name] = inherited.get(name) or [await self._listen(name, host, port)]
+
+    async def _listen(self, name: str, host: str, port: int) -> socket.socket:
+        """Wait a little for the workers of a supervisor that was killed: they end as they notice it."""
+        end, told = time.monotonic() + TAKEN_S, False
+        while True:
+            try:
+                return _listen(host, port)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > end or self._stop.is_set():
+                    why = error.strerror or error
+                    raise ServeError(f"cannot listen on {host}:{port} ({name}): {why}") from None
+                if not told:
+                    log.warning("port taken, waiting", listener=name, host=host, port=port)
+                told = True
+                await asyncio.sleep(0.05)
 
     # --- the ledger's schema --------------------------------------------------------------
 
@@ -310,16 +328,17 @@ class Supervisor:
                     process.kill()
 
 
-def _listen(name: str, host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
+    info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(info[0], socket.SOCK_STREAM)
     try:
-        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(info[0], socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(info[4])
         listening.listen(BACKLOG)
         listening.setblocking(False)
-    except OSError as error:
-        raise ServeError(f"cannot listen on {host}:{port} ({name}): {error.strerror or error}") from None
+    except OSError:
+        listening.close()
+        raise
     return listening
 
 
