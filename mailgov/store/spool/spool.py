@@ -253,7 +253,7 @@ class Spool:
 
     async def find(self, queue_id: str) -> QueuedMessage | None:
         """A message with its waiting recipients, as of the last commit."""
-        return await self._read(lambda c: rows.find(c, queue_id))
+        return await self._read(_at_once(lambda c: rows.find(c, queue_id)))
 
     async def body_bytes(self, message: QueuedMessage) -> bytes:
         """The whole body of a message that is not in a file (and so is small)."""
@@ -285,7 +285,7 @@ class Spool:
             (first,) = connection.execute("SELECT min(sequence) FROM event").fetchone()
             return int(last if first is None else first - 1), int(last)
 
-        return await self._read(look)
+        return await self._read(_at_once(look))
 
     async def untold(self, after: int, limit: int) -> Sequence[tuple[int, Event | bytes]]:
         """As `events`, from memory where they are still there."""
@@ -345,6 +345,19 @@ class Spool:
         self._writer.close()
         self._reader.close()
         os.close(self._lock)
+
+
+def _at_once(query: Callable[[sqlite3.Connection], T]) -> Callable[[sqlite3.Connection], T]:
+    """For several statements: as of one commit, or a message that leaves between two would be half there."""
+
+    def read(connection: sqlite3.Connection) -> T:
+        connection.execute("BEGIN")
+        try:
+            return query(connection)
+        finally:
+            connection.execute("ROLLBACK")
+
+    return read
 
 
 def decoded(payload: bytes) -> Event | bytes:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +84,24 @@ async def test_a_message_comes_back_as_it_was_stored(spool: Spool) -> None:
     assert [r.address for r in claimed.recipients] == ["r0@example.org", "r1@example.org"]
     assert claimed.context == {"document_class": "CĐ"}
     assert await spool.body_bytes(claimed) == b"Subject: x\r\n"
+
+
+async def test_a_message_that_leaves_while_it_is_read_is_whole(spool: Spool, tmp_path: Path) -> None:
+    await spool.apply(Change(messages=[message("Q1")]))
+    gone: list[str] = []
+
+    def leaves(statement: str) -> None:
+        if " FROM message m WHERE" in statement:  # its recipients were read already
+            with closing(sqlite3.connect(tmp_path / "0" / "spool.sqlite")) as other:
+                other.executescript("DELETE FROM recipient; DELETE FROM message;")
+            gone.append(statement)
+
+    spool._reader.set_trace_callback(leaves)
+    found = await spool.find("Q1")
+    assert found is not None
+    assert found.queue_id == "Q1"
+    assert gone
+    assert await spool.find("Q1") is None
 
 
 async def test_a_leased_recipient_is_not_claimed_again_until_the_lease_ends(spool: Spool) -> None:
