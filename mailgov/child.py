@@ -22,6 +22,7 @@ import structlog
 import uvloop
 
 from mailgov.config import ConfigError, load_settings, placed
+from mailgov.config.kept import keep, kept
 from mailgov.logs import configure_logs, lines
 from mailgov.settings import Settings
 
@@ -52,6 +53,8 @@ class ChildSpec:
     index: int = 0
     count: int = 1
     ready_fd: int = -1
+    kept_fd: int = -1
+    """Where a relay worker keeps what it runs with: see `config.kept`."""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -102,13 +105,11 @@ def _raise_descriptor_limit() -> None:
 async def _run(spec: ChildSpec) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    settings = load_settings(Path(spec.config))
     sockets = {name: tuple(socket.socket(fileno=fd) for fd in fds) for name, fds in spec.sockets.items()}
     for group in sockets.values():
         for listening in group:
             listening.setblocking(False)
-    start = {"relay": _relay, "web": _web, "imap": _imap, "sink": _sink}[spec.role]
-    running = await start(spec, settings, sockets)
+    running = await _started(spec, sockets)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(running.reload()))
@@ -127,6 +128,19 @@ async def _run(spec: ChildSpec) -> int:
             loop.remove_reader(spec.life_fd)
             await running.stop()
     return 0
+
+
+async def _started(spec: ChildSpec, sockets: Sockets) -> Running:
+    """By the file; where that cannot be used, by what the worker before it ran with. Raises ConfigError."""
+    start = {"relay": _relay, "web": _web, "imap": _imap, "sink": _sink}[spec.role]
+    try:
+        return await start(spec, load_settings(Path(spec.config)), sockets)
+    except ConfigError as error:
+        last = kept(spec.kept_fd)
+        if last is None:
+            raise
+        log.error("settings cannot be used, those before them are", problem=str(error))
+    return await start(spec, last, sockets)
 
 
 async def _risen(rise: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
@@ -171,6 +185,11 @@ async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> Runni
         for warning in worker.node.policy.policy.warnings:
             log.warning("policy", note=warning)
     await worker.start(sockets)
+    keep(spec.kept_fd, worker.node.settings)
+
+    async def reload() -> None:
+        await worker.reload()
+        keep(spec.kept_fd, worker.node.settings)
 
     async def stop() -> None:
         """The ports first: who comes after a supervisor that was killed waits for them."""
@@ -180,7 +199,7 @@ async def _relay(spec: ChildSpec, settings: Settings, sockets: Sockets) -> Runni
             listening.close()
         await stopping
 
-    return Running(stop, worker.reload, partial(worker.rise, sockets))
+    return Running(stop, reload, partial(worker.rise, sockets))
 
 
 async def _web(_spec: ChildSpec, settings: Settings, sockets: Sockets) -> Running:

@@ -90,6 +90,7 @@ class Supervisor:
         self._children: list[_Child] = []
         self._stop = asyncio.Event()
         self._mark: IO[bytes] | None = None
+        self._kept = os.memfd_create("settings")  # see `config.kept`
         self._life = os.pipe()  # children hold the reading end: its end of file says that we are gone
         self._up = False
         self._refused: str | None = None
@@ -232,13 +233,13 @@ class Supervisor:
     async def _run(self, child: _Child) -> int:
         ready_read, ready_write = os.pipe()
         os.set_blocking(ready_read, False)
-        spec = asdict(child.spec) | {"ready_fd": ready_write}
+        spec = asdict(child.spec) | {"ready_fd": ready_write, "kept_fd": self._kept}
         fds = [fd for group in child.spec.sockets.values() for fd in group]
         try:
             # -P: else the folder that serve was started in would be the first to import from.
             child.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "mailgov.child", json.dumps(spec),
-                pass_fds=[*fds, ready_write, self._life[0]], stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[*fds, ready_write, self._life[0], self._kept], stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
         except OSError:

@@ -182,6 +182,10 @@ def test_a_new_route_needs_no_restart_and_a_bad_one_changes_nothing(tmp_path: Pa
             lambda: service.log().count("settings not loaded, the old ones stay") == 2, what="both workers"
         )
         there.settled(queue_id_of(there.submit(messages.plain(AN, "x@example.org"), to="x@example.org")))
+        service.kill_workers()
+        anew = "settings cannot be used, those before them are"
+        wait_until(lambda: service.log().count(anew) == 2, what="both workers anew")
+        there.settled(queue_id_of(there.submit(messages.plain(AN, "y@example.org"), to="y@example.org")))
 
         service.config.write_text(f'{text}\n[delivery.routes]\n"bo.gov.vn" = "smtp:{ministry.address}"\n')
         service.cli("reload", as_json=False).expect()
