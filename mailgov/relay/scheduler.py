@@ -20,6 +20,7 @@ from mailgov.relay.outcome import longest_wait_ms
 from mailgov.relay.patience import Patience
 from mailgov.relay.route import Lane, Router
 from mailgov.relay.throttle import Throttles
+from mailgov.relay.tls_out.policies import Minimum
 from mailgov.relay.wake import EVERYBODY, Waker, ways
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool, SpoolError
 
@@ -341,22 +342,25 @@ class Scheduler:
             self._fill()
 
         patience.begin(STALL_S, stall)
-        router = self._attempt.router
+        router, asked = self._attempt.router, self._asked(job)
         try:
             await self._attempt.run(job.spool, job.message, job.recipients, session)
             self._learn(line, session)
             if self._attempt.router is not router:
-                self._go_again(job)
+                self._go_again(job, asked)
         finally:
             patience.end()
             self._slow.pop(session, None)
             self._shares.stalled -= stalled and not line.local
             self._finished(line, job)
 
-    def _go_again(self, job: Job) -> None:
-        """Whoever was to go another way meanwhile, and waits now, does not wait by the old one."""
-        router = self._attempt.router
-        gone = {r.destination for r in job.recipients if router.lane(r.destination) != job.lane}
+    def _asked(self, job: Job) -> Minimum | None:
+        return self._node.tls.minimum(job.lane, (r.destination for r in job.recipients))
+
+    def _go_again(self, job: Job, asked: Minimum | None) -> None:
+        """Who is to go another way by now, or by other TLS, and waits, does not wait by the old one."""
+        router, other = self._attempt.router, self._asked(job) != asked
+        gone = {r.destination for r in job.recipients if other or router.lane(r.destination) != job.lane}
         if gone:
             self._waker.back({one.rpartition("@")[2] for one in gone})
 

@@ -71,6 +71,21 @@ async def test_an_attempt_under_way_by_the_old_route_costs_no_wait(
             assert node.counters.values["deferred"] == 1
 
 
+async def test_an_attempt_under_way_by_the_old_minimum_costs_no_wait(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    sink.on("helo", Act.HANG, times=1)
+    settings: dict[str, Any] = {"retry_schedule_s": [3600], "command_timeout_s": 0.5}
+    async with running(tmp_path, dns_server, sink, **settings) as (node, scheduler):
+        strict = {"minimum": {"example.org": {"level": "encrypt"}}}
+        await reload(node, scheduler, other(node, tls_out=strict))
+        await put(node, queued("a@example.org", queue_id="Q"))
+        await eventually(lambda: sink.connections == 1)
+        await reload(node, scheduler, other(node, tls_out={"minimum": {}}))
+        await eventually(lambda: len(sink.messages) == 1)
+        assert node.counters.values["deferred"] == 1
+
+
 async def test_a_minimum_of_tls_holds_from_the_next_message_on_and_its_end_wakes_what_waited(
     tmp_path: Path, dns_server: DnsServer, sink: Sink
 ) -> None:
