@@ -106,7 +106,8 @@ class CommandLoop(Replies):
             return
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()
-        self._set_timer(self._silent_after)
+        # What comes next may have less time: a timer that fires early looks again, and a new one costs more.
+        self._set_timer(min(self._silent_after, now + self._node.settings.smtp.data_timeout_s))
 
     def _set_timer(self, due: float) -> None:
         self._timer_due = due

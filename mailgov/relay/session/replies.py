@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import NoReturn, Self
+from typing import NoReturn, Self, cast
 
 import structlog
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -204,9 +204,11 @@ class Replies(SMTP):
     def _close(self) -> None:
         """Say nothing more, run nothing more; close once what was said is read, or soon anyway."""
         self._over = True
-        if self.transport is not None:
-            self.transport.close()
-            self._reset_timeout(CLOSING_S)
+        transport = cast(asyncio.WriteTransport | None, self.transport)
+        if transport is not None:
+            transport.close()
+            if transport.get_write_buffer_size():
+                self._reset_timeout(CLOSING_S)
 
     def _end(self) -> NoReturn:
         """End the session from inside a command: nothing pipelined behind it is run."""
