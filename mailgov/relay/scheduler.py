@@ -395,7 +395,7 @@ class Scheduler:
         """The lane's next job; waits a little for one where an open connection may serve it."""
         if line.jobs:
             return line.jobs.popleft()
-        if line.local or self._waiting:
+        if line.local or self._others_wait(line):
             return None
         waiter: asyncio.Future[Job | None] = asyncio.get_running_loop().create_future()
         line.waiters.append(waiter)
@@ -406,6 +406,10 @@ class Scheduler:
             patience.end()
             if waiter in line.waiters:
                 line.waiters.remove(waiter)
+
+    def _others_wait(self, line: Line) -> bool:
+        """Whether its place is wanted: reports that strangers have caused wait for each other's alone."""
+        return bool(self._waiting) and any(line.lane.aside or not lane.aside for lane in self._waiting)
 
     def _finished(self, line: Line, job: Job) -> None:
         had_room = self._shares.room

@@ -216,6 +216,7 @@ async def test_reports_that_strangers_cause_leave_places_and_memory_for_mail(
 ) -> None:
     """Who writes from a hundred domains whose hosts never answer chooses where his reports are tried."""
     monkeypatch.setattr("mailgov.relay.lanes.ASIDE_LIMIT", 6)
+    monkeypatch.setattr("mailgov.relay.scheduler.IDLE_S", 60)
     sink.on("rcpt", Act.HANG, when=lambda address: address.endswith(".evil.example"))
     for number in range(20):
         dns_server.mx(f"x{number}.evil.example", "mx.example.org")
@@ -228,6 +229,11 @@ async def test_reports_that_strangers_cause_leave_places_and_memory_for_mail(
         await put(node, *mail)
         await eventually(lambda: len(sink.messages) == 20)
         assert len(rcpts(sink)) == 22, "no more reports were tried meanwhile"
+        opened = sink.connections
+        for number in range(3):
+            await put(node, queued("a@example.org", queue_id=f"S{number}"))
+            await eventually(lambda: len(sink.messages) == 21 + number)  # noqa: B023 - awaited at once
+        assert sink.connections <= opened + 1, "and sessions wait for company as ever"
         assert (await node.spool.depth())["ready"] >= 20, "and none is lost"
 
 
