@@ -7,13 +7,13 @@ import resource
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
 import structlog
 
 from mailgov.mail.reply import Reply
 from mailgov.relay.attempt import Attempt, LaneSession
 from mailgov.relay.lanes import STALL_S, Job, Line, Shares, dismiss
+from mailgov.relay.making_way import MakingWay
 from mailgov.relay.node import Node
 from mailgov.relay.notify import caused_by_stranger
 from mailgov.relay.outcome import longest_wait_ms
@@ -50,9 +50,7 @@ class Scheduler:
         self._throttles = Throttles(self._limits.destination_concurrency, min(self._limits.retry_schedule_s))
         self._lines: dict[Lane, Line] = {}
         self._waiting: dict[Lane, Line] = {}
-        self._slow: dict[LaneSession, None] = {}
-        """Sessions whose attempt lasts, the longest first."""
-        self._giving_way = 0
+        self._way = MakingWay()
         self._runners: set[asyncio.Task[None]] = set()
         self._in_flight: set[tuple[str, int]] = set()
         self._reserved = 0
@@ -286,21 +284,8 @@ class Scheduler:
                     self._waiting.setdefault(lane, line)
 
     def _make_way(self) -> None:
-        """Where every connection is taken, one that found no session yet ends for a lane that has none."""
-        if self._shares.runners < self._shares.connections:
-            return
-        wanting = (
-            one for one in self._waiting.values() if one.jobs and not one.runners and not one.lane.aside
-        )
-        if next(islice(wanting, self._giving_way, None), None) is None:
-            return
-        for session in list(self._slow):
-            if session.connection is not None:
-                del self._slow[session]
-            elif session.give_way():
-                del self._slow[session]
-                self._giving_way += 1
-                return
+        if self._shares.runners >= self._shares.connections:
+            self._way.make(self._waiting.values())
 
     async def _serve(self, line: Line) -> None:
         session, patience = LaneSession(line.lane), Patience(asyncio.get_running_loop())
@@ -314,7 +299,7 @@ class Scheduler:
             patience.close()
             line.runners -= 1
             self._shares.count_runner(line, -1)
-            self._giving_way -= session.gave_way
+            self._way.left(session)
             if line.jobs and not self._stopping and line.runners < line.throttle.places:
                 if session.gave_way:  # for the others first
                     self._waiting.setdefault(line.lane, line)
@@ -337,7 +322,7 @@ class Scheduler:
             stalled = True
             self._shares.stalled += not line.local
             if not line.local:
-                self._slow[session] = None
+                self._way.lasts(session)
                 self._make_way()
             self._fill()
 
@@ -350,7 +335,7 @@ class Scheduler:
                 self._go_again(job, asked)
         finally:
             patience.end()
-            self._slow.pop(session, None)
+            self._way.over(session)
             self._shares.stalled -= stalled and not line.local
             self._finished(line, job)
 
