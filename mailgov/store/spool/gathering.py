@@ -116,6 +116,8 @@ class Gathering:
             self._out -= 1
             self._last_group = sum(job.future is not None for job in batch.jobs)
             self._committed = time.monotonic()
+            if batch.loop is None:  # nobody else asks what came in meanwhile
+                self._consider(None)
         by_loop: dict[asyncio.AbstractEventLoop, Answers] = {}
         if batch.loop is not None:
             by_loop[batch.loop] = []

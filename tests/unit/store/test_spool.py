@@ -289,6 +289,15 @@ async def test_many_rows_in_one_commit_come_back_each_in_its_place(spool: Spool)
     assert [r.position for r in last.recipients] == [38]
 
 
+async def test_what_a_thread_hands_in_keeps_nobody_waiting(spool: Spool) -> None:
+    for n in range(50):
+        alone = asyncio.to_thread(spool.apply_later, Change(events=[event("T")]))
+        both = asyncio.gather(alone, spool.apply(Change(messages=[message(f"Q{n}")])))
+        await asyncio.wait_for(both, 10)
+    await spool.apply(Change())
+    assert await spool.depth() == {"ready": 50, "events": 50}
+
+
 async def test_a_commit_that_fails_leaves_no_gap_in_the_events(spool: Spool) -> None:
     await spool.apply(Change(messages=[message("Q0")]))
     await asyncio.gather(
