@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from mailgov.mail.address import Address, AddressError
 from mailgov.mail.comments import without_comments
@@ -15,6 +16,9 @@ from mailgov.mail.encoded_words import readings
 
 AUTHOR_OCTETS = 8192
 """The longest value that is read; RFC 5322 2.1.1 allows 998 in a line, and one From has few mailboxes."""
+
+REMEMBERED_OCTETS = 256
+"""The longest value that is read once for many messages."""
 
 NOBODY = frozenset({"", "mailer-daemon", "postmaster"})
 """What stands in the place of an address where a mail server writes without one."""
@@ -51,6 +55,10 @@ def author_addresses(value: bytes) -> tuple[str, ...]:
     """
     if len(value) > AUTHOR_OCTETS:
         return ()
+    return _remembered(value) if len(value) <= REMEMBERED_OCTETS else _read(value)
+
+
+def _read(value: bytes) -> tuple[str, ...]:
     text = value.decode("utf-8", "surrogateescape")  # never guess a charset in addresses
     if _CONTROL.search(text):
         return ()
@@ -61,6 +69,10 @@ def author_addresses(value: bytes) -> tuple[str, ...]:
     except AddressError:
         return ()
     return tuple(found) if len(found) <= _MAILBOXES else ()
+
+
+_remembered = lru_cache(maxsize=4096)(_read)
+"""Who writes once writes again."""
 
 
 def addresses_shown(value: bytes) -> frozenset[str]:
