@@ -71,7 +71,7 @@ def test_mail_takes_no_first_password_until_its_holder_has_changed_it(desk: Prov
     first = hired(desk, address)
     followed(desk)
     assert not mail_signs_in(desk, address, first)
-    assert "first password" in desk.service.log()
+    wait_until(lambda: "first password" in desk.service.log(), timeout_s=SOON_S, what="the reason in the log")
     assert first not in desk.service.log()
     with httpx2.Client(base_url=desk.service.url("")) as http:
         begun = http.post("/api/v1/session", json={"address": address, "password": first}).json()
