@@ -49,7 +49,7 @@ async def test_an_hour_without_next_hops_drains_fast(
     assert result.drain_rate >= 2 * result.rate, said
     assert result.full_octets < 3 * QUEUE * 4096, said
     if result.shares[0] < 0.2:
-        pytest.xfail("not mended yet: a domain's mail leaves once its own wait is over, not when its turn comes")
+        pytest.xfail("not mended yet: a domain is asked again when its own wait is over, not in turn")
 
 
 @pytest.mark.slow
