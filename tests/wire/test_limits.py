@@ -12,6 +12,7 @@ import pytest
 
 from mailgov.mail.reply import Reply
 from mailgov.relay import accept
+from mailgov.relay.session import replies
 from mailgov.settings import SmtpSettings
 from tests.support.messages import plain
 from tests.support.relay_node import AN
@@ -352,6 +353,32 @@ async def test_a_client_that_never_reads_is_let_go(open_world: OpenWorld) -> Non
     finally:
         talking.cancel()
         await asyncio.gather(talking, return_exceptions=True)
+
+
+@pytest.mark.parametrize("kind", ["submission", "submissions"])
+@pytest.mark.parametrize("end", ["quit", "errors", "silence", "drain"])
+async def test_who_never_closes_tls_gives_his_place_back(
+    open_world: OpenWorld, monkeypatch: pytest.MonkeyPatch, kind: str, end: str
+) -> None:
+    """Its last reply is on the way, but close_notify stays unanswered: TLS would wait 30 s for it."""
+    monkeypatch.setattr(replies, "CLOSING_S", 0.1)
+    world = await open_world(smtp={"error_limit": 1, "idle_timeout_s": 0.3 if end == "silence" else 60.0})
+    wire = await world.connect(kind)
+    await wire.ehlo()
+    if kind == "submission":
+        await wire.starttls(world.client_tls)
+        await wire.ehlo()
+    cast(asyncio.ReadTransport, wire.writer.transport).pause_reading()
+    if end in ("quit", "errors"):
+        await wire.send({"quit": b"QUIT\r\n", "errors": b"EXPN x\r\n"}[end])
+    if end == "drain":
+        for session in list(world.node.connections):
+            session.drain_session()
+    await eventually(lambda: world.node.sessions == 0, "the end of the session")
+    counted = world.node.counters.values
+    refused = {name: counted[name] for name in counted if "refused" in name and counted[name]}
+    assert refused == {"errors": {"refused_errors": 1}, "silence": {"refused_timeout": 1}}.get(end, {})
+    assert world.count("internal_errors") == 0
 
 
 async def test_a_flood_of_guesses_keeps_nobody_else_waiting(world: World) -> None:

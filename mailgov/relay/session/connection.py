@@ -181,15 +181,19 @@ class Connection(CommandLoop):
         """The client has been silent for too long; one that does not even read is cut off."""
         if self.transport is None:
             return
+        if self._over:
+            # Once it is closed, what STARTTLS put there can be asked nothing, and aborts nothing.
+            cast(asyncio.WriteTransport, self._original_transport or self.transport).abort()
+            return
         if self._shakes_hands:
             self._give_up_handshake()
             return
-        if self._receiving is not None and self._receiving.deciding and not self._over:
+        if self._receiving is not None and self._receiving.deciding:
             # Told 421 now, the client would send again what is about to be taken.
             self._reset_timeout()
             return
         transport = cast(asyncio.WriteTransport, self.transport)
-        if self._over or transport.get_write_buffer_size():
+        if transport.get_write_buffer_size():
             transport.abort()
             return
         self._refused("timeout")

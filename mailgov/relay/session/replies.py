@@ -22,7 +22,7 @@ from mailgov.store.entries import AccountEntry
 log = structlog.get_logger()
 
 CLOSING_S = 5.0
-"""How long a client may take to read the last reply before the connection is cut."""
+"""How long a client may take to read the last reply, and to end TLS, before the connection is cut."""
 SERVICE_CLOSING = Reply(421, "4.3.2", "Service closing, please try again later")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without a message")
@@ -206,8 +206,10 @@ class Replies(SMTP):
         self._over = True
         transport = cast(asyncio.WriteTransport | None, self.transport)
         if transport is not None:
+            encrypted = self._original_transport is not None or transport.get_extra_info("sslcontext")
             transport.close()
-            if transport.get_write_buffer_size():
+            # A client that does not answer close_notify would keep its place for as long as TLS waits: 30 s.
+            if encrypted or transport.get_write_buffer_size():
                 self._reset_timeout(CLOSING_S)
 
     def _end(self) -> NoReturn:
