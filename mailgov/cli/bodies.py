@@ -1,4 +1,4 @@
-"""`--json` of the directory: the very bodies of the HTTP interface, so that one script serves both.
+"""`--json` of directory, queue and records: the bodies of the HTTP interface, so that one script serves both.
 
 A list is an array of what a page's `items` hold.
 """
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
     from mailgov.admin.agencies import AgencyDetail, Merger
     from mailgov.admin.domains import DomainDetail
+    from mailgov.admin.queue_many import Many
     from mailgov.settings import Settings
     from mailgov.store.accounts import AccountView
     from mailgov.store.agencies import AgencySpan
+    from mailgov.store.commands import CommandView
     from mailgov.store.directory import AliasView, DomainView
     from mailgov.store.dkim_keys import DkimKeyView
+    from mailgov.store.queue import AttemptView, QueueEntry
     from mailgov.store.tokens import TokenView
+    from mailgov.store.traffic import MessageView
 
 
 def accounts(settings: Settings, found: Sequence[AccountView]) -> list[Any]:
@@ -115,6 +119,41 @@ def tokens(settings: Settings, found: Sequence[TokenView]) -> list[Any]:
     from mailgov.api.directory.tokens import token_body
 
     return [_plain(token_body(one, settings.province.timezone)) for one in found]
+
+
+def print_queue(settings: Settings, found: Sequence[QueueEntry]) -> None:
+    """As `GET /api/v1/queue`."""
+    from mailgov.api.records import queue_body
+
+    common.print_json([_plain(queue_body(one, settings)) for one in found])
+
+
+def print_messages(settings: Settings, found: Sequence[MessageView]) -> None:
+    """As `GET /api/v1/messages`."""
+    from mailgov.api.records import message_body
+
+    common.print_json([_plain(message_body(one, settings)) for one in found])
+
+
+def print_traced(settings: Settings, message: MessageView, attempts: Sequence[AttemptView]) -> None:
+    """As `GET /api/v1/messages/<queue id>` and `GET /api/v1/queue/<queue id>`."""
+    from mailgov.api.records import traced_body
+
+    common.print_json(_plain(traced_body(message, attempts, settings)))
+
+
+def print_command(settings: Settings, done: CommandView) -> None:
+    """As `POST /api/v1/queue/<queue id>/<act>`."""
+    from mailgov.api.records import command_body
+
+    common.print_json(_plain(command_body(done, settings)))
+
+
+def print_many(done: Many) -> None:
+    """As `POST /api/v1/queue/acts`."""
+    from mailgov.api.records import many_body
+
+    common.print_json(_plain(many_body(done)))
 
 
 def _plain(body: BaseModel) -> Any:

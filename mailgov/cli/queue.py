@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailgov.cli import common
+from mailgov.cli import bodies, common
 from mailgov.cli.common import ConfigOption, JsonOption
 from mailgov.cli.options import given, grouped
 from mailgov.cli.trace import print_message
@@ -127,7 +127,7 @@ def queue_list(
         common.warn(f"these are the oldest {limit}; there are more: --limit, or options that narrow it")
         del found[limit:]
     if as_json:
-        common.print_json(found)
+        bodies.print_queue(settings, found)
         return
     zone = settings.province.timezone
     rows = [
@@ -155,8 +155,10 @@ def queue_show(queue_id: QueueId, config: ConfigOption = None, as_json: JsonOpti
 
     settings = common.read_settings(config)
     found = common.act_with(settings, lambda ctx, actor: acts.show_queued(ctx, actor, queue_id))
-    zone = settings.province.timezone
-    print_message(found.message, found.attempts, zone, as_json)
+    if as_json:
+        bodies.print_traced(settings, found.message, found.attempts)
+    else:
+        print_message(found.message, found.attempts, settings.province.timezone)
 
 
 @queue.command("hold")
@@ -249,9 +251,10 @@ def _act(
         do = {"hold": acts.hold, "release": acts.release, "retry": acts.retry}[act]
         return await do(ctx, actor, queue_id, position=position, reason=reason)
 
-    done = common.act(config, work)
+    settings = common.read_settings(config)
+    done = common.act_with(settings, work)
     if as_json:
-        common.print_json(done)
+        bodies.print_command(settings, done)
     else:
         common.say(f"{done.act} {done.queue_id}: {done.result_text or done.result}")
 
@@ -272,7 +275,7 @@ def _act_on_many(
 
     done = common.act(config, work)
     if as_json:
-        common.print_json(done)
+        bodies.print_many(done)
         return
     what = f"{common.count(done.recipients, 'recipient')} of {common.count(done.messages, 'message')}"
     if not done.applied:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mailgov.cli import common
+from mailgov.cli import bodies, common
 from mailgov.cli.common import ConfigOption, JsonOption
 from mailgov.cli.options import given, grouped
 from mailgov.mail.events import Decided, MalwareWord, ResultWord, Risk, SpamWord
@@ -123,13 +123,20 @@ def trace(
             seen = await messages.trace(ctx, actor, any_id)
             return seen, await messages.history(ctx, seen)
 
-        print_message(*common.act_with(settings, look), zone, as_json)
+        message, attempts = common.act_with(settings, look)
+        if as_json:
+            bodies.print_traced(settings, message, attempts)
+        else:
+            print_message(message, attempts, zone)
         return
     wanted = _filter(asked, zone)
     page = common.act_with(
         settings, lambda ctx, actor: messages.list_messages(ctx, actor, wanted, limit=limit)
     )
-    _print_page(page, zone, as_json)
+    if as_json:
+        bodies.print_messages(settings, page.items)
+    else:
+        _print_page(page, zone)
 
 
 def _filter(asked: dict[str, Any], zone: str) -> Filter:
@@ -141,10 +148,7 @@ def _filter(asked: dict[str, Any], zone: str) -> Filter:
     return Filter(from_ms=times.get("from"), until_ms=times.get("to"), **words)
 
 
-def _print_page(page: Page, zone: str, as_json: bool) -> None:
-    if as_json:
-        common.print_json(page.items)
-        return
+def _print_page(page: Page, zone: str) -> None:
     rows = [
         (
             common.local_time(one.at_ms, zone),
@@ -177,11 +181,8 @@ def _rules(one: MessageView) -> list[str]:
     return list(found)
 
 
-def print_message(message: MessageView, attempts: Sequence[AttemptView], zone: str, as_json: bool) -> None:
+def print_message(message: MessageView, attempts: Sequence[AttemptView], zone: str) -> None:
     """A record with all its recipients and decisions, and what was tried."""
-    if as_json:
-        common.print_json({**common.plain(message), "history": attempts})
-        return
     fields: dict[str, object] = {
         "queue id": message.queue_id,
         "time": common.local_time(message.at_ms, zone),

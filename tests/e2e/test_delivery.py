@@ -244,6 +244,22 @@ def test_whatever_the_next_hop_does_nothing_is_lost(quiet: Province, phase: str,
     assert any(to in m.recipients for m in quiet.sink.messages)
 
 
+def _check_same_bodies(province: Province, held: str) -> None:
+    """The command line's JSON of what waits is what HTTP answers: names, times, acts."""
+    cli, token = province.service.cli, province.service.token("operator")
+
+    def asked(path: str) -> Any:
+        answer = province.service.get(f"/api/v1/{path}", token)
+        assert answer.status == 200
+        return answer.data
+
+    listed = cli("queue", "list").expect().data
+    assert held in [entry["queue_id"] for entry in listed]
+    assert [one for one in listed if one["queue_id"] == held] == asked(f"queue?queue_id={held}")["items"]
+    assert cli("queue", "show", held).expect().data == asked(f"queue/{held}")
+    assert cli("trace", held).expect().data == asked(f"messages/{held}")
+
+
 def test_a_queued_message_is_held_released_and_dropped(quiet: Province) -> None:
     quiet.sink.on("rcpt", "450 4.2.0 later", when=lambda to: to.startswith("held"))
     cli = quiet.service.cli
@@ -257,9 +273,11 @@ def test_a_queued_message_is_held_released_and_dropped(quiet: Province) -> None:
 
     wait_until(lambda: act("hold", first), what="the hold")  # refused while an attempt is under way
     quiet.settled(first, "held")
-    assert first in [entry["queue_id"] for entry in cli("queue", "list").expect().data]
+    _check_same_bodies(quiet, first)
     quiet.sink.behave()
-    assert act("release", first)
+    released = cli("queue", "release", first).expect().data
+    assert (released["queue_id"], released["act"], released["result"]) == (first, "release", "done")
+    assert released["asked_at"] <= released["done_at"]
     quiet.settled(first)
 
     quiet.sink.on("rcpt", "450 4.2.0 later", when=lambda to: to.startswith("held"))
@@ -287,9 +305,9 @@ def test_much_of_the_queue_is_found_shown_and_acted_on_at_once(quiet: Province) 
         return [(entry["queue_id"], entry["address"]) for entry in found] == [(one, name) for name in to]
 
     wait_until(greylisted, what="two deferred recipients")
-    history = cli("queue", "show", one).expect().data["history"]
-    assert {entry["reply"] for entry in history} == {"451 4.7.1 Greylisted here"}
-    assert history[0]["due_ms"] > history[0]["at_ms"]
+    shown = cli("queue", "show", one).expect().data
+    assert {entry["reply"] for entry in shown["history"]} == {"451 4.7.1 Greylisted here"}
+    assert shown["history"][0]["next_attempt"] > shown["history"][0]["time"]
 
     assert cli("queue", "drop", *search, "--reason", "thử máy").expect().data["recipients"] == 2
     done: dict[str, int] = {}

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from mailgov.admin import queue_many
+from mailgov.api import records
+from mailgov.api.times import moment_ms
 from mailgov.cli.app import run
 from mailgov.config import default_policy_directory
 from mailgov.mail.events import OutcomeEvent
@@ -20,6 +22,7 @@ from mailgov.store.ledger import apply_events
 from tests.unit.admin.province import NOW_MS, SPOOL, WAITING, at, make_context, make_province
 from tests.unit.test_cli_refusals import SETTINGS
 
+ZONE = Settings().province.timezone
 SAID = "451 4.7.1 Greylisted\x1b[2J"
 
 
@@ -83,11 +86,25 @@ def test_the_history_is_shown(cli: Cli, capsys: pytest.CaptureFixture[str]) -> N
     assert "mx.e.org" in text
     assert "451 4.7.1 Greylisted?[2J" in text, "what would steer the terminal is not passed on"
     (one,) = json.loads(cli("show", WAITING, "--json")[1])["history"]
-    assert (one["reply"], one["due_ms"]) == (SAID, NOW_MS + 99)
+    assert one["reply"] == SAID
+    assert moment_ms(one["next_attempt"], ZONE) == NOW_MS + 99
     assert run(["trace", WAITING, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["history"] == [one], "and so it is when nothing waits any more"
     assert run(["trace", WAITING]) == 0
     assert "mx.e.org" in capsys.readouterr().out
+
+
+def test_json_has_the_bodies_of_the_http_interface(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """One script serves both; that the values are the same too is `e2e/test_delivery.py`'s subject."""
+    first, _ = (records.QueueBody(**one) for one in json.loads(cli("list", "--json")[1]))
+    assert (first.queue_id, moment_ms(first.time, ZONE)) == (WAITING, NOW_MS)
+    shown = records.TracedBody(**json.loads(cli("show", WAITING, "--json")[1]))
+    assert [one.state for one in shown.history] == ["deferred"]
+    assert run(["trace", "--recipient", "x@example.org", "--json"]) == 0
+    (listed,) = (records.MessageBody(**one) for one in json.loads(capsys.readouterr().out))
+    assert listed == records.MessageBody(**shown.model_dump(exclude={"history"}))
+    would_be = records.ManyBody(**json.loads(cli("hold", "--domain", "example.org", "--json")[1]))
+    assert (would_be.recipients, would_be.applied) == (2, False)
 
 
 def test_many_are_counted_first_and_then_asked_for(cli: Cli, installation: Path) -> None:
