@@ -161,11 +161,11 @@ class Place:
         self._client = mine
 
     def leave(self) -> None:
-        """Give the place back, once."""
+        """Give the place back, once. From now on it asks nobody, and so holds nobody."""
+        self.make_way = _stay
         if self._left:
             return
         self._left = True
-        self.make_way = _stay
         self._door.stand_down(self._room, self)
         self._door.sessions -= 1
         self._door.give(self._room)

@@ -228,7 +228,7 @@ class Node:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
     def keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run work that a lost connection must not cancel; await it through `asyncio.shield`."""
+        """Run work that goes on when its session ends; a worker that stops waits for it."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

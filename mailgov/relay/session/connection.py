@@ -84,7 +84,6 @@ class Connection(CommandLoop):
         self._node.connections.discard(self)
         if self._place is not None:
             self._place.leave()
-            self._place.make_way = _stays
         if not self._in_data:  # otherwise what reads the message sees the end itself
             self._drop_message()
         if self.session is None:  # there was none
@@ -233,7 +232,3 @@ class Connection(CommandLoop):
         sink, self._sink = self._sink, None
         if sink is not None:
             sink.abandon()
-
-
-def _stays() -> bool:
-    return False
