@@ -6,8 +6,8 @@ A list is an array of what a page's `items` hold.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mailgov.cli import common
 
@@ -112,6 +112,21 @@ def keys(settings: Settings, found: Sequence[DkimKeyView]) -> list[Any]:
 
     zone = settings.province.timezone
     return [{**_plain(key_body(one, zone)), "key_file": one.key_file} for one in found]
+
+
+class Seen(Protocol):
+    """What the DNS has of a record that was asked for, in a word and for people."""
+
+    @property
+    def standing(self) -> str: ...
+
+    @property
+    def detail(self) -> str: ...
+
+
+def print_seen(found: Iterable[tuple[dict[str, str], Seen]]) -> None:
+    """Each record by what names it, and how it stands in the DNS."""
+    common.print_json([{**named, "standing": one.standing, "detail": one.detail} for named, one in found])
 
 
 def tokens(settings: Settings, found: Sequence[TokenView]) -> list[Any]:

@@ -87,17 +87,9 @@ def dkim_check(
 
     found = common.act(config, lambda ctx, actor: rotation.look(ctx, actor, domain))
     if as_json:
-        common.print_json(
-            [
-                {
-                    "domain": one.key.domain,
-                    "selector": one.key.selector,
-                    "state": one.key.state,
-                    "standing": one.found.standing,
-                    "detail": one.found.detail,
-                }
-                for one in found
-            ]
+        bodies.print_seen(
+            ({"domain": one.key.domain, "selector": one.key.selector, "state": one.key.state}, one.found)
+            for one in found
         )
     else:
         for one in found:

@@ -51,17 +51,7 @@ def dns_check(
 
     found = common.act(config, lambda ctx, actor: dns_records.list_published(ctx, actor, domain))
     if as_json:
-        common.print_json(
-            [
-                {
-                    "name": one.record.name,
-                    "type": one.record.type,
-                    "standing": one.standing,
-                    "detail": one.detail,
-                }
-                for one in found
-            ]
-        )
+        bodies.print_seen(({"name": one.record.name, "type": one.record.type}, one) for one in found)
     else:
         rows = [
             (one.record.name, one.record.type, one.standing, one.detail or one.record.why) for one in found

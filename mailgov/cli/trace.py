@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailgov.admin.messages import Page
     from mailgov.store.queue import AttemptView
     from mailgov.store.search import Filter
-    from mailgov.store.traffic import MessageView
+    from mailgov.store.traffic import DecisionView, MessageView, RecipientView
 
 LIMIT = 50
 LIMIT_MAX = 500
@@ -183,6 +183,15 @@ def _rules(one: MessageView) -> list[str]:
 
 def print_message(message: MessageView, attempts: Sequence[AttemptView], zone: str) -> None:
     """A record with all its recipients and decisions, and what was tried."""
+    _print_record(message, zone)
+    _print_recipients(message.recipients, zone)
+    for one in message.decisions:
+        _print_decision(one)
+    _print_history(attempts, zone)
+
+
+def _print_record(message: MessageView, zone: str) -> None:
+    """What is known of the message itself, a line each."""
     fields: dict[str, object] = {
         "queue id": message.queue_id,
         "time": common.local_time(message.at_ms, zone),
@@ -211,35 +220,38 @@ def print_message(message: MessageView, attempts: Sequence[AttemptView], zone: s
         "sample": message.sample or None,
     }
     common.print_fields({name: value for name, value in fields.items() if value is not None})
-    if message.recipients:
-        common.say("")
-        rows = [
-            (
-                one.position,
-                one.address,
-                one.direction,
-                one.state,
-                one.attempts,
-                one.last_reply,
-                one.tls,
-                common.local_time(one.updated_ms, zone),
-            )
-            for one in message.recipients
-        ]
-        common.print_table(
-            ("no.", "recipient", "direction", "state", "tries", "last reply", "TLS", "when"), rows
-        )
-    for one in message.decisions:
-        why = f"{one.rule} ({one.document} {one.article}, {one.mode})" if one.rule else "no rule"
-        watched = one.would_reject
-        outcome = "would have rejected (monitor)" if one.rule in watched else one.outcome
-        beside = [rule for rule in watched if rule != one.rule]
-        more = f"; {', '.join(beside)} would have rejected (monitor)" if beside else ""
-        common.say(f"\n{outcome} at {one.stage} by {why}; decision {one.id}{more}")
-        for attachment in one.attachments:
-            common.say(f"  attachment {common.cell(attachment)}")
 
-    _print_history(attempts, zone)
+
+def _print_recipients(recipients: Sequence[RecipientView], zone: str) -> None:
+    if not recipients:
+        return
+    common.say("")
+    rows = [
+        (
+            one.position,
+            one.address,
+            one.direction,
+            one.state,
+            one.attempts,
+            one.last_reply,
+            one.tls,
+            common.local_time(one.updated_ms, zone),
+        )
+        for one in recipients
+    ]
+    common.print_table(("no.", "recipient", "direction", "state", "tries", "last reply", "TLS", "when"), rows)
+
+
+def _print_decision(one: DecisionView) -> None:
+    """What was decided by which rule, which others watched, and the attachments that were why."""
+    why = f"{one.rule} ({one.document} {one.article}, {one.mode})" if one.rule else "no rule"
+    watched = one.would_reject
+    outcome = "would have rejected (monitor)" if one.rule in watched else one.outcome
+    beside = [rule for rule in watched if rule != one.rule]
+    more = f"; {', '.join(beside)} would have rejected (monitor)" if beside else ""
+    common.say(f"\n{outcome} at {one.stage} by {why}; decision {one.id}{more}")
+    for attachment in one.attachments:
+        common.say(f"  attachment {common.cell(attachment)}")
 
 
 def _print_history(attempts: Sequence[AttemptView], zone: str) -> None:

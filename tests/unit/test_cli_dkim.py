@@ -76,6 +76,14 @@ def test_a_year_of_keys(asking: Path, dns_server: DnsServer) -> None:
     checked = mailgov(asking, "dkim", "check")
     assert checked.returncode == 1
     assert checked.stdout.splitlines()[0] == f"{rsa['record_name']} (active): missing: no TXT record is there"
+    first = json.loads(mailgov(asking, "dkim", "check", "--json").stdout)[0]
+    assert first == {
+        "domain": DOMAIN,
+        "selector": rsa["selector"],
+        "state": "active",
+        "standing": "missing",
+        "detail": "no TXT record is there",
+    }
     for record in data(asking, "dns", "print"):
         if "_domainkey" in record["name"]:
             dns_server.add(record["name"], "TXT", record["value"].strip("( )"))
@@ -106,6 +114,7 @@ def test_every_record_is_looked_for(asking: Path, dns_server: DnsServer) -> None
     found = json.loads(refused.stdout)
     assert {one["standing"] for one in found} == {"missing"}
     assert {one["type"] for one in found} == {"MX", "TXT", "CNAME", "SRV"}
+    assert {tuple(one) for one in found} == {("name", "type", "standing", "detail")}
     for record in data(asking, "dns", "print"):
         dns_server.add(record["name"], record["type"], record["value"].strip("( )"))
     assert {one["standing"] for one in data(asking, "dns", "check", DOMAIN)} == {"published"}
