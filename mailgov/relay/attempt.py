@@ -14,10 +14,12 @@ from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.policy import Stage, render_reply
 from mailgov.policy.facts import FactValue, Unknown
 from mailgov.relay import judge, mailbox, notify, sender_reports
-from mailgov.relay.client import Connection, Envelope, Stale, first_connection
+from mailgov.relay.client import Connection, Stale
 from mailgov.relay.content import Content, content_of
+from mailgov.relay.first_hop import first_connection
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import Outcome, settle
+from mailgov.relay.outgoing import Envelope
 from mailgov.relay.route import Hops, Lane, Router
 from mailgov.relay.throttle import Verdict, verdict
 from mailgov.relay.tls_out.demand import TlsRefused, Wish

@@ -11,75 +11,26 @@ import asyncio
 import re
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Literal
 
 import aiosmtplib
-import structlog
 from aiosmtplib.response import SMTPResponse
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.mail.text import one_line
+from mailgov.relay import outgoing
+from mailgov.relay.answer import Ours, positive, reply_of
 from mailgov.relay.content import Content, dotted
 from mailgov.relay.encrypted import encrypted
 from mailgov.relay.exchange import Exchange
 from mailgov.relay.opening import spoken
+from mailgov.relay.outgoing import Envelope
 from mailgov.relay.route import Hop
-from mailgov.relay.tls_out.demand import OPEN, OPPORTUNISTIC, Demand, Gate, Opened, TlsRefused, Wish
+from mailgov.relay.tls_out.demand import OPPORTUNISTIC, Demand, Opened, Wish
 from mailgov.settings import DeliverySettings
 
-log = structlog.get_logger()
-
-OPENING_S = 900.0
-"""After so long no further host is tried: each may take five minutes to greet (RFC 5321 4.5.3.2.1)."""
 QUIT_S = 5.0
 """For the reply to QUIT, and then for the other side to close too."""
-REPLY_LENGTH_LIMIT = 1000
-"""Octets of a next hop's words that are kept: enough for people, bounded against floods."""
-LARGE_BYTES = 262_144
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _SIZE = re.compile(r"[0-9]{1,20}\Z")  # RFC 1870 3
-_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\s+")
-
-
-def _positive(response: SMTPResponse) -> bool:
-    """By the first digit alone (RFC 5321 4.2.1): a 252 to RCPT takes the recipient, not yet the message."""
-    return 200 <= response.code <= 299
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What one mail transaction out carries."""
-
-    reverse_path: str
-    recipients: tuple[str, ...]
-    smtputf8: bool
-    eight_bit: bool
-    mail_parameters: str = ""
-    """Wishes for MAIL (RFC 3461), said where the next hop knows DSN."""
-    rcpt_parameters: tuple[str, ...] = ()
-    """The same for each RCPT, in the order of `recipients`; () for none at all."""
-    requiretls: bool = False
-
-
-def reply_of(response: SMTPResponse) -> Reply:
-    """The next hop's reply, bounded and on one line; anything unusual counts as temporary.
-
-    A 3xx where a transaction ends is unusual: it neither takes the mail nor refuses it.
-    """
-    code = response.code if 200 <= response.code <= 299 or 400 <= response.code <= 599 else 451
-    text = one_line(response.message, 2 * REPLY_LENGTH_LIMIT)
-    match = _ENHANCED.match(text)
-    enhanced = match[1] if match and match[1][0] == str(code)[0] else f"{code // 100}.0.0"
-    words = (text[match.end() :] if match else text)[:REPLY_LENGTH_LIMIT]
-    return Reply(code, enhanced, words, heard=not isinstance(response, _Ours))
-
-
-class _Ours(SMTPResponse):
-    """Stands for a reply that did not come, or that made no sense: the words are ours."""
-
-    __slots__ = ()
 
 
 def _broke(hop: Hop, error: Exception) -> str:
@@ -161,7 +112,7 @@ class Connection:
             return [error.reply] * count
         except aiosmtplib.SMTPResponseException as error:
             self.broken = True
-            return [reply_of(_Ours(451, f"4.5.0 unexpected reply: {error.message}"))] * count
+            return [reply_of(Ours(451, f"4.5.0 unexpected reply: {error.message}"))] * count
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             self.broken = True
             return [Reply(451, "4.4.2", _broke(self.hop, error))] * count
@@ -182,19 +133,19 @@ class Connection:
         return None
 
     async def _transaction(self, envelope: Envelope, content: Content) -> list[Reply]:
-        commands = self._commands(envelope, content)
+        commands = outgoing.commands(envelope, content.size_bytes, self._client.supports_extension)
         pipelined = self._client.supports_extension("pipelining")
         if pipelined:
             said = await self._begin([*commands, b"DATA\r\n"])
         else:
             said = await self._begin(commands[:1])
-            if _positive(said[0]):
+            if positive(said[0]):
                 for command in commands[1:]:
                     said += await self._heard([command])
-        if not _positive(said[0]):
+        if not positive(said[0]):
             return await self._give_up([reply_of(said[0])] * len(envelope.recipients), said[len(commands) :])
         taken = said[1 : len(commands)]
-        replies = [None if _positive(one) else reply_of(one) for one in taken]
+        replies = [None if positive(one) else reply_of(one) for one in taken]
         if all(reply is not None for reply in replies):
             refused = [reply for reply in replies if reply is not None]
             return await self._give_up(refused, said[len(commands) :])
@@ -204,7 +155,7 @@ class Connection:
             final = [reply_of(one) for one in await self._deliver(content, count)]
         elif data.code < 400:
             self.broken = True
-            final = [reply_of(_Ours(451, "4.5.0 unexpected reply to DATA"))]
+            final = [reply_of(Ours(451, "4.5.0 unexpected reply to DATA"))]
         else:
             await self._reset(data)
             final = [reply_of(data)]
@@ -260,10 +211,10 @@ class Connection:
                 raise
             # Whoever has his answer has the message or not: only the others are asked for again.
             self.broken = True
-            rest = _Ours(451, f"4.4.2 no reply for this recipient ({spoken(error)})")
+            rest = Ours(451, f"4.4.2 no reply for this recipient ({spoken(error)})")
             replies = (*protocol.replies, *[rest] * (count - len(protocol.replies)))
-        unsent = _Ours(451, "4.5.0 unexpected reply before the end of the message")
-        return [unsent if early and _positive(reply) else reply for reply in replies]
+        unsent = Ours(451, "4.5.0 unexpected reply before the end of the message")
+        return [unsent if early and positive(reply) else reply for reply in replies]
 
     async def _begin(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
         """The replies to a group that begins with MAIL, of which the first alone may have come.
@@ -292,7 +243,7 @@ class Connection:
             said = self._protocol.replies
             if stale and not said and isinstance(error, aiosmtplib.SMTPServerDisconnected):
                 raise Stale from None
-            self._missing = _Ours(451, f"4.4.2 {_broke(self.hop, error)}")
+            self._missing = Ours(451, f"4.4.2 {_broke(self.hop, error)}")
             return said + (self._missing,) * (len(commands) - len(said))
 
     async def _exchange(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
@@ -300,33 +251,6 @@ class Connection:
         protocol.expect(len(commands))
         protocol.say(b"".join(commands))
         return await protocol.answers(self._settings.command_timeout_s)
-
-    def _commands(self, envelope: Envelope, content: Content) -> list[bytes]:
-        """MAIL and a RCPT for each recipient."""
-        said = [f"MAIL {self._mail_argument(envelope, content)}"]
-        wishes = envelope.rcpt_parameters if self.knows_dsn else ()
-        said += [
-            f"RCPT TO:<{recipient}> {wish}".rstrip()
-            for recipient, wish in zip_longest(envelope.recipients, wishes, fillvalue="")
-        ]
-        if any(_CONTROL.search(command) for command in said):
-            raise MailError(Reply(553, "5.1.3", "The address cannot be written in SMTP"))
-        return [f"{command}\r\n".encode() for command in said]
-
-    def _mail_argument(self, envelope: Envelope, content: Content) -> str:
-        words = [f"FROM:<{envelope.reverse_path}>"]
-        supports = self._client.supports_extension
-        if supports("size"):
-            words.append(f"SIZE={content.size_bytes}")
-        if envelope.eight_bit and supports("8bitmime"):
-            words.append("BODY=8BITMIME")
-        if envelope.smtputf8:
-            words.append("SMTPUTF8")
-        if envelope.mail_parameters and self.knows_dsn:
-            words.append(envelope.mail_parameters)
-        if envelope.requiretls and self.takes_requiretls:  # who must have it was not opened without it
-            words.append("REQUIRETLS")
-        return " ".join(words)
 
     @property
     def knows_dsn(self) -> bool:
@@ -354,47 +278,6 @@ class Connection:
             elif not transport.is_closing():
                 asyncio.get_running_loop().call_later(QUIT_S, transport.abort)
             self._client.close()
-
-
-async def first_connection(
-    hops: Sequence[Hop],
-    settings: DeliverySettings,
-    hostname: str,
-    executor: Executor,
-    gate: Gate = OPEN,
-) -> Connection:
-    """The first hop that greets us with what the gate asks of it; raises a MailError when none does.
-
-    The last one, but one of later (4xx) before one for good: another host may still come back.
-    """
-    last = MailError(Reply(451, "4.4.1", "No mail host to try"))
-    loop = asyncio.get_running_loop()
-    until_s = loop.time() + OPENING_S
-    for number, hop in enumerate(hops):
-        if loop.time() >= until_s:
-            break
-        try:
-            return await _through(gate, hop, settings, hostname, executor)
-        except MailError as error:
-            if number == 0 or error.reply.transient or not last.reply.transient:
-                last = error
-    raise last
-
-
-async def _through(
-    gate: Gate, hop: Hop, settings: DeliverySettings, hostname: str, executor: Executor
-) -> Connection:
-    demand = await gate.demand(hop)
-    try:
-        made = await Connection.open(hop, settings, hostname, executor, demand)
-    except TlsRefused as refused:
-        gate.told(hop, demand, refused.result)
-        raise
-    gate.told(hop, demand, made.opened.trouble)
-    if demand.requiretls and not made.takes_requiretls:
-        await made.close()
-        raise MailError(Reply(550, "5.7.30", f"{hop.host} does not support REQUIRETLS, which is needed"))
-    return made
 
 
 async def _has_eight_bits(content: Content, executor: Executor) -> bool:

@@ -14,8 +14,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.relay.client import Connection, Envelope
+from mailgov.relay.client import Connection
 from mailgov.relay.content import Content
+from mailgov.relay.outgoing import Envelope
 from mailgov.relay.route import Hop, Manner
 from mailgov.settings import DeliveryLogin, DeliverySettings
 from tests.support.certificates import make_certificate

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mailgov.relay.client import Connection, Envelope
+from mailgov.relay.client import Connection
 from mailgov.relay.content import Content
+from mailgov.relay.outgoing import Envelope
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
 from tests.support.relay_node import AN, BINH

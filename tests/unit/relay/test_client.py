@@ -15,9 +15,12 @@ import pytest
 from aiosmtplib.response import SMTPResponse
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.relay.client import REPLY_LENGTH_LIMIT, Connection, Envelope, Stale, first_connection, reply_of
+from mailgov.relay.answer import REPLY_LENGTH_LIMIT, reply_of
+from mailgov.relay.client import Connection, Stale
 from mailgov.relay.content import Content
 from mailgov.relay.exchange import Exchange
+from mailgov.relay.first_hop import first_connection
+from mailgov.relay.outgoing import Envelope
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliverySettings
 from tests.support.certificates import make_certificate
@@ -587,7 +590,7 @@ async def test_the_first_hop_that_greets_is_taken(sink: Sink, pool: ThreadPoolEx
 async def test_hosts_that_take_their_time_are_not_tried_for_ever(
     sink: Sink, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailgov.relay.client.OPENING_S", 0.3)
+    monkeypatch.setattr("mailgov.relay.first_hop.OPENING_S", 0.3)
     sink.on("connect", Act.HANG)
     settings = DeliverySettings.model_validate({**QUICK, "command_timeout_s": 0.2})
     with pytest.raises(MailError):

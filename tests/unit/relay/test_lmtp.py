@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mailgov.relay.client import Connection, Envelope
+from mailgov.relay.client import Connection
 from mailgov.relay.content import Content
+from mailgov.relay.outgoing import Envelope
 from mailgov.relay.route import Hop, Manner
 from mailgov.settings import DeliverySettings
 from tests.support import dovecot_lmtp
