@@ -36,7 +36,7 @@ YOUNG_OBJECTS = 5000
 
 SERVING, READY, REFUSED = b"s", b"1", b"!"
 """What a child tells the supervisor: it serves something, all, or nothing; after the last comes why."""
-EX_CONFIG = 78  # sysexits.h
+EX_DATAERR, EX_CONFIG = 65, 78  # sysexits.h
 
 Sockets = dict[str, tuple[socket.socket, ...]]
 
@@ -72,7 +72,10 @@ class Running:
 
 
 def main(argument: str) -> int:
-    """Run one worker until it is told to stop; 0 after a clean stop, 78 where the settings will not do."""
+    """Run one worker until it is told to stop.
+
+    0 after a clean stop, 78 where the settings will not do, 65 where what lies on the disk will not.
+    """
     gc.disable()  # until it is up: what imports make is no garbage; looking for some took a sixth of a start
     configure_logs()
     _raise_descriptor_limit()
@@ -80,19 +83,23 @@ def main(argument: str) -> int:
     try:
         return uvloop.run(_schema(spec) if spec.role == "schema" else _run(spec))
     except Exception as error:
-        if not _is_refusal(error):
+        refusal = _refusal(error)
+        if refusal is None:
             raise
         os.write(
             spec.ready_fd, REFUSED + placed(error, spec.config).encode("utf-8", "backslashreplace")[:4000]
         )
-        return EX_CONFIG
+        return refusal
 
 
-def _is_refusal(error: Exception) -> bool:
-    """What stays wrong until somebody changes a file: starting again does not help."""
+def _refusal(error: Exception) -> int | None:
+    """The exit status for what stays wrong until a person acts: starting again does not help."""
     from mailgov.policy import PolicyError
+    from mailgov.store.spool import SpoolUnfit
 
-    return isinstance(error, (ConfigError, PolicyError))
+    if isinstance(error, SpoolUnfit):
+        return EX_DATAERR
+    return EX_CONFIG if isinstance(error, (ConfigError, PolicyError)) else None
 
 
 def _raise_descriptor_limit() -> None:

@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -43,6 +43,8 @@ STOP_S = 28.0
 """Who has not ended by then is killed: all is over within 30 s. A relay worker needs 25 at most."""
 RESTART_S = (0.2, 0.5, 1.0, 3.0)
 """Waits before a worker that died is started again; a minute of health forgives what was before."""
+HELPLESS_S = 30.0
+"""Before one that only a person can help is started again; SIGHUP says that somebody has helped."""
 SCHEMA_LOOK_S, SCHEMA_RETRY_S = 5.0, 30.0
 """Between looks at the schema, which are cheap, and between attempts to bring it up, which are not."""
 FIRST_S = 10.0
@@ -79,6 +81,14 @@ class _Child:
     ready: bool = False
     reload: bool = False
     """It is still to be told SIGHUP."""
+    refused: str | None = None
+    """Why it would not start, until it is tried again."""
+    helped: asyncio.Event = field(default_factory=asyncio.Event)
+    """SIGHUP came since it was last started."""
+
+    def begin(self) -> None:
+        self.refused = None
+        self.helped.clear()
 
 
 class Supervisor:
@@ -207,7 +217,7 @@ class Supervisor:
         end = time.monotonic() + FIRST_S
         relays = [other for other in self._children if other.spec.role == "relay"]
         while child not in relays and time.monotonic() < end and not self._stop.is_set():
-            if all(relay.serving for relay in relays):
+            if all(relay.serving or relay.refused for relay in relays):
                 return
             await asyncio.sleep(0.02)
 
@@ -222,15 +232,27 @@ class Supervisor:
             except OSError as error:  # no room for a process now
                 log.error("worker not started", worker=child.spec.name, cause=str(error))
                 code = -1
-            if self._stop.is_set() or (code == EX_CONFIG and not self._up):
+            if self._stop.is_set():
                 return
+            if child.refused is not None:
+                await self._help(child)
+                continue
             failures = 1 if time.monotonic() - started > 60 else failures + 1
             wait = RESTART_S[min(failures, len(RESTART_S)) - 1]
             log.error("worker died", worker=child.spec.name, code=code, restart_in_s=wait)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), wait)
 
+    async def _help(self, child: _Child) -> None:
+        """Wait until somebody who mended what it needs says so, or for a look whether somebody did."""
+        ends = [asyncio.ensure_future(event.wait()) for event in (self._stop, child.helped)]
+        await asyncio.wait(ends, timeout=HELPLESS_S, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+
     async def _run(self, child: _Child) -> int:
+        """Start it and wait for its end. What it refuses at the first start of all is our own refusal."""
+        child.begin()
         ready_read, ready_write = os.pipe()
         os.set_blocking(ready_read, False)
         spec = asdict(child.spec) | {"ready_fd": ready_write, "kept_fd": self._kept}
@@ -250,7 +272,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         loop.add_reader(ready_read, self._hear, child, ready_read)
         try:
-            return await child.process.wait()
+            code = await child.process.wait()
         except asyncio.CancelledError:
             with contextlib.suppress(ProcessLookupError):
                 child.process.terminate()
@@ -260,6 +282,13 @@ class Supervisor:
             self._hear(child, ready_read)  # last words, which may come with the end
             child.serving, child.ready, child.process = False, False, None
             os.close(ready_read)
+        if code == EX_CONFIG and not self._up:
+            self._refused = child.refused
+            self._stop.set()
+        elif child.refused is not None:
+            told = {"worker": child.spec.name, "problem": child.refused, "again_in_s": HELPLESS_S}
+            log.error("worker refuses to start", **told)
+        return code
 
     def _hear(self, child: _Child, fd: int) -> None:
         """What a child tells of itself; nothing comes after the end of file."""
@@ -273,13 +302,8 @@ class Supervisor:
         self._hang_up(child)
         if not told or refused:
             asyncio.get_running_loop().remove_reader(fd)
-        if not refused:
-            return
-        if self._up:  # it ran with what it was built of before: whoever broke that mends it
-            log.error("worker refuses to start", worker=child.spec.name, problem=why.decode(errors="replace"))
-        else:
-            self._refused = why.decode(errors="replace")
-            self._stop.set()
+        if refused:
+            child.refused = why.decode(errors="replace")
 
     async def _announce(self) -> None:
         """Say that everything is up, once it is."""
@@ -304,6 +328,7 @@ class Supervisor:
     def _reload(self) -> None:
         log.info("reloading")
         for child in self._children:
+            child.helped.set()
             child.reload = True
             self._hang_up(child)
 

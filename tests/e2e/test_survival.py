@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import smtplib
@@ -82,6 +83,33 @@ def test_a_worker_that_is_killed_comes_back_and_the_door_stays_open(tmp_path: Pa
         send(province, "after@example.org")
         province.sink.behave()
         wait_arrived(province, {"before@example.org", "after@example.org"})
+
+
+def test_a_damaged_queue_stops_its_worker_alone_and_is_told_once(tmp_path: Path) -> None:
+    """Nobody but a person can help: the worker rests meanwhile, and comes back when it was done."""
+    with running_province(tmp_path, small=True) as province:
+        service = province.service
+        send(province, "before@example.org")
+        folder = service.data_dir / "spool" / "0"
+        with (folder / "spool.sqlite").open("r+b") as file:
+            file.write(b"\0" * 4096)  # as a disk that lies loses a page
+        (folder / "spool.sqlite-wal").unlink()
+        service.kill_workers()
+        wait_until(lambda: "worker refuses to start" in service.log(), what="the refusal")
+        lines = service.log().splitlines()
+        (told,) = (json.loads(line) for line in lines if "worker refuses to start" in line)
+        assert (told["worker"], told["again_in_s"]) == ("relay.0", 30.0)
+        assert f"the queue in {folder} is damaged: file is not a database; move it away" in told["problem"]
+        assert "docs/operations.md" in told["problem"]
+        assert service.processes("relay") == []
+        assert "Traceback" not in service.log()
+        assert service.get("/healthz").status == 200
+
+        folder.rename(service.folder / "damaged")
+        service.cli("reload", as_json=False).expect()
+        send(province, "after@example.org")
+        wait_arrived(province, {"after@example.org"})
+        assert service.log().count("worker refuses to start") == 1
 
 
 @pytest.mark.slow  # as above

@@ -10,6 +10,7 @@ from mailgov.store.spool.model import (
     SpoolError,
     SpoolFull,
     SpoolHeld,
+    SpoolUnfit,
     Variant,
 )
 from mailgov.store.spool.spool import Spool
@@ -25,5 +26,6 @@ __all__ = [
     "SpoolError",
     "SpoolFull",
     "SpoolHeld",
+    "SpoolUnfit",
     "Variant",
 ]

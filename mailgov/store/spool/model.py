@@ -22,6 +22,10 @@ class SpoolHeld(Exception):
     """Another live process holds this spool folder."""
 
 
+class SpoolUnfit(Exception):
+    """No queue that this version can use, until a person acts: the text says what, where and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """A received message as it came, byte for byte: in memory, or a file of the spool."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import structlog
 
+from mailgov.store.spool.model import SpoolUnfit
+
 log = structlog.get_logger()
 
 VERSION = 1
@@ -100,10 +102,15 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, spool_id: str) -> str:
-    """Create the tables in a new spool; return the spool's id (`spool_id` for a new one)."""
+    """Create the tables in a new spool; return the spool's id (`spool_id` for a new one).
+
+    Raises SpoolUnfit for one of a later version.
+    """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise RuntimeError(f"the spool was written by a newer version (schema {version}, known {VERSION})")
+        raise SpoolUnfit(
+            f"was written by a newer version (schema {version}, known {VERSION}): run that one again"
+        )
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
     _index(connection)

@@ -22,7 +22,7 @@ from mailgov.mail.events import Event, decode
 from mailgov.settings import SpoolSettings
 from mailgov.store.spool import deaths, rows
 from mailgov.store.spool.bodies import BodyWriter, sweep, sync_folder
-from mailgov.store.spool.model import Change, QueuedMessage, SpoolError, SpoolHeld, SpoolPaths
+from mailgov.store.spool.model import Change, QueuedMessage, SpoolError, SpoolHeld, SpoolPaths, SpoolUnfit
 from mailgov.store.spool.passed import Passed
 from mailgov.store.spool.reserve import Reserve
 from mailgov.store.spool.schema import connect, prepare
@@ -38,6 +38,12 @@ WAKE_LIMIT = 200
 """Recipients woken in one transaction: bounds how long new mail waits for it."""
 COUNT_S = 0.02
 """A count of the queue that takes longer is not made each time that it is asked for."""
+
+
+DAMAGED = (
+    "is damaged: {}; move it away and keep it, a new one is made: see 'A queue that cannot be read' in"
+    " docs/operations.md"
+)
 
 
 class Spool:
@@ -65,7 +71,8 @@ class Spool:
         """Take the folder (made if missing), recover it, start its writer. Blocks.
 
         `new_id` names a spool that is new; it must be random. Raises SpoolHeld when another
-        process has it. Leases of an earlier life are lifted, files that no row names are removed.
+        process has it, and SpoolUnfit, which changes nothing, where only a person can help. Leases of an
+        earlier life are lifted, files that no row names are removed.
         """
         paths = SpoolPaths(folder)
         for place in (folder, paths.incoming, paths.bodies):
@@ -81,8 +88,10 @@ class Spool:
             spool._recover(new_id, now_ms)
         except BaseException as error:
             os.close(lock)
+            if isinstance(error, SpoolUnfit):
+                raise SpoolUnfit(f"the queue in {folder} {error}") from None
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                log.error("queue damaged: see docs/operations.md", folder=str(folder), cause=str(error))
+                raise SpoolUnfit(f"the queue in {folder} {DAMAGED.format(error)}") from error
             raise
         return spool
 
@@ -93,6 +102,7 @@ class Spool:
         finally:
             os.umask(old_mask)
         try:
+            self._look_for_loss(connection)
             self.id = prepare(connection, new_id)
             lifted = self._lift(connection, now_ms)
             self._tail.start(rows.last_event(connection))
@@ -115,6 +125,14 @@ class Spool:
             expected=self._bodies.__len__,
         )
         self._reader = connect(self._paths.database, read_only=True)
+
+    def _look_for_loss(self, connection: sqlite3.Connection) -> None:
+        """Raise SpoolUnfit where the database is new and bodies are not: a sweep would take them."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        bodies = 0 if version else sum(1 for _ in self._paths.bodies.iterdir())
+        if bodies:
+            there = "1 body is there" if bodies == 1 else f"{bodies} bodies are there"
+            raise SpoolUnfit(DAMAGED.format(f"its database is empty, but {there}"))
 
     def _lift(self, connection: sqlite3.Connection, now_ms: int) -> int:
         """End the leases of an earlier life, on a full disk too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from mailgov.mail.events import MessageEvent, OutcomeEvent, RecipientRecord
 from mailgov.settings import SpoolSettings
@@ -25,6 +25,7 @@ from mailgov.store.spool import (
     SpoolError,
     SpoolFull,
     SpoolHeld,
+    SpoolUnfit,
     Variant,
 )
 from mailgov.store.spool.spool import LEASE_MS
@@ -230,11 +231,26 @@ def test_a_damaged_queue_is_named_and_its_folder_let_go(tmp_path: Path, executor
     (tmp_path / "0").mkdir()
     (tmp_path / "0" / "spool.sqlite").write_bytes(b"no database " * 1000)
     for _ in range(2):  # the second one would be told that it is held
-        with capture_logs() as logs, pytest.raises(sqlite3.DatabaseError):
+        with pytest.raises(SpoolUnfit, match="is damaged: file is not a database; move it away") as told:
             open_spool(tmp_path / "0", executor)
-        assert [(one["event"], one["folder"]) for one in logs] == [
-            ("queue damaged: see docs/operations.md", str(tmp_path / "0"))
-        ]
+        assert str(tmp_path / "0") in str(told.value)
+
+
+async def test_a_queue_whose_database_is_lost_keeps_its_bodies(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    """They are all that there is of the mail: swept as what nobody names, nothing could bring it back."""
+    spool = open_spool(tmp_path / "0", executor)
+    writer = spool.body_writer("Q1", memory_bytes=4)
+    await writer.write(b"Subject: x\r\n")
+    await spool.apply(Change(messages=[replace(message("Q1"), body=await writer.finish())]))
+    spool.close()
+    for file in (tmp_path / "0").glob("spool.sqlite*"):
+        os.truncate(file, 0)
+    with pytest.raises(SpoolUnfit, match="is damaged: its database is empty, but 1 body is there"):
+        open_spool(tmp_path / "0", executor)
+    (body,) = (tmp_path / "0" / "bodies").iterdir()
+    assert body.read_bytes() == b"Subject: x\r\n"
 
 
 async def test_sessions_that_finish_together_share_a_commit(spool: Spool) -> None:

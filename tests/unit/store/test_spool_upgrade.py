@@ -11,7 +11,7 @@ import pytest
 
 from mailgov.mail.events import OutcomeEvent
 from mailgov.settings import SpoolSettings
-from mailgov.store.spool import Change, Progress, Spool
+from mailgov.store.spool import Change, Progress, Spool, SpoolUnfit
 
 NOW = 1_794_000_000_000
 FIRST = """
@@ -84,7 +84,7 @@ async def test_a_queue_of_a_later_version_is_left_as_it_is(tmp_path: Path) -> No
     folder = left(tmp_path / "0", "PRAGMA user_version=1000;")
     with (
         ThreadPoolExecutor(2) as executor,
-        pytest.raises(RuntimeError, match="written by a newer version"),
+        pytest.raises(SpoolUnfit, match="written by a newer version"),
     ):
         opened(folder, executor)
     with closing(sqlite3.connect(folder / "spool.sqlite")) as connection:
