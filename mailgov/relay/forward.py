@@ -84,11 +84,11 @@ class Forwarder:
         The ledger would take its new events for old ones then, and they would never count.
         """
         applied = await applied_sequence(self._db, spool.id)
-        before, last = await spool.sequences()
-        if applied <= last:
+        before, told = await spool.sequences()
+        if applied <= told:
             return applied
         log.error("spool older than the ledger: mail may be gone, its events are told anew", spool=spool.id,
-                  ledger=applied, spool_last=last)  # fmt: skip
+                  ledger=applied, spool_last=told)  # fmt: skip
         await step_back(self._db, spool.id, applied, before, self._node.clock.now_ms())
         return before
 

@@ -87,6 +87,12 @@ def last_event(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0])
 
 
+def last_used(connection: sqlite3.Connection) -> int:
+    """The highest sequence that an event ever had, gone from the outbox or not."""
+    query = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='event'"
+    return int(connection.execute(query).fetchone()[0])
+
+
 def insert_messages(connection: sqlite3.Connection, messages: Sequence[QueuedMessage]) -> None:
     last = many.insert(
         connection,

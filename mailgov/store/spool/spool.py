@@ -61,6 +61,8 @@ class Spool:
         self._depth: dict[str, int] = {}
         self._depth_until_s = 0.0
         self._tail = Tail()
+        self._told = 0
+        """The last event that the ledger may have: any from before the start, since then what was read."""
         self._bodies = WeakSet[BodyWriter]()
         """Of the messages that come in; they go when their sessions let them go."""
 
@@ -106,6 +108,7 @@ class Spool:
             self.id = prepare(connection, new_id)
             lifted = self._lift(connection, now_ms)
             self._tail.start(rows.last_event(connection))
+            self._told = rows.last_used(connection)
             known = {row[0] for row in connection.execute("SELECT file FROM message WHERE file IS NOT NULL")}
         finally:
             connection.close()
@@ -291,24 +294,28 @@ class Spool:
         """Outbox entries with a sequence above `after`, in order; raw bytes where unreadable."""
         query = "SELECT sequence, payload FROM event WHERE sequence>? ORDER BY sequence LIMIT ?"
         found = await self._read(lambda c: c.execute(query, (after, limit)).fetchall())
+        self._told = max(self._told, found[-1][0] if found else 0)
         return [(row[0], decoded(row[1])) for row in found]
 
     async def sequences(self) -> tuple[int, int]:
-        """The sequence before the first outbox entry, and the last one that was ever used."""
+        """The sequence before the first outbox entry, and the last one that the ledger may have.
 
-        def look(connection: sqlite3.Connection) -> tuple[int, int]:
-            (last,) = connection.execute(
-                "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='event'"
-            ).fetchone()
+        If it has more, this is an older copy, however many events came since it was opened.
+        """
+
+        def before(connection: sqlite3.Connection) -> int:
             (first,) = connection.execute("SELECT min(sequence) FROM event").fetchone()
-            return int(last if first is None else first - 1), int(last)
+            return rows.last_used(connection) if first is None else int(first - 1)
 
-        return await self._read(_at_once(look))
+        return await self._read(_at_once(before)), self._told
 
     async def untold(self, after: int, limit: int) -> Sequence[tuple[int, Event | bytes]]:
         """As `events`, from memory where they are still there."""
         found = self._tail.after(after, limit)
-        return await self.events(after, limit) if found is None else found
+        if found is None:
+            return await self.events(after, limit)
+        self._told = max(self._told, found[-1][0] if found else 0)
+        return found
 
     def forget_events(self, up_to: int) -> None:
         """Empty the outbox up to a sequence that the ledger has committed."""
