@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
+from mailgov.relay.recovery import Round
 from mailgov.relay.route import Lane
 from mailgov.relay.throttle import Throttle
 from mailgov.settings import DeliverySettings
@@ -31,6 +33,8 @@ ASIDE_PART = 4
 """One connection of so many at most serves them: their hosts are the strangers' choice, and may all hang."""
 DESCRIPTORS_PART = 4
 """Of the descriptors of a worker one in so many may be a connection out."""
+COMPARED = 10
+"""Lanes that wait for a place, looked at before each job where there are any."""
 DESTINATIONS_NOTED = 1000
 """Domains that a lane is remembered by; a smarthost's may be without end."""
 
@@ -44,6 +48,40 @@ class Job:
     recipients: tuple[QueuedRecipient, ...]
     lane: Lane
     reserved: int = 0
+    taken: Round | None = None
+    """By what it was taken from the spool whenever it is due."""
+
+
+class Jobs:
+    """A lane's jobs that wait: first attempts, and beside them, one in turn, those that come again."""
+
+    __slots__ = ("_again", "_first", "_turn")
+
+    def __init__(self) -> None:
+        self._first: deque[Job] = deque()
+        self._again: deque[Job] = deque()
+        self._turn = False
+        """The next one is a first attempt's, whatever waited longer."""
+
+    def append(self, job: Job) -> None:
+        (self._again if job.recipients[0].attempts else self._first).append(job)
+
+    def popleft(self) -> Job:
+        """Raises IndexError where none waits."""
+        if not self._again:
+            return self._first.popleft()
+        self._turn = not self._turn and bool(self._first)
+        return (self._first if self._turn else self._again).popleft()
+
+    def clear(self) -> None:
+        self._first.clear()
+        self._again.clear()
+
+    def __iter__(self) -> Iterator[Job]:
+        return chain(self._first, self._again)
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._again)
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +90,7 @@ class Line:
 
     lane: Lane
     throttle: Throttle
-    jobs: deque[Job] = field(default_factory=deque)
+    jobs: Jobs = field(default_factory=Jobs)
     runners: int = 0
     waiters: list[asyncio.Future[Job | None]] = field(default_factory=list)
     """Idle runners, whose connections stay open for another job."""
@@ -75,6 +113,12 @@ class Line:
         """Idle runners need wait no longer."""
         for waiter in self.waiters:
             dismiss(waiter)
+
+    def ahead_of(self, others: Iterable[Line]) -> bool:
+        """It has more places than one of the others, by more than one."""
+        return not self.local and any(
+            self.runners > other.runners + 1 for other in islice(others, COMPARED) if not other.lane.aside
+        )
 
     @property
     def local(self) -> bool:
@@ -121,15 +165,18 @@ class Shares:
             return False
         return line.runners == 0 or self.runners - self.stalled < self.limits.concurrency
 
-    def full(self, line: Line) -> bool:
-        """True when no more of the lane's mail may come into memory."""
+    def full(self, line: Line, *, again: bool = False) -> bool:
+        """True when no more of the lane's mail may come into memory: `again` is some that was tried before,
+        and leaves a quarter to what has just come.
+        """
         if line.local:
             return self.local_full
         if line.lane.aside and self.aside >= ASIDE_LIMIT:
             return True
         if line.recipients < LANE_FLOOR:
             return self.remote_full
-        return line.recipients >= LANE_LIMIT or self.remote >= RECIPIENT_LIMIT
+        left = 3 if again else 4
+        return line.recipients >= LANE_LIMIT * left // 4 or self.remote >= RECIPIENT_LIMIT * left // 4
 
     @property
     def room(self) -> bool:

@@ -126,6 +126,12 @@ class Router:
         """The lane of all domains that have none of their own; None where each has its exchangers'."""
         return self._routes.get("*") or self._smarthost
 
+    def named(self, lane: Lane) -> list[str]:
+        """The domains whose lane it is, where that is not the default."""
+        if lane.kind == "mx":
+            return [lane.target]
+        return [name for name, route in self._routes.items() if route == lane and name != "*"]
+
     def told(self) -> dict[str, str]:
         """Each configured way, by domain, `*` for all others: what mail that waits was held up by, or not."""
         ways = dict(self._routes)

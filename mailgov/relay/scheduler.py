@@ -12,16 +12,17 @@ import structlog
 
 from mailgov.mail.reply import Reply
 from mailgov.relay.attempt import Attempt, LaneSession
+from mailgov.relay.attended import heed_clock
 from mailgov.relay.lanes import STALL_S, Job, Line, Shares, dismiss
 from mailgov.relay.making_way import MakingWay
 from mailgov.relay.node import Node
 from mailgov.relay.notify import caused_by_stranger
-from mailgov.relay.outcome import longest_wait_ms
 from mailgov.relay.patience import Patience
+from mailgov.relay.recovery import Recovery, Round
 from mailgov.relay.route import Lane, Router
 from mailgov.relay.throttle import Throttles
 from mailgov.relay.tls_out.policies import Minimum
-from mailgov.relay.wake import EVERYBODY, Waker, ways
+from mailgov.relay.wake import Waker, ways
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
@@ -55,6 +56,9 @@ class Scheduler:
         self._in_flight: set[tuple[str, int]] = set()
         self._reserved = 0
         self._waker = Waker(node, spools, self.wake)
+        self._recovery = Recovery(
+            node, spools, lambda: attempt.router, self._throttles, self._enqueue, self.in_flight
+        )
         self._poke = asyncio.Event()
         self._stopping = False
 
@@ -106,7 +110,7 @@ class Scheduler:
             self._reserved += job.reserved  # it goes on with the job
             self._finished(line, job)
         for _, job in moved:
-            self._enqueue(job.spool, job.message, job.recipients, reserved=job.reserved)
+            self._enqueue(job.spool, job.message, job.recipients, job.taken, reserved=job.reserved)
         self._waker.heed(ways(router, self._node.tls))
 
     # --- mail from the spools -------------------------------------------------------------
@@ -115,12 +119,16 @@ class Scheduler:
         """Claim due mail until `stop`."""
         if self._node.steady.doubtful():
             log.warning("nothing ran here for a while, or the clock leapt: no mail expires for a day")
-        waking = asyncio.ensure_future(self._waker.run(ways(self._attempt.router, self._node.tls)))
+        beside = [
+            asyncio.ensure_future(self._waker.run(ways(self._attempt.router, self._node.tls))),
+            asyncio.ensure_future(self._recovery.run()),
+        ]
         try:
             await self._claim_on()
         finally:
-            waking.cancel()
-            await asyncio.gather(waking, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _claim_on(self) -> None:
         loop = asyncio.get_running_loop()
@@ -129,7 +137,7 @@ class Scheduler:
             self._poke.clear()
             if loop.time() >= check_s:
                 check_s = loop.time() + CLOCK_CHECK_S
-                await self._heed_clock()
+                await heed_clock(self._node, self._spools)
             if await self._claim():
                 continue
             try:
@@ -157,33 +165,9 @@ class Scheduler:
                 log.error("spool cannot be read", spool=spool.id, error=str(error))
                 continue
             for message in claimed:
-                self._enqueue(spool, message, message.recipients, reserved=0)
+                self._enqueue(spool, message, message.recipients)
             more = more or sum(len(message.recipients) for message in claimed) == CLAIM_LIMIT
         return more and self._shares.room
-
-    async def _heed_clock(self) -> None:
-        """Mail that was queued by a clock which ran ahead must not wait until that time comes again.
-
-        While the clock is in doubt it is not noted: who starts then doubts it too.
-        """
-        await self._note_time()
-        for spool in self._spools:
-            try:
-                moved = await spool.heed_clock(self._node.clock.now_ms(), longest_wait_ms(self._limits))
-            except SpoolError as error:
-                log.error("spool cannot be read", spool=spool.id, error=str(error))
-                continue
-            if moved:
-                log.warning(
-                    "the clock was ahead: waiting mail is due again", spool=spool.id, recipients=moved
-                )
-
-    async def _note_time(self) -> None:
-        if self._node.steady.doubtful():
-            return
-        now_ms, loop = self._node.clock.now_ms(), asyncio.get_running_loop()
-        for spool in self._spools:
-            await loop.run_in_executor(self._node.executor, spool.note_time, now_ms)
 
     async def stop(self, timeout_s: float) -> None:
         """Start nothing new; let attempts end within `timeout_s`, then cut them off (their leases lift)."""
@@ -202,7 +186,13 @@ class Scheduler:
     # --- lanes ----------------------------------------------------------------------------
 
     def _enqueue(
-        self, spool: Spool, message: QueuedMessage, recipients: Sequence[QueuedRecipient], *, reserved: int
+        self,
+        spool: Spool,
+        message: QueuedMessage,
+        recipients: Sequence[QueuedRecipient],
+        taken: Round | None = None,
+        *,
+        reserved: int = 0,
     ) -> None:
         groups: dict[tuple[Lane, int], list[QueuedRecipient]] = {}
         aside = caused_by_stranger(message)
@@ -218,17 +208,19 @@ class Scheduler:
         share, first = divmod(reserved, len(groups))
         for number, ((lane, _), group) in enumerate(groups.items()):
             held = share + (first if number == 0 else 0)
-            self._submit(Job(spool, message, tuple(group), lane, held))
+            self._submit(Job(spool, message, tuple(group), lane, held, taken))
 
     def _submit(self, job: Job) -> None:
         line = self._lines.get(job.lane) or Line(job.lane, self._throttles.of(job.lane))
-        if self._shares.full(line):
+        if self._shares.full(line, again=job.recipients[0].attempts > 0):
             line.refused = True
             self._give_back(line, job)
             return
         self._lines[job.lane] = line
         self._in_flight.update((job.message.queue_id, r.position) for r in job.recipients)
         self._shares.take(line, job)
+        if job.taken is not None:
+            self._recovery.taken(job.taken)
         # One idle runner serves one job: a second must not wait behind a first that may hang.
         if line.hand_over(job):
             return
@@ -291,6 +283,8 @@ class Scheduler:
         session, patience = LaneSession(line.lane), Patience(asyncio.get_running_loop())
         try:
             while not self._stopping and not session.gave_way and line.runners <= line.throttle.places:
+                if self._waiting and line.ahead_of(self._waiting.values()):
+                    break
                 job = await self._next(line, patience)
                 if job is None:
                     break
@@ -301,8 +295,9 @@ class Scheduler:
             self._shares.count_runner(line, -1)
             self._way.left(session)
             if line.jobs and not self._stopping and line.runners < line.throttle.places:
-                if session.gave_way:  # for the others first
-                    self._waiting.setdefault(line.lane, line)
+                if session.gave_way or self._waiting:  # for the others first
+                    self._waiting.pop(line.lane, None)
+                    self._waiting[line.lane] = line
                 else:
                     self._start(line)
             elif not line.runners and not line.jobs:
@@ -311,8 +306,9 @@ class Scheduler:
 
     async def _run(self, line: Line, job: Job, session: LaneSession, patience: Patience) -> None:
         """One attempt; when it lasts, it waits for a peer and its place is free."""
-        reply = line.throttle.away(asyncio.get_running_loop().time())
-        if reply is not None:
+        now_s = self._node.clock.monotonic()
+        reply = line.throttle.away(now_s)
+        if reply is not None and not self._recovery.may_ask(now_s):
             await self._put_off(line, job, reply)
             return
         stalled = False
@@ -366,12 +362,12 @@ class Scheduler:
         if line.local or session.heard is None:
             return
         heard, reply = session.heard
-        was_away = line.throttle.was_away
-        line.throttle.tell(heard, reply, asyncio.get_running_loop().time())
-        if was_away and not line.throttle.was_away:
-            default = line.lane == self._attempt.router.default
-            names = {one.rpartition("@")[2] for one in line.destinations}
-            self._waker.back({EVERYBODY} if default else names)
+        was_away, now_s = line.throttle.was_away, self._node.clock.monotonic()
+        line.throttle.tell(heard, reply, now_s)
+        if heard != "well" or was_away or self._recovery.listening:
+            self._recovery.heard(line.lane, heard, now_s, was_away=was_away, away=line.throttle.was_away)
+            if heard == "well" and was_away:  # mailboxes of ours that are kept elsewhere
+                self._waker.back({one.rpartition("@")[2] for one in line.destinations if "@" in one})
         self._throttles.keep(line.lane, line.throttle)
         if line.jobs and line.runners < line.throttle.places:
             self._start(line)
@@ -401,6 +397,8 @@ class Scheduler:
         self._in_flight.difference_update((job.message.queue_id, r.position) for r in job.recipients)
         self._shares.give(line, job)
         self._reserved -= job.reserved
+        if job.taken is not None:
+            self._recovery.over(job.taken)
         self._node.counters.values["in_flight"] = len(self._in_flight)
         if self._shares.room > had_room or self._shares.refilled(line):
             self._poke.set()

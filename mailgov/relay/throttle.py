@@ -14,6 +14,8 @@ AWAY_AFTER = 3
 """So many attempts in a row without a session: the next hop is away, and nobody else need find out."""
 AWAY_S = 60.0
 """For so long, or the schedule's first wait if that is shorter, nothing is tried there; then one attempt."""
+ASKED_S = 5.0
+"""No sooner is one asked again that is away, although another one is back."""
 LANES_LIMIT = 5000
 """Lanes remembered that are not at their best."""
 
@@ -42,6 +44,8 @@ class Throttle:
     limit: float = 0.0
     failures: int = 0
     away_until_s: float = 0.0
+    asked_s: float = 0.0
+    """When it was found away last."""
     reply: Reply | None = None
     """What the last attempt heard that found no session."""
 
@@ -88,6 +92,7 @@ class Throttle:
         self.failures = self.failures + 1 if heard == "away" else 0
         if self.failures >= AWAY_AFTER:
             self.reply, self.away_until_s, self.limit = reply, now_s + self.away_s, 1.0
+            self.asked_s = now_s
 
 
 class Throttles:
@@ -106,6 +111,20 @@ class Throttles:
     def of(self, lane: Lane) -> Throttle:
         """The lane's; a mailbox of ours has one that nobody tells anything."""
         return self._known.get(lane) or Throttle(self._ceiling, self._away_s)
+
+    def ease(self, now_s: float) -> None:
+        """A next hop is back. Others may be, by the same cause: mail that is due may ask them now."""
+        for throttle in self._known.values():
+            if throttle.away(now_s) is not None:
+                throttle.away_until_s = min(throttle.away_until_s, throttle.asked_s + ASKED_S)
+
+    def let_go(self, lane: Lane) -> bool:
+        """If it is away still, it may be asked at once."""
+        throttle = self._known.get(lane)
+        if throttle is None or not throttle.was_away:
+            return False
+        throttle.away_until_s = 0.0
+        return True
 
     def keep(self, lane: Lane, throttle: Throttle) -> None:
         """Remember it, or forget it where it is at its best."""

@@ -42,10 +42,8 @@ class Waker:
         self._wanted = asyncio.Event()
 
     def back(self, domains: Collection[str]) -> None:
-        """Their way is open again: the next hop, which was away, has just taken mail, or it is another one.
-        `*` stands for all domains without a way of their own.
-        """
-        if len(self._domains) < DOMAINS_LIMIT:
+        """Their way is another one, or open again."""
+        if domains and len(self._domains) < DOMAINS_LIMIT:
             self._domains.update(domains)
             self._wanted.set()
 
@@ -66,7 +64,7 @@ class Waker:
                 if told is not None:
                     await self.heed_routes(spool, told)
                 if domains:
-                    await self._wake(spool, domains, "a next hop is back: what waited for it is due")
+                    await self._wake(spool, domains, "a way is open again: what waited for it is due")
 
     async def heed_routes(self, spool: Spool, routes: dict[str, str]) -> None:
         """What waits for a domain whose route is another than before is due now."""

@@ -14,6 +14,7 @@ from mailgov.store.spool.model import (
     Variant,
 )
 from mailgov.store.spool.spool import Spool
+from mailgov.store.spool.waiting import Turn
 
 __all__ = [
     "Body",
@@ -27,5 +28,6 @@ __all__ = [
     "SpoolFull",
     "SpoolHeld",
     "SpoolUnfit",
+    "Turn",
     "Variant",
 ]

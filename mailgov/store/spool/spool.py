@@ -20,13 +20,14 @@ import structlog
 
 from mailgov.mail.events import Event, decode
 from mailgov.settings import SpoolSettings
-from mailgov.store.spool import deaths, rows
+from mailgov.store.spool import deaths, rows, waiting
 from mailgov.store.spool.bodies import BodyWriter, sweep, sync_folder
 from mailgov.store.spool.model import Change, QueuedMessage, SpoolError, SpoolHeld, SpoolPaths, SpoolUnfit
 from mailgov.store.spool.passed import Passed
 from mailgov.store.spool.reserve import Reserve
 from mailgov.store.spool.schema import connect, prepare
 from mailgov.store.spool.tail import Tail
+from mailgov.store.spool.waiting import Turn
 from mailgov.store.spool.writer import SpoolWriter
 
 log = structlog.get_logger()
@@ -231,6 +232,25 @@ class Spool:
         # The writer, which new mail waits for, does what must be one transaction and no more.
         leased: list[int] = await self._writer.run(lambda c: rows.lease(c, ids, now_ms, now_ms + LEASE_MS))
         return await self._read(lambda c: rows.claimed(c, leased))
+
+    async def take(
+        self, now_ms: int, turns: Sequence[Turn], limit: int
+    ) -> tuple[list[QueuedMessage], list[int | None]]:
+        """What waits for these destinations, due or not, leased as by `claim`, in turn between them.
+
+        About `limit` recipients at most; those of one message at a destination stay together. With them, for
+        each turn, the row of its last message, to go on after; None where nothing is left.
+        """
+        found = await self._read(lambda c: waiting.look(c, turns, limit))
+        if not found.recipients:
+            return [], found.until
+        until_ms = now_ms + LEASE_MS
+        leased: list[int] = await self._writer.run(lambda c: waiting.lease(c, found.recipients, until_ms))
+        return await self._read(lambda c: rows.claimed(c, leased)), found.until
+
+    async def destinations(self, after: str, limit: int) -> list[str]:
+        """So many for which something waits, by name, from the first one behind `after`."""
+        return await self._read(lambda c: waiting.destinations(c, after, limit))
 
     async def heed_clock(self, now_ms: int, longest_wait_ms: int) -> int:
         """Recipients that wait longer than anything may are due now; returns how many.

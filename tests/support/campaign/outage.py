@@ -22,7 +22,6 @@ from mailgov.relay.clock import Clock
 from mailgov.relay.node import Node
 from mailgov.relay.route import Router
 from mailgov.relay.scheduler import Scheduler
-from mailgov.relay.throttle import AWAY_S
 from mailgov.store.spool import Body, Change, QueuedMessage, QueuedRecipient, Variant
 from mailgov.store.spool.spool import LEASE_MS
 from tests.support.dns_server import DnsServer
@@ -33,7 +32,7 @@ HOUR_S = 3600
 STEP_S = 60
 """The clock goes on by so much at once: the schedule's first wait is two minutes."""
 BODY = b"From: <annv@caobang.gov.vn>\r\nSubject: 12/CV-UBND\r\n\r\n" + (b"x" * 76 + b"\r\n") * 50
-BACK_S = 2 * AWAY_S
+BACK_S = 120
 
 
 @dataclass(slots=True)
@@ -68,8 +67,10 @@ class Outage:
     drained_s: float = 0.0
     """From the first that the next hops took until nothing old waited."""
     fresh: int = 0
+    noticed_s: float = 0.0
+    """From their being back until the first of them had a message."""
     fresh_p95_s: float = 0.0
-    """Of mail that came meanwhile, from its acceptance until the next hop had it."""
+    """Of mail that came from then on, from its acceptance until the next hop had it."""
     shares: tuple[float, float] = (0.0, 0.0)
     """When half of the old mail was there: the least and the most of a domain, by the mean of all."""
     wrong: dict[str, int] = field(default_factory=dict)
@@ -88,6 +89,7 @@ class Outage:
                 f"outage     an hour, {self.rate:.1f} messages a second: {self.queued} "
                 f"to {self.domains} domains",
                 f"put off    {tries} (the hour took {self.hour_took_s:.0f} s)",
+                f"noticed    {self.noticed_s:.1f} s after they were back",
                 f"back       all {self.queued} within {self.drained_s:.1f} s of the first: "
                 f"{self.drain_rate:.0f} a second, {self.drain_rate / self.rate:.0f} times what comes in",
                 f"meanwhile  {self.fresh} new messages, p95 {self.fresh_p95_s:.2f} s",
@@ -129,18 +131,17 @@ class Campaign:
         self.result.grown_mb = rss_mb() - self._memory_mb
 
     async def rest(self) -> None:
-        """Wait until every next hop may be asked again, which is once a minute while it is away: they are to
-        be back at the same moment, or who was asked first would seem to be favoured.
-        """
-        await asyncio.sleep(AWAY_S)
+        """Until all that is due was tried in vain: each next hop has just been found away for a minute."""
+        await self._quiet()
 
     async def recover(self) -> None:
         """The next hop takes mail again, the load goes on; until nothing of the old waits."""
         old = self.result.queued
-        coming = asyncio.ensure_future(self._come())
+        coming, back_s = asyncio.ensure_future(self._come()), time.monotonic()
         try:
             await self._until(lambda: bool(self._sink.messages), BACK_S, "the first delivery")
-            first_s = time.monotonic()
+            first_s = min(message.at for message in self._sink.messages)
+            self.result.noticed_s = first_s - back_s
             await self._until(lambda: len(self._old()) >= old // 2, 300, "half of the old mail")
             self.result.shares = self._shares()
             await self._until(lambda: len(self._old()) >= old, 300, "all of the old mail")
@@ -149,7 +150,6 @@ class Campaign:
             coming.cancel()
             with suppress(asyncio.CancelledError):
                 await coming
-        self.result.fresh = self._number - old
         await self._until(lambda: len(self._arrived()) >= self._number, 60, "the new mail")
 
     async def settle(self) -> None:
@@ -157,7 +157,9 @@ class Campaign:
         await self._quiet()
         arrived, sent = self._arrived(), self._sent_s
         to = [(m.recipients[0], m.at) for m in self._sink.messages]
-        found = [at_s - sent[address] for address, at_s in to if address in sent]
+        first_s = min(at_s for _, at_s in to)
+        found = [at_s - sent[address] for address, at_s in to if sent.get(address, 0.0) >= first_s]
+        self.result.fresh = len(found)
         self.result.fresh_p95_s = statistics.quantiles(found, n=20)[-1]
         depth = await self._node.spool.depth()
         self.result.wrong = {

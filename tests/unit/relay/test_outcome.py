@@ -10,11 +10,9 @@ import pytest
 from mailgov.mail.events import MessageEvent, OutcomeEvent
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, Reply
-from mailgov.relay.attempt import Attempt
+from mailgov.relay.attended import heed_clock
 from mailgov.relay.node import Node
 from mailgov.relay.outcome import EXPIRED, JITTER, Outcome, settle
-from mailgov.relay.route import Router
-from mailgov.relay.scheduler import Scheduler
 from mailgov.settings import DeliverySettings
 from mailgov.store.spool import Change, QueuedMessage, SpoolError
 from tests.support.dns_server import DnsServer
@@ -138,16 +136,14 @@ async def test_while_nothing_ran_no_time_went_by_for_the_queue(
         time.ms += down_ms
         time.leapt_ms += down_ms
         with running_node(settings, clock=time.clock()) as node:
-            router = Router(settings.delivery, node.resolver, settings.hostname)
-            scheduler = Scheduler(node, [node.spool], Attempt(node, router))
-            await scheduler._heed_clock()
+            await heed_clock(node, [node.spool])
             message = await waiting(node) or await stored(node, queued(TO, received_ms=START_MS))
             await settle(node, node.spool, message, outcomes(message, LATER))
             found = await waiting(node) is not None
             if not node.steady.doubtful():
                 return found
             time.ms += 23 * 3_600_000
-            await scheduler._heed_clock()
+            await heed_clock(node, [node.spool])
             assert node.steady.doubtful()
             return found
 

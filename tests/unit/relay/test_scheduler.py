@@ -13,6 +13,8 @@ import pytest
 
 from mailgov.mail.events import OutcomeEvent
 from mailgov.relay.attempt import Attempt
+from mailgov.relay.attended import heed_clock
+from mailgov.relay.clock import Clock
 from mailgov.relay.node import Node
 from mailgov.relay.notify import CAUSED_BY_STRANGER
 from mailgov.relay.route import Router
@@ -36,7 +38,13 @@ async def eventually(condition: Callable[[], object], what: str = "the condition
 
 @asynccontextmanager
 async def running(
-    folder: Path, dns: DnsServer, sink: Sink, *, tls_out: dict[str, Any] | None = None, **delivery: Any
+    folder: Path,
+    dns: DnsServer,
+    sink: Sink,
+    *,
+    tls_out: dict[str, Any] | None = None,
+    clock: Clock | None = None,
+    **delivery: Any,
 ) -> AsyncIterator[tuple[Node, Scheduler]]:
     """A scheduler at work; example.org's and other.example's MX is the sink."""
     for domain in ("example.org", "other.example"):
@@ -55,7 +63,7 @@ async def running(
             "tls_out": tls_out or {},
         },
     )
-    with running_node(settings) as node:
+    with running_node(settings, clock=clock) as node:
         router = Router(settings.delivery, node.resolver, settings.hostname)
         scheduler = Scheduler(node, [node.spool], Attempt(node, router))
         node.admit, node.offer = scheduler.admit, scheduler.offer
@@ -283,7 +291,7 @@ async def test_mail_put_off_by_a_clock_that_ran_ahead_is_due_when_it_is_put_righ
         held = replace(message, recipients=(replace(message.recipients[0], state="held"),))
         await node.spool.apply(Change(messages=[held]))
         await node.spool.apply(Change(progress=[put_off]))
-        await scheduler._heed_clock()
+        await heed_clock(node, [node.spool])
         scheduler.wake()
         await eventually(lambda: sink.messages)
         now_ms = node.clock.now_ms()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mailgov.store.spool import Change, Progress
+from mailgov.store.spool import Change, Progress, Turn, waiting
 from mailgov.store.spool.passed import AGAIN_MS, LAG_MS, Passed
 from mailgov.store.spool.schema import connect
 from mailgov.store.spool.spool import LEASE_MS, Spool
@@ -114,3 +115,42 @@ async def test_two_hundred_thousand_deferred_recipients_are_claimed_from_in_no_t
         assert (await spool.depth())["ready"] == count // RECIPIENTS * RECIPIENTS
     finally:
         spool.close()
+
+
+async def test_destinations_take_turns_whenever_their_mail_is_due(spool: Spool) -> None:
+    """What is leased is left, a message's recipients stay together, and each goes on where it was."""
+    await spool.apply(Change(messages=[message(f"A{n}", 2, due_ms=NOW) for n in range(4)]))
+    other = message("B", due_ms=NOW)
+    elsewhere = replace(other.recipients[0], destination="b.example")
+    await spool.apply(Change(messages=[replace(other, recipients=(elsewhere,))]))
+    put_off = [Progress(f"A{n}", p, "ready", 1, NOW + LEASE_MS) for n in range(1, 4) for p in range(2)]
+    await spool.apply(Change(progress=put_off))
+    assert await spool.destinations("", 10) == ["b.example", "example.org"]
+    assert await spool.destinations("b.example", 10) == ["example.org"]
+    await spool.claim(NOW, 1, skip={"b.example"})
+
+    turns = [Turn("example.org", 0, 2), Turn("b.example", 0, 2), Turn("nobody.example", 0, 2)]
+    claimed, until = await spool.take(NOW, turns, 100)
+    assert [(m.queue_id, [r.position for r in m.recipients]) for m in claimed] == [
+        ("A0", [1]),
+        ("B", [0]),
+        ("A1", [0, 1]),
+    ]
+    assert until[1:] == [None, None]
+    claimed, until = await spool.take(NOW, [Turn("example.org", until[0] or 0, 2)], 1)
+    assert [m.queue_id for m in claimed] == ["A2"], "so many recipients and no more"
+    claimed, until = await spool.take(NOW, [Turn("example.org", until[0] or 0, 2)], 100)
+    assert [m.queue_id for m in claimed] == ["A3"]
+    assert until == [None]
+    assert await spool.destinations("", 10) == []
+
+
+def test_what_waits_is_asked_of_the_index_alone(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+    open_spool(tmp_path / "0", executor).close()
+    with sqlite3.connect(tmp_path / "0" / "spool.sqlite") as connection:
+        asked = ((waiting.NAMES, ("", 1)), (waiting.MESSAGES, ("", 0, 1)), (waiting.RECIPIENTS, ("", 1)))
+        for query, values in asked:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+            looked = [step for step in plan if "recipient" in step]
+            assert looked
+            assert all("SEARCH recipient USING COVERING INDEX recipient_waiting" in step for step in looked)

@@ -1,0 +1,165 @@
+"""After an outage: each destination has its part of what leaves, and new mail does not wait behind old."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailgov.mail.events import OutcomeEvent
+from mailgov.relay.node import Node
+from mailgov.relay.scheduler import Scheduler
+from mailgov.store.spool import Change, Progress, QueuedMessage
+from tests.support.dns_server import DnsServer
+from tests.support.processes import free_port
+from tests.support.sink import Act, Sink
+from tests.unit.relay.conftest import OwnTime, queued
+from tests.unit.relay.test_scheduler import eventually, put, running
+
+DOMAINS = [f"d{number}.example" for number in range(8)]
+OLD = 100
+"""Messages that wait for each."""
+HOUR_MS = 3_600_000
+
+
+@asynccontextmanager
+async def outage(
+    folder: Path,
+    dns: DnsServer,
+    time: OwnTime,
+    domains: Sequence[str] = DOMAINS,
+    *,
+    smarthost: bool = False,
+    dead: str = "",
+    **more: Any,
+) -> AsyncIterator[tuple[Node, Scheduler, Sink]]:
+    """A minute ago every next hop was found away; old mail waits for an hour to come, domain after domain.
+
+    The sink that the test is to start is all of them.
+    """
+    sink = Sink(port=free_port())
+    for domain in domains:
+        dns.mx(domain, f"mx.{domain}")
+        dns.a(f"mx.{domain}", "127.0.0.9" if domain == dead else sink.host)
+    if smarthost:
+        more["smarthost"] = sink.address
+    async with running(folder, dns, sink, clock=time.clock(), concurrency=8, **more) as (node, scheduler):
+        for domain in domains:
+            await wait(node, *(queued(f"u{n}@{domain}", queue_id=f"{domain}{n:03}") for n in range(OLD)))
+        await put(
+            node, *(queued(f"now@{domain}", queue_id=f"{domain}-{n}") for domain in domains for n in "abc")
+        )
+        await eventually(lambda: node.counters.values["deferred"] == 3 * len(domains), "nobody to be reached")
+        await eventually(lambda: not scheduler._in_flight)
+        time.ms += 30_000
+        try:
+            yield node, scheduler, sink
+        finally:
+            sink.stop()
+
+
+async def wait(node: Node, *messages: QueuedMessage) -> None:
+    """Put off three times, as it stands in the spool."""
+    due_ms = node.clock.now_ms() + HOUR_MS
+    held = [replace(m, recipients=tuple(replace(r, state="held") for r in m.recipients)) for m in messages]
+    await node.spool.apply(Change(messages=held))
+    progress = [Progress(m.queue_id, r.position, "ready", 3, due_ms) for m in held for r in m.recipients]
+    await node.spool.apply(Change(progress=progress))
+
+
+def old(sink: Sink) -> list[str]:
+    """The domains of the old mail that has come, in order."""
+    return [r.rpartition("@")[2] for m in list(sink.messages) for r in m.recipients if r.startswith("u")]
+
+
+@pytest.mark.parametrize("smarthost", [False, True], ids=["exchangers", "smarthost"])
+async def test_each_domain_has_its_part_of_what_leaves_after_an_outage(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime, monkeypatch: pytest.MonkeyPatch, smarthost: bool
+) -> None:
+    """Mail to one of them finds out that they are back: all that fell silent with it are asked then."""
+    monkeypatch.setattr("mailgov.relay.recovery.MEMORY_LIMIT", OLD)  # the first has no second for itself
+    async with outage(tmp_path, dns_server, time, smarthost=smarthost) as (node, scheduler, sink):
+        with sink:
+            await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+            await eventually(lambda: len(old(sink)) == OLD * len(DOMAINS), "all of the old mail")
+            await eventually(lambda: not scheduler._in_flight)
+        half = Counter(old(sink)[: OLD * len(DOMAINS) // 2])
+        assert min(half[domain] for domain in DOMAINS) >= OLD // 4, half
+        assert max(half.values()) <= OLD * 3 // 4, half
+        addresses = Counter(m.recipients[0] for m in sink.messages)
+        assert max(addresses[f"u{n}@{domain}"] for n in range(OLD) for domain in DOMAINS) == 1
+
+
+async def test_new_mail_has_a_share_beside_what_waited_for_the_same_next_hop(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime, sink: Sink
+) -> None:
+    """All of the old is due, as after a night without this relay: one in turn is a first attempt."""
+    async with running(tmp_path, dns_server, sink, clock=time.clock(), destination_concurrency=1) as (
+        node,
+        scheduler,
+    ):
+        await wait(node, *(queued(f"u{n}@example.org", queue_id=f"Q{n:03}") for n in range(200)))
+        time.ms += HOUR_MS
+        scheduler.wake()
+        await eventually(lambda: len(old(sink)) >= 10)
+        new = [queued(f"new@{n}.example.org", queue_id=f"R{n}") for n in range(5)]
+        new = [replace(m, recipients=(replace(m.recipients[0], destination="example.org"),)) for m in new]
+        await put(node, *new, offered=True)
+        before = len(sink.messages)
+        await eventually(lambda: len(sink.messages) >= before + 15)
+        came = [m.recipients[0] for m in sink.messages[: before + 15]]
+        assert sum(address.startswith("new@") for address in came) == 5, came
+
+
+async def test_who_is_refused_again_is_not_asked_for_a_third_time_in_the_same_recovery(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime
+) -> None:
+    async with outage(tmp_path, dns_server, time, DOMAINS[:2]) as (node, scheduler, sink):
+        sink.on("rcpt", "452 4.2.2 full", when=lambda address: address.startswith(("u0@", "u7@", "u50@")))
+        with sink:
+            await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+            await eventually(lambda: len(old(sink)) == 2 * (OLD - 3), "the others")
+            await eventually(lambda: not scheduler._in_flight and not scheduler._recovery.listening)
+        refused = Counter(line for line in sink.commands if "u7@" in line or "u50@" in line)
+        assert set(refused.values()) == {1}
+        left = await node.spool.find(f"{DOMAINS[0]}007")
+        assert left is not None
+        assert left.recipients[0].attempts == 4
+        assert left.recipients[0].due_ms > node.clock.now_ms(), "it comes by the schedule"
+
+
+async def test_one_that_is_away_still_is_asked_once_and_its_mail_left_in_peace(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime
+) -> None:
+    dead = DOMAINS[1]
+    async with outage(tmp_path, dns_server, time, DOMAINS[:2], dead=dead) as (node, scheduler, sink):
+        with sink:
+            await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+            await eventually(lambda: len(old(sink)) == OLD, "the other's mail")
+            await eventually(lambda: not scheduler._in_flight and not scheduler._recovery.listening)
+        events = [event for _, event in await node.spool.events(0, 10_000)]
+        asked = [e.queue_id for e in events if isinstance(e, OutcomeEvent) and e.queue_id.startswith(dead)]
+        assert len(asked) == 3 + 1, "three letters found out that it was away"
+
+
+async def test_next_hops_that_hang_when_they_are_back_leave_memory_to_the_others(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgov.relay.recovery.MEMORY_LIMIT", 8)
+    hanging = tuple(DOMAINS[:4])
+    async with outage(tmp_path, dns_server, time) as (node, scheduler, sink):
+        sink.on(
+            "rcpt", Act.HANG, when=lambda a: a.startswith("u") and a.endswith(hanging) and a[1] not in "012"
+        )
+        with sink:
+            await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+            free = [domain for domain in DOMAINS if domain not in hanging]
+            await eventually(
+                lambda: all(old(sink).count(domain) >= 10 for domain in free), "the others' mail"
+            )
+            assert scheduler._recovery.out <= 8 + 2
