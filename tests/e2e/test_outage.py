@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def few_logs() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_logs")
 @pytest.mark.limit_s(900)
-async def test_an_hour_without_next_hops_drains_fast(
+async def test_an_hour_without_next_hops_drains_fast_and_fairly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """F21; the summary is in docs/reliability.md."""
@@ -48,22 +47,25 @@ async def test_an_hour_without_next_hops_drains_fast(
     assert max(result.attempts) <= 5, "asked more often than the schedule says"
     assert result.drain_rate >= 2 * result.rate, said
     assert result.full_octets < 3 * QUEUE * 4096, said
-    if result.shares[0] < 0.2:
-        pytest.xfail("not mended yet: a domain is asked again when its own wait is over, not in turn")
+    assert result.shares[0] >= 0.5, said
+    assert result.shares[1] <= 1.5, said
+    assert result.fresh_p95_s < result.drained_s / 5, f"new mail waits behind the old\n{said}"
 
 
 @pytest.mark.slow
-@pytest.mark.limit_s(400)
-def test_a_next_hop_that_hangs_at_any_step_is_left_and_slows_nobody(
+@pytest.mark.limit_s(120)
+def test_next_hops_that_hang_at_any_step_are_left_and_hold_nobody_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """F4; the summary is in docs/reliability.md."""
+    """F4; the summary is in docs/reliability.md. How fast others' mail is beside them: `make bench-queue`."""
     with machine() as ran:
-        pairs = hangs.run(tmp_path, seconds=5)
-    said = "\n".join([*ran, hangs.summary(pairs)])
+        result = hangs.run(tmp_path)
+    said = "\n".join([*ran, result.summary()])
     with capsys.disabled():
         tell("hangs", said)
-    for pair in pairs:
-        assert min(pair.held) >= hangs.TIMEOUT_S - 0.5, said
-        assert max(pair.held) <= hangs.TIMEOUT_S + 2, said
-    assert statistics.median(pair.ratio for pair in pairs) <= 1.2, said
+    assert result.arrived == hangs.OTHERS, said
+    assert sum(one.first for one in result.hung) >= hangs.CONCURRENCY, said
+    assert not any(one.ended for one in result.hung), f"the others waited for one\n{said}"
+    for one in result.hung:
+        assert one.begun <= hangs.CONNECTIONS, said
+        assert min(one.held) >= hangs.TIMEOUT_S - 0.5, said

@@ -58,14 +58,14 @@ CREATE TABLE event (sequence INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT
 READY = """
 CREATE INDEX IF NOT EXISTS recipient_ready ON recipient (state, due_ms, destination, leased);
 DROP INDEX IF EXISTS recipient_due;
-CREATE INDEX IF NOT EXISTS recipient_waiting ON recipient (destination, message_id, state, leased)
-  WHERE state='ready' AND leased=0;
+CREATE INDEX IF NOT EXISTS recipient_waiting ON recipient (destination, message_id, state, attempts)
+  WHERE state='ready' AND attempts>0;
 """
 """Who is due is asked of the index alone: a million rows that wait for a next hop that hangs are passed over
 in a fraction of a second. Earlier versions know the first two columns, and work with it too.
 
-What waits for a next hop that is back is asked of the other one, by destination. Mail that is handed on from
-memory is born leased, so it is never in there and costs nothing.
+What waits for a next hop that is back is asked of the other one, by destination. A message that leaves at its
+first attempt is never in there and costs nothing, and a lease does not touch it.
 """
 
 CLEANING = """

@@ -1,4 +1,4 @@
-"""What waits for one destination, due or not: read off an index of what is not leased, message by message."""
+"""What waits for one destination after an attempt, due or not: by an index of its own, message by message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-_WAITS = "FROM recipient INDEXED BY recipient_waiting WHERE state='ready' AND leased=0"
+_WAITS = "FROM recipient INDEXED BY recipient_waiting WHERE state='ready' AND attempts>0"
 """As that index has it (`schema.READY`); without it, where a full disk had no room for it, this fails."""
 _NEXT = f"SELECT min(destination) {_WAITS} AND destination"
 NAMES = (
@@ -16,7 +16,7 @@ NAMES = (
 MESSAGES = (
     f"SELECT DISTINCT message_id {_WAITS} AND destination=? AND message_id>? ORDER BY message_id LIMIT ?"
 )
-RECIPIENTS = f"SELECT id {_WAITS} AND destination=? AND message_id=?"
+RECIPIENTS = f"SELECT id {_WAITS} AND destination=? AND message_id=? AND leased=0"
 
 
 class Turn(NamedTuple):
