@@ -17,6 +17,7 @@ import structlog
 from mailgov.relay.node import Node
 from mailgov.relay.route import Lane, Router
 from mailgov.relay.throttle import LANES_LIMIT, Throttles, Verdict
+from mailgov.relay.wake import EVERYBODY
 from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool, SpoolError, Turn
 
 log = structlog.get_logger()
@@ -39,8 +40,10 @@ SILENCE_S = 10.0
 """Where nobody was reached for so long, it was us: one that is back speaks for who fell silent meanwhile."""
 TRIALS = 3
 """Messages that ask one that fell silent with others, as long as it puts them off with a word."""
+FELL = 3
+"""So many fell silent together: it is us."""
 ASKED_S = 5.0
-"""While nobody is reached, one of all that are away is asked so often."""
+"""Then one of all that are away is asked so often."""
 AGAIN_MS = 60_000
 """A message whose last attempt ends at this very moment is taken so much later."""
 
@@ -51,6 +54,8 @@ class Round:
 
     spool: Spool
     lane: Lane
+    name: str
+    """One of its destinations, to know it by in a later life; `*` for those without a way of their own."""
     turns: deque[tuple[str, int]]
     """Destinations, each with the row of the message that it has had last."""
     listed: str | None = None
@@ -90,6 +95,8 @@ class Recovery:
     _asked_s: float = 0.0
     _fell: dict[Lane, None] = field(default_factory=dict)
     """Lanes that were found away since then, and were not before."""
+    _noted: dict[str, list[str]] = field(default_factory=dict)
+    """By spool: who is being served, as it is written down there."""
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
     # --- what attempts say ----------------------------------------------------------------
@@ -106,7 +113,8 @@ class Recovery:
                 self._fell[lane] = None
             if away:  # it begins anew when the lane is back
                 for spool in self.spools:
-                    self._rounds.pop((spool.id, lane), None)
+                    if self._rounds.pop((spool.id, lane), None) is not None:
+                        self._wanted.set()
         elif verdict != "own":
             self._sound(lane, now_s)
             if verdict == "well":
@@ -115,9 +123,11 @@ class Recovery:
                 self._busy(lane, was_away)
         self.listening = self._silent_s is not None or bool(self._rounds)
 
-    def may_ask(self, now_s: float) -> bool:
-        """True once in a while for one that is away, where nobody is reached."""
-        if self._silent_s is None or now_s < self._asked_s + ASKED_S:
+    def may_ask(self, lane: Lane, now_s: float) -> bool:
+        """True once in a while for one that is away, where nobody is reached. A host that we have chosen may
+        be away because of our password: it is left in peace.
+        """
+        if lane.kind != "mx" or len(self._fell) < FELL or now_s < self._asked_s + ASKED_S:
             return False
         self._asked_s = now_s
         return True
@@ -164,7 +174,8 @@ class Recovery:
             if known is None:
                 turns = deque((name, 0) for name in names)
                 listed = "" if everybody else None
-                self._rounds[spool.id, lane] = Round(spool, lane, turns, listed, trials)
+                name = EVERYBODY if everybody else names[0] if names else ""
+                self._rounds[spool.id, lane] = Round(spool, lane, name, turns, listed, trials)
             elif not trials:
                 known.trials = 0
         self._wanted.set()
@@ -183,13 +194,16 @@ class Recovery:
         self._wanted.set()
 
     async def run(self) -> None:
-        """Take what waits, for ever."""
+        """Take what waits, for ever; first for whom an earlier life had not come to the end."""
+        for spool in self.spools:
+            await self._remember(spool)
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             for spool in self.spools:
                 try:
                     await self._serve(spool)
+                    await self._note(spool)
                 except SpoolError as error:  # what is left comes by the schedule
                     log.error("spool cannot be read", spool=spool.id, error=str(error))
                     for key in [key for key in self._rounds if key[0] == spool.id]:
@@ -212,6 +226,25 @@ class Recovery:
             if after is not None:
                 one.turns.append((turn.destination, after))
         self._wanted.set()
+
+    async def _remember(self, spool: Spool) -> None:
+        try:
+            names = await spool.noted("recovering") or []
+        except SpoolError as error:
+            log.error("spool cannot be read", spool=spool.id, error=str(error))
+            return
+        self._noted[spool.id] = names
+        router = self.router()
+        for name in names:
+            lane = router.default if name == EVERYBODY else router.lane(name)
+            if lane is not None:
+                self._begin(lane, TRIALS)
+
+    async def _note(self, spool: Spool) -> None:
+        names = sorted({one.name for one in self._rounds.values() if one.spool is spool})
+        if names != self._noted.get(spool.id, []):
+            await spool.note("recovering", names)
+            self._noted[spool.id] = names
 
     async def _list(self, one: Round) -> None:
         if one.listed is None or len(one.turns) > NAMES_LIMIT // 2:

@@ -308,7 +308,7 @@ class Scheduler:
         """One attempt; when it lasts, it waits for a peer and its place is free."""
         now_s = self._node.clock.monotonic()
         reply = line.throttle.away(now_s)
-        if reply is not None and not self._recovery.may_ask(now_s):
+        if reply is not None and not self._recovery.may_ask(line.lane, now_s):
             await self._put_off(line, job, reply)
             return
         stalled = False

@@ -114,8 +114,9 @@ class Throttles:
 
     def ease(self, now_s: float) -> None:
         """A next hop is back. Others may be, by the same cause: mail that is due may ask them now."""
-        for throttle in self._known.values():
-            if throttle.away(now_s) is not None:
+        for lane, throttle in self._known.items():
+            # A host that we have chosen may be away because of our password.
+            if lane.kind == "mx" and throttle.away(now_s) is not None:
                 throttle.away_until_s = min(throttle.away_until_s, throttle.asked_s + ASKED_S)
 
     def let_go(self, lane: Lane) -> bool:

@@ -69,13 +69,13 @@ class Waker:
     async def heed_routes(self, spool: Spool, routes: dict[str, str]) -> None:
         """What waits for a domain whose route is another than before is due now."""
         try:
-            before = await spool.routes()
+            before = await spool.noted("routes")
             if before == routes:
                 return
             if before is not None:
                 changed = frozenset(name for name, _ in before.items() ^ routes.items())
                 await self._wake(spool, changed, "a route has changed: what waited for it is due")
-            await spool.keep_routes(routes)
+            await spool.note("routes", routes)
         except SpoolError as error:
             log.error("spool cannot be read", spool=spool.id, error=str(error))
 

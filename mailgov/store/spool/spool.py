@@ -9,11 +9,11 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 from weakref import WeakSet
 
 import structlog
@@ -280,17 +280,16 @@ class Spool:
                 return total
             after_ms = max(after_ms, found[-1][1] - 1)  # others may be due at the same moment as the last
 
-    async def routes(self) -> dict[str, str] | None:
-        """The routes that its mail was last tried by; None where nobody has written them down."""
-        query = "SELECT value FROM meta WHERE key='routes'"
-        row = await self._read(lambda c: c.execute(query).fetchone())
-        return None if row is None else dict(json.loads(row[0]))
+    async def noted(self, key: Literal["routes", "recovering"]) -> Any:
+        """What `note` was given last; None where nobody has written it down."""
+        query = "SELECT value FROM meta WHERE key=?"
+        row = await self._read(lambda c: c.execute(query, (key,)).fetchone())
+        return None if row is None else json.loads(row[0])
 
-    async def keep_routes(self, routes: Mapping[str, str]) -> None:
-        """Write them down."""
-        text = json.dumps(dict(routes), sort_keys=True)
-        query = "INSERT OR REPLACE INTO meta VALUES ('routes', ?)"
-        await self._writer.run(lambda c: c.execute(query, (text,)).rowcount)
+    async def note(self, key: Literal["routes", "recovering"], value: Any) -> None:
+        """Write down what a later life is to know: the routes that mail was last tried by, who was back."""
+        row = key, json.dumps(value, sort_keys=True)
+        await self._writer.run(lambda c: c.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", row).rowcount)
 
     async def find(self, queue_id: str) -> QueuedMessage | None:
         """A message with its waiting recipients, as of the last commit."""

@@ -38,7 +38,7 @@ async def outage(
     dead: str = "",
     **more: Any,
 ) -> AsyncIterator[tuple[Node, Scheduler, Sink]]:
-    """A minute ago every next hop was found away; old mail waits for an hour to come, domain after domain.
+    """Every next hop was found away a while ago; old mail waits for an hour to come, domain after domain.
 
     The sink that the test is to start is all of them.
     """
@@ -56,7 +56,8 @@ async def outage(
         )
         await eventually(lambda: node.counters.values["deferred"] == 3 * len(domains), "nobody to be reached")
         await eventually(lambda: not scheduler._in_flight)
-        time.ms += 30_000
+        # Where many are silent one is asked before its minute is over; a host that we have chosen is not.
+        time.ms += 30_000 if len(domains) > 2 and not smarthost else 61_000
         try:
             yield node, scheduler, sink
         finally:
@@ -103,7 +104,7 @@ async def test_new_mail_has_a_share_beside_what_waited_for_the_same_next_hop(
         node,
         scheduler,
     ):
-        await wait(node, *(queued(f"u{n}@example.org", queue_id=f"Q{n:03}") for n in range(200)))
+        await wait(node, *(queued(f"u{n}@example.org", queue_id=f"Q{n:03}") for n in range(600)))
         time.ms += HOUR_MS
         scheduler.wake()
         await eventually(lambda: len(old(sink)) >= 10)
@@ -163,3 +164,27 @@ async def test_next_hops_that_hang_when_they_are_back_leave_memory_to_the_others
                 lambda: all(old(sink).count(domain) >= 10 for domain in free), "the others' mail"
             )
             assert scheduler._recovery.out <= 8 + 2
+
+
+async def test_a_worker_that_is_started_again_goes_on(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the schedule the rest would wait for an hour."""
+    monkeypatch.setattr("mailgov.relay.recovery.MEMORY_LIMIT", 10)
+    two = DOMAINS[:2]
+    async with outage(tmp_path, dns_server, time, two) as (node, _, sink):
+        sink.start()
+        await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+        await eventually(lambda: all(domain in old(sink) for domain in two))
+    before = len(old(sink))
+    with sink:
+        async with running(tmp_path, dns_server, sink, clock=time.clock()) as (node, scheduler):
+            await eventually(lambda: len(whose(sink)) == 2 * OLD, "the rest")
+            await eventually(lambda: not scheduler._recovery.listening)
+            assert await node.spool.noted("recovering") == []
+    assert before < 2 * OLD
+
+
+def whose(sink: Sink) -> set[str]:
+    """Whose old mail has come: a session that was cut off may have brought some twice."""
+    return {r for m in list(sink.messages) for r in m.recipients if r.startswith("u")}
