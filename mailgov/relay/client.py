@@ -19,7 +19,7 @@ from aiosmtplib.response import SMTPResponse
 from mailgov.mail.reply import MailError, Reply
 from mailgov.relay import outgoing
 from mailgov.relay.answer import Ours, positive, reply_of
-from mailgov.relay.content import Content, dotted
+from mailgov.relay.content import Content, dotted, whole
 from mailgov.relay.encrypted import encrypted
 from mailgov.relay.exchange import Exchange
 from mailgov.relay.opening import spoken
@@ -56,6 +56,10 @@ class Connection:
         self._client, self._settings, self._executor = client, settings, executor
         assert isinstance(client.protocol, Exchange)  # it is connected
         self._protocol = client.protocol
+        self._offered = dict(client.esmtp_extensions)
+        """What was named in the answer to EHLO, in lower case, and with which words."""
+        size = self._offered.get("size", "")
+        self._size_limit = int(size) if _SIZE.match(size) else 0
         self.broken = False
         self._used = False
         self._missing: SMTPResponse | None = None
@@ -88,7 +92,7 @@ class Connection:
     @property
     def takes_requiretls(self) -> bool:
         """Whether the host says that it hands mail on as REQUIRETLS asks (RFC 8689 2)."""
-        return self._client.supports_extension("requiretls")
+        return "requiretls" in self._offered
 
     def serves(self, wish: Wish) -> bool:
         """Whether what it was opened for is enough for mail with this wish."""
@@ -122,19 +126,17 @@ class Connection:
 
     async def _unfit(self, envelope: Envelope, content: Content) -> Reply | None:
         """What the next hop says beforehand that it cannot take; the message is not changed for it."""
-        client = self._client
-        if envelope.smtputf8 and not client.supports_extension("smtputf8"):
+        if envelope.smtputf8 and "smtputf8" not in self._offered:
             return Reply(553, "5.6.7", f"{self.hop.host} does not take internationalized addresses")
-        limit = client.esmtp_extensions.get("size", "")
-        if _SIZE.match(limit) and 0 < int(limit) < content.size_bytes:
-            return Reply(552, "5.3.4", f"{self.hop.host} takes {limit} octets at most")
-        if not client.supports_extension("8bitmime") and await _has_eight_bits(content, self._executor):
+        if 0 < self._size_limit < content.size_bytes:
+            return Reply(552, "5.3.4", f"{self.hop.host} takes {self._size_limit} octets at most")
+        if "8bitmime" not in self._offered and await _has_eight_bits(content, self._executor):
             return Reply(554, "5.6.3", f"{self.hop.host} takes 7-bit mail alone (no 8BITMIME)")  # RFC 6152 3
         return None
 
     async def _transaction(self, envelope: Envelope, content: Content) -> list[Reply]:
-        commands = outgoing.commands(envelope, content.size_bytes, self._client.supports_extension)
-        pipelined = self._client.supports_extension("pipelining")
+        commands = outgoing.commands(envelope, content.size_bytes, self._offered)
+        pipelined = "pipelining" in self._offered
         if pipelined:
             said = await self._begin([*commands, b"DATA\r\n"])
         else:
@@ -195,14 +197,14 @@ class Connection:
         """
         protocol = self._protocol
         protocol.expect(count)
-        async for chunk in dotted(content, self._executor):
-            if protocol.answered:
-                self.broken = True
-                break
-            protocol.say(chunk)
-            if protocol.full:
-                async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
-                    await self._writer.drain()
+        if content.file is None:
+            await self._say(whole(content.head))
+        else:
+            async for chunk in dotted(content, self._executor):
+                if protocol.answered:
+                    self.broken = True
+                    break
+                await self._say(chunk)
         early = self.broken
         try:
             replies = await protocol.answers(self._settings.data_timeout_s)
@@ -215,6 +217,13 @@ class Connection:
             replies = (*protocol.replies, *[rest] * (count - len(protocol.replies)))
         unsent = Ours(451, "4.5.0 unexpected reply before the end of the message")
         return [unsent if early and positive(reply) else reply for reply in replies]
+
+    async def _say(self, data: bytes) -> None:
+        protocol = self._protocol
+        protocol.say(data)
+        if protocol.full:
+            async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
+                await self._writer.drain()
 
     async def _begin(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
         """The replies to a group that begins with MAIL, of which the first alone may have come.
@@ -255,7 +264,7 @@ class Connection:
     @property
     def knows_dsn(self) -> bool:
         """Whether the next hop takes over what the sender wishes to be told (RFC 3461)."""
-        return self._client.supports_extension("dsn")
+        return "dsn" in self._offered
 
     @property
     def taken(self) -> Literal["delivered", "relayed", "passed"]:

@@ -51,11 +51,15 @@ async def content_of(spool: Spool, message: QueuedMessage, variant: Variant) -> 
     return Content(head, file, reach, len(head) + message.body.size_bytes - reach)
 
 
-async def dotted(content: Content, executor: Executor) -> AsyncIterator[bytes]:
-    """The message with its dots doubled (RFC 5321 4.5.2) and the end of data; line ends are CRLF already.
+def whole(message: bytes) -> bytes:
+    """A message that is in memory as `dotted` has it, in one piece: two writes are two packets."""
+    first = b"." if message.startswith(b".") else b""
+    last = b".\r\n" if not message or message.endswith(b"\r\n") else b"\r\n.\r\n"
+    return b"".join((first, message.replace(b"\r\n.", b"\r\n.."), last))
 
-    What stands in memory is one piece: two writes are two packets.
-    """
+
+async def dotted(content: Content, executor: Executor) -> AsyncIterator[bytes]:
+    """The message with its dots doubled (RFC 5321 4.5.2) and the end of data; line ends are CRLF already."""
     before, ready = b"\r\n", b""
     async for chunk in content.chunks(executor):
         if ready:

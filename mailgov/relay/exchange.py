@@ -90,6 +90,13 @@ class Exchange(SMTPProtocol):
             elif self._expected > 0:
                 self._heard_unasked()
             return
+        replies = _plain(data) if not self._buffer and not self._words else ()
+        if 0 < len(replies) <= self._expected - len(self.replies):
+            self._take(*replies)
+            if len(self.replies) == self._expected:
+                self._unasked = False
+                self._answered.set_result(None)
+            return
         self._buffer += data
         try:
             self._read_replies()
@@ -159,10 +166,27 @@ class Exchange(SMTPProtocol):
         self._words.append(words)
         self._kept_bytes += len(line[0])
         if separator != b"-":
-            self.replies += (SMTPResponse(int(code), _text(self._words)),)
-            if len(self.replies) < self._expected and self._patience is not None and self._patience.runs:
-                self._wait()
+            self._take(SMTPResponse(int(code), _text(self._words)))
             self._begin_reply()
+
+    def _take(self, *replies: SMTPResponse) -> None:
+        self.replies += replies
+        if len(self.replies) < self._expected and self._patience is not None and self._patience.runs:
+            self._wait()
+
+
+def _plain(data: bytes) -> list[SMTPResponse]:
+    """The replies, where `data` is whole ones of one line of ASCII each, as nearly always; else none."""
+    if len(data) > LINE_LIMIT_BYTES or not data.isascii():
+        return []
+    *lines, rest = data.decode().split("\r\n")
+    replies = []
+    for line in lines:
+        code = line[:3]
+        if line[3:4] != " " or not (code.isdigit() and line.isprintable()):
+            return []
+        replies.append(SMTPResponse(int(code), line[4:].strip()))
+    return [] if rest else replies
 
 
 def _text(words: list[bytes]) -> str:

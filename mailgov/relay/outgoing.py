@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Container
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from mailgov.mail.reply import MailError, Reply
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
-Supports = Callable[[str], bool]
-"""Whether the next hop named an extension of this name, in lower case, in its answer to EHLO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +26,31 @@ class Envelope:
     requiretls: bool = False
 
 
-def commands(envelope: Envelope, size_bytes: int, supports: Supports) -> list[bytes]:
-    """MAIL and a RCPT for each recipient. Raises MailError for an address that SMTP cannot say."""
-    said = [f"MAIL {_mail_argument(envelope, size_bytes, supports)}"]
-    wishes = envelope.rcpt_parameters if supports("dsn") else ()
-    said += [
-        f"RCPT TO:<{recipient}> {wish}".rstrip()
-        for recipient, wish in zip_longest(envelope.recipients, wishes, fillvalue="")
-    ]
-    if any(_CONTROL.search(command) for command in said):
+def commands(envelope: Envelope, size_bytes: int, offered: Container[str]) -> list[bytes]:
+    """MAIL and a RCPT for each recipient; `offered` are the next hop's extensions, in lower case.
+
+    Raises MailError for an address that SMTP cannot say.
+    """
+    said = [f"MAIL {_mail_argument(envelope, size_bytes, offered)}"]
+    wishes = envelope.rcpt_parameters if "dsn" in offered else ()
+    for number, recipient in enumerate(envelope.recipients):
+        wish = wishes[number] if wishes else ""
+        said.append(f"RCPT TO:<{recipient}> {wish}" if wish else f"RCPT TO:<{recipient}>")
+    if _CONTROL.search("".join(said)):
         raise MailError(Reply(553, "5.1.3", "The address cannot be written in SMTP"))
     return [f"{command}\r\n".encode() for command in said]
 
 
-def _mail_argument(envelope: Envelope, size_bytes: int, supports: Supports) -> str:
+def _mail_argument(envelope: Envelope, size_bytes: int, offered: Container[str]) -> str:
     words = [f"FROM:<{envelope.reverse_path}>"]
-    if supports("size"):
+    if "size" in offered:
         words.append(f"SIZE={size_bytes}")
-    if envelope.eight_bit and supports("8bitmime"):
+    if envelope.eight_bit and "8bitmime" in offered:
         words.append("BODY=8BITMIME")
     if envelope.smtputf8:
         words.append("SMTPUTF8")
-    if envelope.mail_parameters and supports("dsn"):
+    if envelope.mail_parameters and "dsn" in offered:
         words.append(envelope.mail_parameters)
-    if envelope.requiretls and supports("requiretls"):  # who must have it was not opened without it
+    if envelope.requiretls and "requiretls" in offered:  # who must have it was not opened without it
         words.append("REQUIRETLS")
     return " ".join(words)

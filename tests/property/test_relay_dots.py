@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailgov.relay.content import Content, dotted
+from mailgov.relay.content import Content, dotted, whole
 from mailgov.relay.data import DotReader
 
 pieces = st.lists(
@@ -89,6 +90,12 @@ def test_what_leaves_is_stuffed_across_head_and_file(parts: list[bytes], cut: in
         tail.flush()
         wire = asyncio.run(sent(Path(tail.name)))
 
-    assert wire == stuffed(message)
+    assert wire == stuffed(message) == whole(message)
     reader = DotReader()
     assert reader.feed(wire) == message
+
+
+@pytest.mark.parametrize("message", [b"", b".", b"\n", b"\r", b".\r\n", b"a\r\n.", b"a\n"])
+def test_whatever_a_message_ends_with_its_end_is_a_line_of_its_own(message: bytes) -> None:
+    assert whole(message) in (stuffed(message), stuffed(message + b"\r\n"))
+    assert (b"\r\n" + whole(message)).endswith(b"\r\n.\r\n")

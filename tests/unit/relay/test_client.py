@@ -385,7 +385,7 @@ async def test_taken_before_it_was_sent_is_not_delivered(pool: ThreadPoolExecuto
         (b"DATA\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
         (b".last\r\n", b"250 2.0.0 kept\r\n"),
     )
-    slow = Pausing(DATA, size_bytes=len(DATA))
+    slow = Pausing(DATA, Path("read in pieces"), size_bytes=len(DATA))
     for line in await say_to(script, pool, message=slow):
         assert line.startswith("451 4.5.0 ")
 
@@ -464,7 +464,7 @@ async def test_time_that_the_envelope_took_is_none_of_the_message_s(pool: Thread
         (b"DATA\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
         (b"\r\n.\r\n", b"250 2.0.0 kept\r\n"),
     )
-    long = Long(b"", size_bytes=24)
+    long = Long(b"", Path("read in pieces"), size_bytes=24)
     assert await say_to(script, pool, timeout_s=0.5, message=long) == ["250 2.0.0 kept"] * 2
 
 
