@@ -7,7 +7,7 @@ fires on YES alone; MISSING is what `wanted()` turns into a question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -116,7 +116,7 @@ def all_of(tests: Sequence[Test]) -> Test:
     return test
 
 
-def ruled_out(guards: Sequence[Guard], facts: Facts) -> bool:
+def ruled_out(guards: Sequence[Guard], facts: Mapping[str, object]) -> bool:
     """Whether one of the guards says NO, as its condition would: then so does `all_of` with it.
 
     Most rules do not concern most mail, and this costs no call for each of their conditions.

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from mailgov.mail.document import Vocabulary
-from mailgov.policy.conditions import NO, YES, all_of
+from mailgov.policy.conditions import NO, YES, all_of, ruled_out
 from mailgov.policy.decision import Decision, Seen
 from mailgov.policy.directives import Directive
 from mailgov.policy.evaluate import Step, Walk, doubt, seen_by, step_of, walk
@@ -53,11 +53,7 @@ class Policy:
 
         Of a decision by no rule, of which nothing is kept, `seen` is empty; else it is what `decide` says.
         """
-        listener = facts.get("session.listener")
-        steps = self.steps[stage]
-        if isinstance(listener, str):
-            steps = self.steps_by_listener.get((stage, listener), steps)
-        found = walk(steps, facts, gathering=True)
+        found = walk(self._steps_for(stage, facts), facts, gathering=True)
         if found.missing:
             return found.missing
         if found.decider is not None or found.watched or found.excepted:
@@ -66,6 +62,18 @@ class Policy:
             return _nothing_against(stage, self.hash)
         unsure = tuple(doubt(s, facts) for s in found.unsure)
         return Decision(id=decision_id, stage=stage, outcome="accept", policy_hash=self.hash, unsure=unsure)
+
+    def silent(self, stage: Stage, facts: Mapping[str, object]) -> bool:
+        """Whether each rule is ruled out at a look, so that `settle` has nothing against the message.
+
+        Facts may stand as they were kept, their lists not made tuples: at those nothing is looked.
+        """
+        return all(ruled_out(step.guards, facts) for step in self._steps_for(stage, facts))
+
+    def _steps_for(self, stage: Stage, facts: Mapping[str, object]) -> tuple[Step, ...]:
+        listener = facts.get("session.listener")
+        steps = self.steps[stage]
+        return self.steps_by_listener.get((stage, listener), steps) if isinstance(listener, str) else steps
 
     def decide(self, stage: Stage, facts: Facts, decision_id: str) -> Decision:
         """The decision at `stage`. Never raises: what was not gathered counts as unknown."""

@@ -236,21 +236,17 @@ class Attempt:
         refused: list[Outcome] = []
         allowed: list[QueuedRecipient] = []
         watched: dict[int, DecisionRecord] = {}
+        policy = self.node.policy.policy
         for recipient in recipients:
             if "@" in recipient.destination:  # a mailbox of ours that is kept elsewhere: RCPT has said all
                 allowed.append(recipient)
                 continue
-            facts = _facts(message.context.get("facts")) | _facts(recipient.context.get("facts"))
-            domain = recipient.address.rpartition("@")[2].lower()
-            if hops.mx_hosts is not None:
-                facts["route.mx_provider"] = self.node.policy.policy.providers.classify(domain, hops.mx_hosts)
-            else:
-                # A configured route hides the MX; what was found at RCPT stands, or is asked for now.
-                found = facts.get("recipient.mx_provider")
-                facts["route.mx_provider"] = (
-                    found if found is not None else await judge.mx_provider(self.node, domain)
-                )
-            decision = await judge.decide(self.node, Stage.ROUTE, facts)
+            kept = {**(message.context.get("facts") or {}), **(recipient.context.get("facts") or {})}
+            kept["route.mx_provider"] = await self._route_provider(recipient, hops, kept)
+            if policy.silent(Stage.ROUTE, kept):
+                allowed.append(recipient)
+                continue
+            decision = await judge.decide(self.node, Stage.ROUTE, _facts(kept))
             if decision is None or not decision.rejected:
                 allowed.append(recipient)
                 if decision is not None and decision.watched:
@@ -261,10 +257,22 @@ class Attempt:
             refused.append(Outcome(recipient, Reply(550, reply.enhanced, reply.text), decision=record))
         return refused, allowed, watched
 
+    async def _route_provider(
+        self, recipient: QueuedRecipient, hops: Hops, kept: dict[str, object]
+    ) -> FactValue | Unknown:
+        """Who hosts the mail where this recipient's goes. A configured route hides the MX: what was found at
+        RCPT stands then, or is asked for now.
+        """
+        domain = recipient.address.rpartition("@")[2].lower()
+        if hops.mx_hosts is not None:
+            return self.node.policy.policy.providers.classify(domain, hops.mx_hosts)
+        found = kept.get("recipient.mx_provider")
+        return found if isinstance(found, str) else await judge.mx_provider(self.node, domain)
 
-def _facts(stored: dict[str, object] | None) -> dict[str, FactValue | Unknown]:
+
+def _facts(kept: dict[str, object]) -> judge.Known:
     """Facts as the spool kept them; lists become tuples again."""
     return {
         name: tuple(map(str, value)) if type(value) is list else value  # type: ignore[misc]  # JSON holds no others
-        for name, value in (stored or {}).items()
+        for name, value in kept.items()
     }

@@ -167,6 +167,25 @@ def test_one_walk_asks_and_decides_as_two_do(
         assert settled == (decided if decided.rule else replace(decided, seen=()))
 
 
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    policies(),
+    ALL_TYPED,
+    st.sampled_from([*LISTENERS, "elsewhere", None]),
+    st.sets(st.sampled_from(sorted(FACTS))),
+)
+def test_where_a_policy_is_silent_it_asks_nothing_and_has_nothing_against(
+    made: tuple[Policy, Stage], truth: Known, listener: str | None, ungathered: set[str]
+) -> None:
+    for policy, stage in (made, (shipped(), made[1])):
+        facts = {**{n: v for n, v in truth.items() if n not in ungathered}, "session.listener": listener}
+        kept = {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()}
+        if policy.silent(stage, kept):
+            decision = policy.settle(stage, facts, "d")
+            assert not isinstance(decision, tuple)
+            assert not any((decision.rejected, decision.rule, decision.watched, decision.unsure))
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(policies(), ALL_TYPED)
 def test_a_decision_is_recomputed_from_what_its_record_keeps(
