@@ -13,6 +13,8 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from operator import attrgetter
 from typing import Any, Literal, get_args
 
+from pydantic_core import to_json
+
 from mailgov.mail.sender_reports.found import ReportRow, SenderReport
 
 Direction = Literal["inbound", "outbound", "internal"]
@@ -200,9 +202,6 @@ KINDS: dict[type, str] = {
 }
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def _told(of: type[Any], always: frozenset[str] = frozenset()) -> Callable[[Any], dict[str, Any]]:
     """What makes a dict of a record's fields; those at their default are left out, but for `always`.
 
@@ -241,7 +240,7 @@ def encode(event: Event) -> bytes:
         raw["decisions"] = [_told_decision(one) for one in event.decisions]
     else:
         raw = asdict(event)
-    return _JSON({"kind": KINDS[type(event)], **raw}).encode()
+    return to_json({"kind": KINDS[type(event)], **raw})
 
 
 def _decision(raw: dict[str, Any] | None) -> DecisionRecord | None:

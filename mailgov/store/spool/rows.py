@@ -9,6 +9,8 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 from mailgov.mail.events import Event, encode
 from mailgov.store.spool import many
 from mailgov.store.spool.model import Body, Change, Progress, QueuedMessage, QueuedRecipient, Variant
@@ -30,7 +32,10 @@ _OF_QUEUE_ID = (
 )
 """The recipients of such rows: queue id and position."""
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+def _json(value: Any) -> str:
+    """Compact, in UTF-8. Raises ValueError for what JSON cannot hold."""
+    return to_json(value).decode()
 
 
 class Written(NamedTuple):
@@ -41,12 +46,17 @@ class Written(NamedTuple):
 
 
 def apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Written]:
-    """Write some changes, in order; what each has left, but for files, which the first one tells."""
+    """Write some changes, in order; what each has left, but for files, which the first one tells.
+
+    What leaves goes before what comes, which takes its pages: else each would be overwritten with nothing.
+    """
     messages = [message for change in changes for message in change.messages]
+    progress = [one for change in changes for one in change.progress]
+    fresh = {message.queue_id for message in messages}
+    freed = move(connection, [one for one in progress if one.queue_id not in fresh])
     if messages:
         insert_messages(connection, messages)
-    progress = [one for change in changes for one in change.progress]
-    freed = move(connection, progress) if progress else []
+        freed += move(connection, [one for one in progress if one.queue_id in fresh])
     entries = _tell(connection, [event for change in changes for event in change.events])
     return [
         Written(freed if number == 0 else [], list(islice(entries, len(change.events))))
@@ -136,6 +146,19 @@ def _splices(variant: Variant) -> str:
 def move(connection: sqlite3.Connection, progress: Sequence[Progress]) -> list[str]:
     """Write outcomes; finished recipients go, and with the last one their message (`schema.CLEANING`)."""
     waiting = [p for p in progress if p.state is not None]
+    if waiting:
+        _put_off(connection, waiting)
+    finals = [(p.queue_id, p.position) for p in progress if p.state is None]
+    if not finals:
+        return []
+    many.delete(connection, "DELETE FROM recipient WHERE id IN", _OF_QUEUE_ID, finals)
+    freed = [row[0] for row in connection.execute("SELECT file FROM freed").fetchall()]
+    if freed:
+        connection.execute("DELETE FROM freed")
+    return freed
+
+
+def _put_off(connection: sqlite3.Connection, waiting: Sequence[Progress]) -> None:
     connection.executemany(
         "UPDATE recipient SET state=?, attempts=?, due_ms=?, last_reply=?, leased=0"
         " WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?",
@@ -146,14 +169,6 @@ def move(connection: sqlite3.Connection, progress: Sequence[Progress]) -> list[s
         " WHERE message_id=(SELECT id FROM message WHERE queue_id=?) AND position=?",
         [(_json(p.context), p.queue_id, p.position) for p in waiting if p.context is not None],
     )
-    finals = [(p.queue_id, p.position) for p in progress if p.state is None]
-    if not finals:
-        return []
-    many.delete(connection, "DELETE FROM recipient WHERE id IN", _OF_QUEUE_ID, finals)
-    freed = [row[0] for row in connection.execute("SELECT file FROM freed").fetchall()]
-    if freed:
-        connection.execute("DELETE FROM freed")
-    return freed
 
 
 def lease(connection: sqlite3.Connection, ids: Sequence[int], now_ms: int, lease_until_ms: int) -> list[int]:

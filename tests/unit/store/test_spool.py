@@ -87,6 +87,33 @@ async def test_a_message_comes_back_as_it_was_stored(spool: Spool) -> None:
     assert await spool.body_bytes(claimed) == b"Subject: x\r\n"
 
 
+async def test_what_comes_takes_the_pages_of_what_leaves_and_of_that_nothing_is_left(
+    spool: Spool, tmp_path: Path
+) -> None:
+    def some(name: str) -> list[QueuedMessage]:
+        return [message(f"{name}{n}", body=Body(4200, data=f"{name}{n:03}".encode() * 700)) for n in range(20)]
+
+    def pages() -> int:
+        return (tmp_path / "0" / "spool.sqlite-wal").stat().st_size // 4096
+
+    old, new = some("old"), some("new")
+    await spool.apply(Change(messages=old))
+    before = pages()
+
+    gone = [Progress(one.queue_id, 0, None, 1) for one in old]
+    await spool.apply(Change(messages=new, progress=[Progress("new0", 0, "ready", 1, NOW), *gone]))
+
+    assert pages() - before < 50  # one for each body, some for rows
+    (first, *others) = await spool.claim(NOW, 100)
+    assert (first.queue_id, first.recipients[0].attempts, len(others)) == ("new0", 1, 19)
+    await spool.apply(Change(progress=[Progress(one.queue_id, 0, None, 1) for one in new]))
+    with closing(sqlite3.connect(tmp_path / "0" / "spool.sqlite")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = (tmp_path / "0" / "spool.sqlite").read_bytes()
+    assert b"old0" not in content
+    assert b"new0" not in content
+
+
 async def test_a_message_that_leaves_while_it_is_read_is_whole(spool: Spool, tmp_path: Path) -> None:
     await spool.apply(Change(messages=[message("Q1")]))
     gone: list[str] = []
