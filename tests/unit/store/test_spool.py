@@ -91,7 +91,8 @@ async def test_what_comes_takes_the_pages_of_what_leaves_and_of_that_nothing_is_
     spool: Spool, tmp_path: Path
 ) -> None:
     def some(name: str) -> list[QueuedMessage]:
-        return [message(f"{name}{n}", body=Body(4200, data=f"{name}{n:03}".encode() * 700)) for n in range(20)]
+        bodies = [Body(4200, data=f"{name}{n:03}".encode() * 700) for n in range(20)]
+        return [message(f"{name}{n}", body=body) for n, body in enumerate(bodies)]
 
     def pages() -> int:
         return (tmp_path / "0" / "spool.sqlite-wal").stat().st_size // 4096
