@@ -171,12 +171,12 @@ class Recovery:
             lane = router.lane(names[0])
         for spool in self.spools:
             known = self._rounds.get((spool.id, lane))
-            if known is None:
+            if known is None and len(self._rounds) < LANES_LIMIT:
                 turns = deque((name, 0) for name in names)
                 listed = "" if everybody else None
                 name = EVERYBODY if everybody else names[0] if names else ""
                 self._rounds[spool.id, lane] = Round(spool, lane, name, turns, listed, trials)
-            elif not trials:
+            elif known is not None and not trials:
                 known.trials = 0
         self._wanted.set()
 

@@ -148,3 +148,20 @@ async def test_what_one_domain_asks_of_tls_closes_the_smarthost_to_no_other(
         await eventually(lambda: sink.messages, "the other domain's mail")
         await eventually(lambda: not scheduler._in_flight)
         assert sink.messages[0].recipients == ("a@example.org",)
+
+
+def test_one_that_is_back_shortens_the_wait_for_other_domains_and_for_no_host_that_we_have_chosen() -> None:
+    throttles = Throttles(20, 120)
+    domain, chosen = Lane("mx", "a.example"), Lane("smtp", "smtp.tinh.vn:587")
+    for lane in (domain, chosen):
+        throttle = throttles.of(lane)
+        for _ in range(AWAY_AFTER):
+            throttle.tell("away", GONE, 100)
+        throttles.keep(lane, throttle)
+    throttles.ease(102)
+    assert throttles.of(domain).away(104) == GONE, "it was asked a moment ago"
+    assert throttles.of(domain).away(105) is None
+    assert throttles.of(chosen).away(159) == GONE
+    assert throttles.let_go(chosen)
+    assert throttles.of(chosen).away(159) is None
+    assert not throttles.let_go(Lane("mx", "well.example"))
