@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 
 from mailgov.mail.events import OutcomeEvent
+from mailgov.relay.lanes import LANE_FLOOR, RECIPIENT_LIMIT, Line, Shares
 from mailgov.relay.node import Node
+from mailgov.relay.recovery import AGAIN_MS
+from mailgov.relay.route import Lane
 from mailgov.relay.scheduler import Scheduler
+from mailgov.relay.throttle import Throttle
+from mailgov.settings import DeliverySettings
 from mailgov.store.spool import Change, Progress, QueuedMessage
 from tests.support.dns_server import DnsServer
 from tests.support.processes import free_port
@@ -188,3 +193,30 @@ async def test_a_worker_that_is_started_again_goes_on(
 def whose(sink: Sink) -> set[str]:
     """Whose old mail has come: a session that was cut off may have brought some twice."""
     return {r for m in list(sink.messages) for r in m.recipients if r.startswith("u")}
+
+
+async def test_a_message_whose_last_attempt_is_being_written_down_waits_a_little_and_is_not_lost(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime
+) -> None:
+    """Leased and dropped it would come again after an hour."""
+    late = (f"{DOMAINS[1]}007", 0)
+    async with outage(tmp_path, dns_server, time, DOMAINS[:2]) as (node, scheduler, sink):
+        scheduler._in_flight.add(late)
+        with sink:
+            await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+            await eventually(lambda: len(old(sink)) == 2 * OLD - 1, "the others")
+            await eventually(lambda: not scheduler._recovery.listening)
+            scheduler._in_flight.remove(late)
+            time.ms += AGAIN_MS
+            scheduler.wake()
+            await eventually(lambda: len(old(sink)) == 2 * OLD)
+            assert len(whose(sink)) == 2 * OLD
+
+
+def test_a_quarter_of_the_memory_is_left_to_what_has_just_come() -> None:
+    shares = Shares(DeliverySettings(), remote=RECIPIENT_LIMIT * 3 // 4)
+    line = Line(Lane("mx", "example.org"), Throttle(20), recipients=LANE_FLOOR)
+    assert shares.full(line, again=True)
+    assert not shares.full(line)
+    line.recipients = LANE_FLOOR - 1
+    assert not shares.full(line, again=True), "a few each lane may always have"
