@@ -130,12 +130,18 @@ class Attempt:
     ) -> list[Outcome]:
         if session.lane.kind == "maildir":
             return [await self._to_maildir(spool, message, recipient) for recipient in recipients]
-        await self._renew(session)
+        if (
+            session.settings is not self.node.settings
+            or session.connection is None
+            or session.connection.broken
+        ):
+            await self._renew(session)
         assert session.hops is not None  # `_renew` asked for them
-        refused, allowed, watched = await self._judge(message, recipients, session.hops)
+        outcomes, allowed, watched = await self._judge(message, recipients, session.hops)
         if not allowed:
-            return refused
+            return outcomes
         content = await content_of(spool, message, message.variants[allowed[0].variant])
+        wish = wish_of(message)
         envelope = Envelope(
             message.reverse_path,
             tuple(r.address for r in allowed),
@@ -143,9 +149,8 @@ class Attempt:
             message.eight_bit,
             notify.mail_parameters(message),
             tuple(notify.rcpt_parameters(message, r) for r in allowed),
-            requiretls=wish_of(message) == "required",
+            requiretls=wish == "required",
         )
-        wish = wish_of(message)
         connection = await self._connected(session, allowed, wish)
         try:
             replies = await connection.send(envelope, content)
@@ -153,15 +158,15 @@ class Attempt:
             await session.close()
             connection = await self._connected(session, allowed, wish)
             replies = await connection.send(envelope, content)
-        host = connection.hop.host
-        provider = self._provider(session)
+        host, provider = connection.hop.host, self._provider(session)
+        taken, tls = connection.taken, connection.tls
         for recipient, reply in zip(allowed, replies, strict=True):
             if reply.positive and "@" in recipient.destination:
                 await self._note_reports(spool, message, recipient, content)
-        return refused + [
-            Outcome(r, reply, host, provider, watched.get(r.position), connection.taken, connection.tls)
-            for r, reply in zip(allowed, replies, strict=True)
-        ]
+            outcomes.append(
+                Outcome(recipient, reply, host, provider, watched.get(recipient.position), taken, tls)
+            )
+        return outcomes
 
     async def _renew(self, session: LaneSession) -> None:
         """Let go of a connection that broke, or that other settings opened; without one ask for the hops."""
@@ -242,7 +247,11 @@ class Attempt:
                 allowed.append(recipient)
                 continue
             kept = {**(message.context.get("facts") or {}), **(recipient.context.get("facts") or {})}
-            kept["route.mx_provider"] = await self._route_provider(recipient, hops, kept)
+            if hops.mx_hosts is None and kept.get("recipient.mx_provider"):
+                # A configured route hides the MX; what was found at RCPT stands, or is asked for now.
+                kept["route.mx_provider"] = kept["recipient.mx_provider"]
+            else:
+                kept["route.mx_provider"] = await self._route_provider(recipient, hops)
             if policy.silent(Stage.ROUTE, kept):
                 allowed.append(recipient)
                 continue
@@ -257,17 +266,11 @@ class Attempt:
             refused.append(Outcome(recipient, Reply(550, reply.enhanced, reply.text), decision=record))
         return refused, allowed, watched
 
-    async def _route_provider(
-        self, recipient: QueuedRecipient, hops: Hops, kept: dict[str, object]
-    ) -> FactValue | Unknown:
-        """Who hosts the mail where this recipient's goes. A configured route hides the MX: what was found at
-        RCPT stands then, or is asked for now.
-        """
+    async def _route_provider(self, recipient: QueuedRecipient, hops: Hops) -> FactValue | Unknown:
         domain = recipient.address.rpartition("@")[2].lower()
-        if hops.mx_hosts is not None:
-            return self.node.policy.policy.providers.classify(domain, hops.mx_hosts)
-        found = kept.get("recipient.mx_provider")
-        return found if isinstance(found, str) else await judge.mx_provider(self.node, domain)
+        if hops.mx_hosts is None:
+            return await judge.mx_provider(self.node, domain)
+        return self.node.policy.policy.providers.classify(domain, hops.mx_hosts)
 
 
 def _facts(kept: dict[str, object]) -> judge.Known:

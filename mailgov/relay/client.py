@@ -108,7 +108,9 @@ class Connection:
         """
         count = len(envelope.recipients)
         try:
-            unfit = await self._unfit(envelope, content)
+            unfit = self._unfit(envelope, content)
+            if unfit is None and "8bitmime" not in self._offered:
+                unfit = await self._unfit_for_seven_bits(content)
             if unfit is not None:
                 return [unfit] * count
             return await self._transaction(envelope, content)
@@ -124,15 +126,18 @@ class Connection:
             self.broken = True
             raise
 
-    async def _unfit(self, envelope: Envelope, content: Content) -> Reply | None:
+    def _unfit(self, envelope: Envelope, content: Content) -> Reply | None:
         """What the next hop says beforehand that it cannot take; the message is not changed for it."""
         if envelope.smtputf8 and "smtputf8" not in self._offered:
             return Reply(553, "5.6.7", f"{self.hop.host} does not take internationalized addresses")
         if 0 < self._size_limit < content.size_bytes:
             return Reply(552, "5.3.4", f"{self.hop.host} takes {self._size_limit} octets at most")
-        if "8bitmime" not in self._offered and await _has_eight_bits(content, self._executor):
-            return Reply(554, "5.6.3", f"{self.hop.host} takes 7-bit mail alone (no 8BITMIME)")  # RFC 6152 3
         return None
+
+    async def _unfit_for_seven_bits(self, content: Content) -> Reply | None:
+        if not await _has_eight_bits(content, self._executor):
+            return None
+        return Reply(554, "5.6.3", f"{self.hop.host} takes 7-bit mail alone (no 8BITMIME)")  # RFC 6152 3
 
     async def _transaction(self, envelope: Envelope, content: Content) -> list[Reply]:
         commands = outgoing.commands(envelope, content.size_bytes, self._offered)
@@ -148,7 +153,7 @@ class Connection:
             return await self._give_up([reply_of(said[0])] * len(envelope.recipients), said[len(commands) :])
         taken = said[1 : len(commands)]
         replies = [None if positive(one) else reply_of(one) for one in taken]
-        if all(reply is not None for reply in replies):
+        if None not in replies:
             refused = [reply for reply in replies if reply is not None]
             return await self._give_up(refused, said[len(commands) :])
         data = said[-1] if pipelined else (await self._heard([b"DATA\r\n"]))[0]
@@ -198,13 +203,17 @@ class Connection:
         protocol = self._protocol
         protocol.expect(count)
         if content.file is None:
-            await self._say(whole(content.head))
+            protocol.say(whole(content.head))
+            if protocol.full:
+                await self._drained()
         else:
             async for chunk in dotted(content, self._executor):
                 if protocol.answered:
                     self.broken = True
                     break
-                await self._say(chunk)
+                protocol.say(chunk)
+                if protocol.full:
+                    await self._drained()
         early = self.broken
         try:
             replies = await protocol.answers(self._settings.data_timeout_s)
@@ -218,12 +227,9 @@ class Connection:
         unsent = Ours(451, "4.5.0 unexpected reply before the end of the message")
         return [unsent if early and positive(reply) else reply for reply in replies]
 
-    async def _say(self, data: bytes) -> None:
-        protocol = self._protocol
-        protocol.say(data)
-        if protocol.full:
-            async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
-                await self._writer.drain()
+    async def _drained(self) -> None:
+        async with asyncio.timeout(self._settings.command_timeout_s):  # RFC 5321 4.5.3.2.5
+            await self._writer.drain()
 
     async def _begin(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
         """The replies to a group that begins with MAIL, of which the first alone may have come.
@@ -246,7 +252,8 @@ class Connection:
         if self._missing is not None:  # what comes late belongs to a command before
             return (self._missing,) * len(commands)
         try:
-            return await self._exchange(commands)
+            self._protocol.ask(commands)
+            return await self._protocol.answers(self._settings.command_timeout_s)
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPReadTimeoutError) as error:
             self.broken = True
             said = self._protocol.replies
@@ -256,10 +263,8 @@ class Connection:
             return said + (self._missing,) * (len(commands) - len(said))
 
     async def _exchange(self, commands: Sequence[bytes]) -> tuple[SMTPResponse, ...]:
-        protocol = self._protocol
-        protocol.expect(len(commands))
-        protocol.say(b"".join(commands))
-        return await protocol.answers(self._settings.command_timeout_s)
+        self._protocol.ask(commands)
+        return await self._protocol.answers(self._settings.command_timeout_s)
 
     @property
     def knows_dsn(self) -> bool:

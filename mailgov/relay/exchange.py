@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 import aiosmtplib
@@ -18,6 +20,8 @@ from mailgov.relay.patience import Patience
 REPLIES_LIMIT_BYTES = 65_536
 """What is kept of replies that are not complete yet: a next hop may say no more without an end."""
 LINE_LIMIT_BYTES = 8192
+PLAIN_LIMIT_BYTES = 1024
+"""What comes at once and is longer is read line by line."""
 _LINE = re.compile(rb"(\d\d\d)([ -]?)([^\n]*)\n")
 
 
@@ -48,6 +52,11 @@ class Exchange(SMTPProtocol):
         self._buffer.clear()
         self._begin_reply()
         self._answered = self._loop.create_future()
+
+    def ask(self, commands: Sequence[bytes]) -> None:
+        """Say them in one write, and `expect` a reply to each."""
+        self.expect(len(commands))
+        self.say(b"".join(commands))
 
     @property
     def answered(self) -> bool:
@@ -81,7 +90,7 @@ class Exchange(SMTPProtocol):
 
     def say(self, data: bytes) -> None:
         """Write, without waiting."""
-        cast(asyncio.WriteTransport, self.transport).write(data)
+        self.transport.write(data)  # type: ignore[union-attr]  # connected: it is one that writes
 
     def data_received(self, data: bytes) -> None:
         if self._answered is None or self._answered.done():
@@ -90,9 +99,9 @@ class Exchange(SMTPProtocol):
             elif self._expected > 0:
                 self._heard_unasked()
             return
-        replies = _plain(data) if not self._buffer and not self._words else ()
+        replies = () if self._buffer or self._words else _plain(data)
         if 0 < len(replies) <= self._expected - len(self.replies):
-            self._take(*replies)
+            self._take(replies)
             if len(self.replies) == self._expected:
                 self._unasked = False
                 self._answered.set_result(None)
@@ -166,27 +175,32 @@ class Exchange(SMTPProtocol):
         self._words.append(words)
         self._kept_bytes += len(line[0])
         if separator != b"-":
-            self._take(SMTPResponse(int(code), _text(self._words)))
+            self._take((SMTPResponse(int(code), _text(self._words)),))
             self._begin_reply()
 
-    def _take(self, *replies: SMTPResponse) -> None:
+    def _take(self, replies: tuple[SMTPResponse, ...]) -> None:
         self.replies += replies
         if len(self.replies) < self._expected and self._patience is not None and self._patience.runs:
             self._wait()
 
 
-def _plain(data: bytes) -> list[SMTPResponse]:
+def _plain(data: bytes) -> tuple[SMTPResponse, ...]:
     """The replies, where `data` is whole ones of one line of ASCII each, as nearly always; else none."""
-    if len(data) > LINE_LIMIT_BYTES or not data.isascii():
-        return []
+    return _whole_lines(data) if len(data) <= PLAIN_LIMIT_BYTES else ()
+
+
+@lru_cache(maxsize=64)  # a host says the same to nearly every envelope
+def _whole_lines(data: bytes) -> tuple[SMTPResponse, ...]:
+    if not data.isascii():
+        return ()
     *lines, rest = data.decode().split("\r\n")
     replies = []
     for line in lines:
         code = line[:3]
         if line[3:4] != " " or not (code.isdigit() and line.isprintable()):
-            return []
+            return ()
         replies.append(SMTPResponse(int(code), line[4:].strip()))
-    return [] if rest else replies
+    return () if rest else tuple(replies)
 
 
 def _text(words: list[bytes]) -> str:
