@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice, takewhile
 
 from mailgov.relay.recovery import Round
 from mailgov.relay.route import Lane
@@ -51,37 +51,10 @@ class Job:
     taken: Round | None = None
     """By what it was taken from the spool whenever it is due."""
 
-
-class Jobs:
-    """A lane's jobs that wait: first attempts, and beside them, one in turn, those that come again."""
-
-    __slots__ = ("_again", "_first", "_turn")
-
-    def __init__(self) -> None:
-        self._first: deque[Job] = deque()
-        self._again: deque[Job] = deque()
-        self._turn = False
-        """The next one is a first attempt's, whatever waited longer."""
-
-    def append(self, job: Job) -> None:
-        (self._again if job.recipients[0].attempts else self._first).append(job)
-
-    def popleft(self) -> Job:
-        """Raises IndexError where none waits."""
-        if not self._again:
-            return self._first.popleft()
-        self._turn = not self._turn and bool(self._first)
-        return (self._first if self._turn else self._again).popleft()
-
-    def clear(self) -> None:
-        self._first.clear()
-        self._again.clear()
-
-    def __iter__(self) -> Iterator[Job]:
-        return chain(self._first, self._again)
-
-    def __len__(self) -> int:
-        return len(self._first) + len(self._again)
+    @property
+    def again(self) -> bool:
+        """It was tried before."""
+        return self.recipients[0].attempts > 0
 
 
 @dataclass(slots=True, eq=False)
@@ -90,7 +63,8 @@ class Line:
 
     lane: Lane
     throttle: Throttle
-    jobs: Jobs = field(default_factory=Jobs)
+    jobs: deque[Job] = field(default_factory=deque)
+    """That wait; see `add`."""
     runners: int = 0
     waiters: list[asyncio.Future[Job | None]] = field(default_factory=list)
     """Idle runners, whose connections stay open for another job."""
@@ -113,6 +87,15 @@ class Line:
         """Idle runners need wait no longer."""
         for waiter in self.waiters:
             dismiss(waiter)
+
+    def add(self, job: Job) -> None:
+        """It waits at its place: first attempts, and beside them, one in turn, those that come again."""
+        jobs = self.jobs
+        if not jobs or jobs[-1].again == job.again:
+            jobs.append(job)
+            return
+        others = sum(1 for _ in takewhile(lambda one: one.again != job.again, reversed(jobs)))
+        jobs.insert(len(jobs) - others + 1, job)
 
     def ahead_of(self, others: Iterable[Line]) -> bool:
         """It has more places than one of the others, by more than one."""

@@ -212,7 +212,7 @@ class Scheduler:
 
     def _submit(self, job: Job) -> None:
         line = self._lines.get(job.lane) or Line(job.lane, self._throttles.of(job.lane))
-        if self._shares.full(line, again=job.recipients[0].attempts > 0):
+        if self._shares.full(line, again=job.again):
             line.refused = True
             self._give_back(line, job)
             return
@@ -224,7 +224,7 @@ class Scheduler:
         # One idle runner serves one job: a second must not wait behind a first that may hang.
         if line.hand_over(job):
             return
-        line.jobs.append(job)
+        line.add(job)
         if line.runners < line.throttle.places:
             self._start(line)
 

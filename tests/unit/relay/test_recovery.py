@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailgov.mail.events import OutcomeEvent
-from mailgov.relay.lanes import LANE_FLOOR, RECIPIENT_LIMIT, Line, Shares
+from mailgov.relay.lanes import LANE_FLOOR, RECIPIENT_LIMIT, Job, Line, Shares
 from mailgov.relay.node import Node
 from mailgov.relay.recovery import AGAIN_MS
 from mailgov.relay.route import Lane
@@ -220,3 +220,24 @@ def test_a_quarter_of_the_memory_is_left_to_what_has_just_come() -> None:
     assert not shares.full(line)
     line.recipients = LANE_FLOOR - 1
     assert not shares.full(line, again=True), "a few each lane may always have"
+
+
+def test_first_attempts_and_those_that_come_again_take_turns() -> None:
+    lane = Lane("mx", "example.org")
+    line = Line(lane, Throttle(20))
+
+    def add(*names: str) -> None:
+        for name in names:
+            message = queued("a@example.org", queue_id=name, attempts=int(name.startswith("old")))
+            line.add(Job(None, message, message.recipients, lane))  # type: ignore[arg-type]  # none is read
+
+    def waiting() -> list[str]:
+        return [job.message.queue_id for job in line.jobs]
+
+    add("old1", "old2", "old3", "new1", "new2", "new3", "new4")
+    assert waiting() == ["old1", "new1", "old2", "new2", "old3", "new3", "new4"]
+    add("old4")
+    assert waiting()[-3:] == ["new3", "old4", "new4"]
+    line.jobs.popleft()
+    add("new5")
+    assert waiting()[-2:] == ["new4", "new5"]
