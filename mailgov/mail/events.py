@@ -140,7 +140,7 @@ class MessageEvent:
     """What the client called itself in EHLO or HELO: as it said it, unproven."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each delivery makes one, and that would take it three times as long
 class OutcomeEvent:
     """What became of one recipient. `account` and `agency` are the local mailbox's, or None."""
 

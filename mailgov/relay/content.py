@@ -14,7 +14,7 @@ CHUNK_BYTES = 65_536
 """Of a file: what each delivery that waits for its peer holds in memory, once or twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each delivery makes one, and that would take it three times as long
 class Content:
     """`head` first, then `file` from `offset` on, if there is one."""
 

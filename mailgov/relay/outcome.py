@@ -29,7 +29,7 @@ JITTER = 0.1
 """Waits vary by this share, so that a thousand deferred messages do not come back at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each delivery makes one, and that would take it three times as long
 class Outcome:
     """What one attempt came to for one recipient."""
 
@@ -47,7 +47,7 @@ class Outcome:
     """The attempt raised what nobody expects: perhaps it is the message."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Step:
     """What an outcome makes of its recipient."""
 
@@ -63,18 +63,22 @@ async def settle(node: Node, spool: Spool, message: QueuedMessage, outcomes: Seq
     Raises SpoolError when it could not be written: then nothing of it was.
     """
     now_ms = node.clock.now_ms()
-    steps, notice = await _with_report(
-        node, spool, message, [_judge(node, message, outcome, now_ms) for outcome in outcomes], now_ms
-    )
+    steps = [_judge(node, message, outcome, now_ms) for outcome in outcomes]
+    notice = None
+    if any(_action(node, message, step, now_ms) for step in steps):
+        steps, notice = await _with_report(node, spool, message, steps, now_ms)
+    progress, events, lost_is_repeated = [], list[Event](), notice is None
     for step in steps:
+        line = step.reply.line()
         node.counters.add(step.state)
         log.info(
             step.state, queue_id=message.queue_id, position=step.progress.position,
-            attempts=step.progress.attempts, host=step.outcome.mx_host, reply=step.reply.line(),
+            attempts=step.progress.attempts, host=step.outcome.mx_host, reply=line,
         )  # fmt: skip
-    progress = [step.progress for step in steps]
-    events: list[Event] = [_event(message, step, now_ms) for step in steps]
-    if notice is None and all(step.state == "delivered" for step in steps):
+        progress.append(step.progress)
+        events.append(_event(message, step, line, now_ms))
+        lost_is_repeated = lost_is_repeated and step.state == "delivered"
+    if lost_is_repeated:
         # Losing this costs a repeated delivery after a crash, no more: it need not be waited for.
         spool.apply_later(Change(progress=progress, events=events))
         return
@@ -105,8 +109,6 @@ async def _with_report(
         if action == "delayed":
             context = {**(step.progress.context or step.outcome.recipient.context), DELAY_TOLD: True}
             told[number] = replace(step, progress=replace(step.progress, context=context))
-    if not fates:
-        return steps, None
     try:
         return told, await bounce(node, spool, message, fates, now_ms)
     except Exception as error:
@@ -190,14 +192,14 @@ def longest_wait_ms(delivery: DeliverySettings) -> int:
     return int(max(delivery.retry_schedule_s) * 1000 * (1 + JITTER))
 
 
-def _event(message: QueuedMessage, step: _Step, now_ms: int) -> OutcomeEvent:
+def _event(message: QueuedMessage, step: _Step, reply: str, now_ms: int) -> OutcomeEvent:
     outcome, context = step.outcome, step.outcome.recipient.context
     return OutcomeEvent(
         queue_id=message.queue_id,
         position=outcome.recipient.position,
         at_ms=now_ms,
         state=step.state,
-        reply=step.reply.line(),
+        reply=reply,
         attempts=step.progress.attempts,
         mx_host=outcome.mx_host,
         mx_provider=outcome.mx_provider,

@@ -11,7 +11,7 @@ from mailgov.mail.reply import MailError, Reply
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each delivery makes one, and that would take it three times as long
 class Envelope:
     """What one mail transaction out carries."""
 

@@ -97,7 +97,7 @@ class QueuedMessage:
     """Document class, automatic, account, facts for the route decision."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each delivery makes one, and that would take it three times as long
 class Progress:
     """A recipient's new standing after an attempt, an act or a policy decision.
 
@@ -115,7 +115,7 @@ class Progress:
     """The recipient's context where it is another one from now on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each operation makes one, and that would take it three times as long
 class Change:
     """What one transaction does: store messages, move recipients, tell the ledger."""
 
