@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 
@@ -17,7 +17,7 @@ from mailgov.relay.recovery import Round
 from mailgov.relay.route import Lane
 from mailgov.relay.throttle import Throttle
 from mailgov.settings import DeliverySettings
-from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool
+from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool
 
 STALL_S = 10.0
 """An attempt that lasts longer waits for its peer, which costs a socket but no work."""
@@ -56,6 +56,15 @@ class Job:
         """It was tried before."""
         return self.recipients[0].attempts > 0
 
+    def given_back(self, now_ms: int, later_ms: int, skipped: Collection[str]) -> Change:
+        """Its recipients are due again: later, or now where it is their destination that is `skipped`."""
+        message_id = self.message.queue_id
+        waiting = []
+        for r in self.recipients:
+            due_ms = now_ms if r.destination in skipped else later_ms
+            waiting.append(Progress(message_id, r.position, "ready", r.attempts, due_ms, r.last_reply))
+        return Change(progress=waiting)
+
 
 @dataclass(slots=True, eq=False)
 class Line:
@@ -73,6 +82,11 @@ class Line:
     destinations: set[str] = field(default_factory=set)
     refused: bool = False
     """Mail of the lane was left in the spool: it is asked for again when half the lane's share is free."""
+    local: bool = field(init=False)
+    """A mailbox of ours."""
+
+    def __post_init__(self) -> None:
+        self.local = self.lane.kind == "maildir"
 
     def hand_over(self, job: Job) -> bool:
         """Give the job to the runner that became idle last, if there is one, so that others may end."""
@@ -102,11 +116,6 @@ class Line:
         return not self.local and any(
             self.runners > other.runners + 1 for other in islice(others, COMPARED) if not other.lane.aside
         )
-
-    @property
-    def local(self) -> bool:
-        """A mailbox of ours."""
-        return self.lane.kind == "maildir"
 
 
 def dismiss(waiter: asyncio.Future[Job | None]) -> None:
@@ -179,7 +188,8 @@ class Shares:
         """The job's recipients come into memory."""
         self._count(line, len(job.recipients))
         if len(line.destinations) < DESTINATIONS_NOTED:
-            line.destinations.update(r.destination for r in job.recipients)
+            for recipient in job.recipients:
+                line.destinations.add(recipient.destination)
 
     def give(self, line: Line, job: Job) -> None:
         """They leave it."""

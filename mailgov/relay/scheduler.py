@@ -20,10 +20,10 @@ from mailgov.relay.notify import caused_by_stranger
 from mailgov.relay.patience import Patience
 from mailgov.relay.recovery import Recovery, Round
 from mailgov.relay.route import Lane, Router
-from mailgov.relay.throttle import Throttles
+from mailgov.relay.throttle import Throttles, Verdict
 from mailgov.relay.tls_out.policies import Minimum
 from mailgov.relay.wake import Waker, ways
-from mailgov.store.spool import Change, Progress, QueuedMessage, QueuedRecipient, Spool, SpoolError
+from mailgov.store.spool import QueuedMessage, QueuedRecipient, Spool, SpoolError
 
 log = structlog.get_logger()
 
@@ -206,9 +206,9 @@ class Scheduler:
             self._reserved -= reserved
             return
         share, first = divmod(reserved, len(groups))
-        for number, ((lane, _), group) in enumerate(groups.items()):
-            held = share + (first if number == 0 else 0)
-            self._submit(Job(spool, message, tuple(group), lane, held, taken))
+        for (lane, _), group in groups.items():
+            self._submit(Job(spool, message, tuple(group), lane, share + first, taken))
+            first = 0
 
     def _submit(self, job: Job) -> None:
         line = self._lines.get(job.lane) or Line(job.lane, self._throttles.of(job.lane))
@@ -217,7 +217,8 @@ class Scheduler:
             self._give_back(line, job)
             return
         self._lines[job.lane] = line
-        self._in_flight.update((job.message.queue_id, r.position) for r in job.recipients)
+        for recipient in job.recipients:
+            self._in_flight.add((job.message.queue_id, recipient.position))
         self._shares.take(line, job)
         if job.taken is not None:
             self._recovery.taken(job.taken)
@@ -233,18 +234,7 @@ class Scheduler:
         now_ms = self._node.clock.now_ms()
         later_ms = now_ms + (ASIDE_BACK_MS if line.lane.aside else GIVE_BACK_MS)
         skipped = frozenset[str]() if line.lane.aside else line.destinations
-        waiting = [
-            Progress(
-                job.message.queue_id,
-                r.position,
-                "ready",
-                r.attempts,
-                now_ms if r.destination in skipped else later_ms,
-                r.last_reply,
-            )
-            for r in job.recipients
-        ]
-        job.spool.apply_later(Change(progress=waiting))
+        job.spool.apply_later(job.given_back(now_ms, later_ms, skipped))
         self._reserved -= job.reserved
 
     def _start(self, line: Line) -> None:
@@ -362,6 +352,12 @@ class Scheduler:
         if line.local or session.heard is None:
             return
         heard, reply = session.heard
+        if heard != "well" or not line.throttle.at_rest or self._recovery.listening:
+            self._told(line, heard, reply)
+        if line.jobs and line.runners < line.throttle.places:
+            self._start(line)
+
+    def _told(self, line: Line, heard: Verdict, reply: Reply) -> None:
         was_away, now_s = line.throttle.was_away, self._node.clock.monotonic()
         line.throttle.tell(heard, reply, now_s)
         if heard != "well" or was_away or self._recovery.listening:
@@ -369,8 +365,6 @@ class Scheduler:
             if heard == "well" and was_away:  # mailboxes of ours that are kept elsewhere
                 self._waker.back({one.rpartition("@")[2] for one in line.destinations if "@" in one})
         self._throttles.keep(line.lane, line.throttle)
-        if line.jobs and line.runners < line.throttle.places:
-            self._start(line)
 
     async def _next(self, line: Line, patience: Patience) -> Job | None:
         """The lane's next job; waits a little for one where an open connection may serve it."""
@@ -394,7 +388,8 @@ class Scheduler:
 
     def _finished(self, line: Line, job: Job) -> None:
         had_room = self._shares.room
-        self._in_flight.difference_update((job.message.queue_id, r.position) for r in job.recipients)
+        for recipient in job.recipients:
+            self._in_flight.discard((job.message.queue_id, recipient.position))
         self._shares.give(line, job)
         self._reserved -= job.reserved
         if job.taken is not None:

@@ -28,11 +28,13 @@ def verdict(replies: Sequence[Reply], *, session: bool) -> Verdict:
     busy: 4xx for everybody, 421 above all (RFC 5321 3.8). A refusal for good is an answer like any
     other, and a fault of ours (own) tells nothing.
     """
-    if any(reply is INTERNAL_ERROR for reply in replies):
-        return "own"
-    if not all(reply.transient for reply in replies):
-        return "well"
-    return "busy" if session else "away"
+    heard: Verdict = "busy" if session else "away"
+    for reply in replies:
+        if reply is INTERNAL_ERROR:
+            return "own"
+        if not reply.transient:
+            heard = "well"
+    return heard
 
 
 @dataclass(slots=True)
@@ -69,6 +71,11 @@ class Throttle:
     def at_best(self) -> bool:
         """True when there is nothing to remember."""
         return self.limit >= self.ceiling and not self.failures
+
+    @property
+    def at_rest(self) -> bool:
+        """At its best, and nothing waits to pass: one more success changes nothing."""
+        return self.limit >= self.ceiling and not self.failures and self.reply is None
 
     @property
     def was_away(self) -> bool:
