@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Literal, get_args
 
 from pydantic_core import to_json
@@ -211,11 +212,12 @@ def _told(of: type[Any], always: frozenset[str] = frozenset()) -> Callable[[Any]
     defaults = [MISSING if one.name in always else one.default for one in fields(of)]
     values = attrgetter(*names)
 
-    def told(record: Any) -> dict[str, Any]:
+    def known(record: Any) -> dict[str, Any]:
         # By identity: a value that only equals its default (0 for False) is told as it is.
-        return {n: v for n, v, d in zip(names, values(record), defaults, strict=True) if v is not d}
+        told = values(record)
+        return dict(compress(zip(names, told, strict=True), map(is_not, told, defaults)))
 
-    return told
+    return known
 
 
 # Versions before read these fields whether they were told or not.
@@ -240,7 +242,8 @@ def encode(event: Event) -> bytes:
         raw["decisions"] = [_told_decision(one) for one in event.decisions]
     else:
         raw = asdict(event)
-    return to_json({"kind": KINDS[type(event)], **raw})
+    raw["kind"] = KINDS[type(event)]
+    return to_json(raw)
 
 
 def _decision(raw: dict[str, Any] | None) -> DecisionRecord | None:

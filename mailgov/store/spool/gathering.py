@@ -37,7 +37,7 @@ class Job:
     work: Operation | Change
     future: asyncio.Future[Any] | None = None
     after: Callable[[Any], None] | None = None
-    """Called in the writer's thread with the result, once it is on disk."""
+    """Called in the writer's thread with the result, where there is one, once it is on disk."""
     grows: bool = False
     """It brings new mail: refused while the disk is full, so that what there is can leave."""
 

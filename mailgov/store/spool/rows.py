@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -39,14 +38,14 @@ def _json(value: Any) -> str:
 
 
 class Written(NamedTuple):
-    """What a change has left: body files that no row needs any more, and entries of the outbox."""
+    """What changes have left: body files that no row needs any more, and entries of the outbox."""
 
     freed: list[str]
     entries: list[Entry]
 
 
-def apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Written]:
-    """Write some changes, in order; what each has left, but for files, which the first one tells.
+def apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> Written:
+    """Write some changes, in order; what they have left together.
 
     What leaves goes before what comes, which takes its pages: else each would be overwritten with nothing.
     """
@@ -57,11 +56,7 @@ def apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Wri
     if messages:
         insert_messages(connection, messages)
         freed += move(connection, [one for one in progress if one.queue_id in fresh])
-    entries = _tell(connection, [event for change in changes for event in change.events])
-    return [
-        Written(freed if number == 0 else [], list(islice(entries, len(change.events))))
-        for number, change in enumerate(changes)
-    ]
+    return Written(freed, _tell(connection, [event for change in changes for event in change.events]))
 
 
 def act(
@@ -81,15 +76,14 @@ def act(
         if row is not None and row[0] in states:
             waiting.append((one, event))
     kept = Change(progress=[one for one, _ in waiting], events=[event for _, event in waiting])
-    (written,) = apply(connection, [kept])
-    return written, frozenset(one.position for one, _ in waiting)
+    return apply(connection, [kept]), frozenset(one.position for one, _ in waiting)
 
 
-def _tell(connection: sqlite3.Connection, events: Sequence[Event]) -> Iterator[Entry]:
+def _tell(connection: sqlite3.Connection, events: Sequence[Event]) -> list[Entry]:
     payloads = [encode(event) for event in events]
     last = many.insert(connection, "INSERT INTO event (payload)", [(payload,) for payload in payloads])
     first = last - len(events) + 1
-    return iter([(first + n, e, len(p)) for n, (e, p) in enumerate(zip(events, payloads, strict=True))])
+    return [(first + n, e, len(p)) for n, (e, p) in enumerate(zip(events, payloads, strict=True))]
 
 
 def last_event(connection: sqlite3.Connection) -> int:

@@ -34,7 +34,10 @@ _DISK_CODES = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.S
 
 
 class SpoolWriter:
-    """Runs operations in order, each exactly once, in shared transactions. A change's result is `Written`."""
+    """Runs operations in order, each exactly once, in shared transactions.
+
+    The first of some changes in a row has `Written` of them all as its result, the others have None.
+    """
 
     def __init__(
         self,
@@ -125,7 +128,7 @@ class SpoolWriter:
             results = [failure] * len(batch)
         else:
             for job, result in zip(batch, results, strict=True):
-                if job.after is not None:
+                if job.after is not None and result is not None:
                     job.after(result)
         self._answer(batch, results)
 
@@ -164,8 +167,11 @@ class SpoolWriter:
         results: list[Any] = []
         for _, alike in groupby([job.work for job in batch], lambda work: isinstance(work, Change)):
             works = list(alike)
-            results += rows.apply(connection, [work for work in works if isinstance(work, Change)])
-            results += [work(connection) for work in works if not isinstance(work, Change)]
+            changes = [work for work in works if isinstance(work, Change)]
+            if changes:
+                results += (rows.apply(connection, changes), *[None] * (len(changes) - 1))
+            else:
+                results += [work(connection) for work in works if not isinstance(work, Change)]
         connection.execute("COMMIT")
         self.commits += 1
         self.operations += len(batch)
