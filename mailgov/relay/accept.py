@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from mailgov.logs import told
 from mailgov.mail.correspondent import correspondent
 from mailgov.mail.headers import HeaderBlock
 from mailgov.mail.reply import INTERNAL_ERROR, OUT_OF_STORAGE, MailError, Reply
@@ -61,7 +62,7 @@ async def take_in(node: Node, incoming: Incoming, writer: BodyWriter, header: He
     if incoming.source == "mx":
         _note_writers(node, prepared)
     node.counters.add("accepted")
-    log.info(
+    told(
         "accepted",
         queue_id=incoming.queue_id,
         source=incoming.source,

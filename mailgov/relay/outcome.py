@@ -8,6 +8,7 @@ from typing import Literal
 
 import structlog
 
+from mailgov.logs import told
 from mailgov.mail.dsn import Action
 from mailgov.mail.events import DecisionRecord, Event, OutcomeEvent, RecipientState
 from mailgov.mail.reply import Reply, set_aside
@@ -71,7 +72,7 @@ async def settle(node: Node, spool: Spool, message: QueuedMessage, outcomes: Seq
     for step in steps:
         line = step.reply.line()
         node.counters.add(step.state)
-        log.info(
+        told(
             step.state, queue_id=message.queue_id, position=step.progress.position,
             attempts=step.progress.attempts, host=step.outcome.mx_host, reply=line,
         )  # fmt: skip

@@ -15,15 +15,17 @@ from pathlib import Path
 import pytest
 import structlog
 
-from mailgov.logs import GATHER_LIMIT, configure_logs, lines
+from mailgov import logs
+from mailgov.logs import GATHER_LIMIT, configure_logs, lines, told
 from tests.support.processes import wait_until
 
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    before = structlog.get_config()
+    before, quick = structlog.get_config(), logs._json_line
     yield
     structlog.configure(**before)
+    logs._json_line = quick
 
 
 def test_hostile_text_stays_inside_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +61,10 @@ def test_a_line_of_json_has_the_time_the_level_and_the_process(monkeypatch: pyte
     log.info("first", queue_id="A", count=1)
     log.warning("Ủy ban", where=Path("/x"))
     log.error("broke", exc_info=ValueError("a\nb"))
-    first, second, third = (json.loads(line) for line in out.getvalue().splitlines())
+    told("first", queue_id="A", count=1)
+    first, second, third, quick = (json.loads(line) for line in out.getvalue().splitlines())
+    assert quick | {"timestamp": ""} == first | {"timestamp": ""}
+    assert list(quick) == list(first)
     assert list(first) == ["queue_id", "count", "event", "timestamp", "level", "pid"]
     assert first["timestamp"] <= second["timestamp"] <= third["timestamp"]
     assert len(first["timestamp"]) == len("2026-01-01T00:00:00.000000Z")

@@ -7,13 +7,18 @@ the client chose, and ends the session at the fifth unknown one without the 421 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from aiosmtpd.smtp import TLSSetupException
 
-from mailgov.relay.listener import COMMAND_LENGTHS
+from mailgov.mail.reply import MailError
+from mailgov.relay.listener import COMMAND_LENGTHS, Command
 from mailgov.relay.session.replies import Replies
 
+PATHS = ("MAIL", "RCPT")
+"""Commands that may be quoted in the log: no secret stands in them."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 PLAIN_LENGTH = 512
 """Octets of a command line of a client that said HELO, or nothing yet (RFC 5321 4.5.3.1.4)."""
 
@@ -88,12 +93,23 @@ class CommandLoop(Replies):
         if len(line) > limit:
             await self.push("500 5.5.2 Command line too long")
             return
+        if command not in self._known_commands:
+            await self._unknown(command)
+            return
+        self._reset_timeout()
         argument = given.strip().decode("utf-8", "surrogateescape") if given else None
-        run = self._unknown
-        if command in self._known_commands:
-            run = getattr(self, f"smtp_{command}")
-            self._reset_timeout()
-        await self._checked(command, run, argument)
+        # Argument is text (RFC 5321 4.1.2): nothing else may reach logs and headers. BDAT judges its own: it
+        # must know how much follows.
+        if argument is not None and command != "BDAT" and _CONTROL.search(argument):
+            await self.push("501 5.5.4 Control characters in a command")
+            return
+        run: Command = getattr(self, f"smtp_{command}")
+        try:
+            await run(argument)
+        except MailError as error:
+            if command in PATHS:
+                self._tell_malformed(f"{command} {argument or ''}", error.reply)
+            raise
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         """The client may be silent for so many seconds from now on, by default for a command's.

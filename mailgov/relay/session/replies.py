@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from mailgov.mail.reply import INTERNAL_ERROR, MailError, Reply
 from mailgov.relay.data import DataSink
 from mailgov.relay.door import Place
-from mailgov.relay.listener import Command, Listener
+from mailgov.relay.listener import Listener
 from mailgov.relay.node import Node
 from mailgov.relay.tls import handshake_trouble
 from mailgov.relay.transaction import Transaction
@@ -32,9 +32,6 @@ WEB_WORDS = frozenset(
 )
 """How a web client's request begins: a page elsewhere can make an official's browser send one to us from
 where he sits, with a whole SMTP session in its body (Postfix: smtpd_forbidden_commands)."""
-PATHS = ("MAIL", "RCPT")
-"""Commands that may be quoted in the log: no secret stands in them."""
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ENHANCED = re.compile(rb"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3}[ \r]?")
 _STARTTLS = b"220 Ready to start TLS"
 _ENHANCED_CLASSES, _NEGATIVE, _BARE = (b"2", b"4", b"5"), (b"4", b"5"), (b"220",)
@@ -128,10 +125,11 @@ class Replies(SMTP):
 
     async def _send(self, lines: bytes) -> None:
         """Raises ConnectionResetError once nobody is there."""
-        if self.transport is None:
+        transport = cast(asyncio.WriteTransport | None, self.transport)
+        if transport is None:
             raise ConnectionResetError
-        self._writer.write(lines)
-        if self._paused or self._connection_lost or self._writer.is_closing():  # type: ignore[attr-defined]  # FlowControlMixin's
+        transport.write(lines)
+        if self._paused or self._connection_lost or transport.is_closing():  # type: ignore[attr-defined]  # FlowControlMixin's
             await self._writer.drain()
         if self._reader._buffer and lines[:3] not in _BARE:  # type: ignore[attr-defined]  # nothing else tells
             # Neither this nor reading waits while commands are pipelined: other sessions would stand still.
@@ -227,23 +225,6 @@ class Replies(SMTP):
         cipher = tls.cipher()
         return f"{tls.version()} {cipher[0] if cipher else ''}".strip()
 
-    async def _checked(self, command: str, run: Command, arg: str | None) -> None:
-        """Run a command whose argument is text (RFC 5321 4.1.2): nothing else may reach logs and headers.
-
-        BDAT judges its own: it must know how much follows.
-        """
-        if command in WEB_WORDS:
-            await self._last_word(OTHER_PROTOCOL, "other_protocol")
-        if arg is not None and command != "BDAT" and _CONTROL.search(arg):
-            await self.push("501 5.5.4 Control characters in a command")
-            return
-        try:
-            await run(arg)
-        except MailError as error:
-            if command in PATHS:
-                self._tell_malformed(f"{command} {arg or ''}", error.reply)
-            raise
-
     def _tell_malformed(self, said: str, reply: Reply) -> None:
         """MAIL and RCPT that cannot be read, or not now, leave a line too; no counter."""
         node = self._node
@@ -255,6 +236,8 @@ class Replies(SMTP):
             {**self._known, "said": said, "reply": reply.line()},
         )
 
-    async def _unknown(self, arg: str | None) -> None:
+    async def _unknown(self, command: str) -> None:
         """Any other command; what it was called does not come back."""
+        if command in WEB_WORDS:
+            await self._last_word(OTHER_PROTOCOL, "other_protocol")
         await self.push("500 5.5.2 Command not recognized")
