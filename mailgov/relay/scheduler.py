@@ -313,8 +313,8 @@ class Scheduler:
             self._fill()
 
         patience.begin(STALL_S, stall)
-        router, asked = self._attempt.router, self._asked(job)
         try:
+            router, asked = self._attempt.router, self._asked(job)
             await self._attempt.run(job.spool, job.message, job.recipients, session)
             self._learn(line, session)
             if self._attempt.router is not router:

@@ -176,8 +176,11 @@ class TlsPolicies:
         return self._minimum.keys()
 
     def minimum(self, lane: Lane, destinations: Iterable[str]) -> Minimum | None:
-        """The settings' minimum for this next hop and for whom the mail is for; the strictest of them."""
-        if not self._minimum:
+        """The settings' minimum for this next hop and for whom the mail is for; the strictest of them.
+
+        None for a mailbox here: nothing is connected to.
+        """
+        if not self._minimum or lane.kind == "maildir":
             return None
         hosts = (lane.target, _host_of(lane)) if lane.kind != "mx" else (lane.target,)
         found = [self._minimum[one] for one in (*hosts, *destinations) if one in self._minimum]

@@ -12,6 +12,7 @@ from mailgov.relay.scheduler import Scheduler
 from mailgov.settings import Settings
 from mailgov.store.spool import Change
 from tests.support.dns_server import DnsServer
+from tests.support.relay_node import AN
 from tests.support.sink import Act, Sink
 from tests.unit.relay.conftest import queued
 from tests.unit.relay.test_scheduler import eventually, put, running
@@ -99,6 +100,16 @@ async def test_a_minimum_of_tls_holds_from_the_next_message_on_and_its_end_wakes
         assert len(sink.messages) == 1, "in the clear, by the connection that was kept"
         await reload(node, scheduler, other(node, tls_out={"minimum": {}}))
         await eventually(lambda: len(sink.messages) == 2)
+
+
+async def test_a_minimum_of_tls_for_others_leaves_mailboxes_here_alone(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink
+) -> None:
+    async with running(tmp_path, dns_server, sink) as (node, scheduler):
+        strict = {"minimum": {name: {"level": "encrypt"} for name in ("bo.gov.vn", "caobang.gov.vn")}}
+        await reload(node, scheduler, other(node, tls_out=strict))
+        await put(node, queued(AN, queue_id="Q"))
+        await eventually(lambda: node.counters.values["delivered"] == 1)
 
 
 async def test_schedule_and_places_are_those_of_the_new_settings(
