@@ -81,7 +81,7 @@ COMMAND: dict[str, JsonValue] = {
     "actor": "token 3 (giám sát)",
     "reason": None,
     "result": "done",
-    "result_text": "1 recipients",
+    "result_text": "1 recipient",
     "asked_at": "2026-11-21T18:00:01.004+07:00",
     "done_at": "2026-11-21T18:00:01.310+07:00",
 }

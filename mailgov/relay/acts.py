@@ -45,11 +45,12 @@ _FROM = {"hold": ("ready",), "release": ("held",), "retry": ("ready",), "drop": 
 _UNDER_WAY = "a delivery is under way, try again when it has ended"
 
 
-def _answer(number: int, moved: Collection[int]) -> Answer:
-    """To a request whose recipients could be asked; they may have been leased since."""
+def _answer(number: int, moved: Collection[int], left: int) -> Answer:
+    """To a request whose recipients could be asked but for `left`; they may have been leased since."""
     if not moved:
         return number, "refused", _UNDER_WAY
-    return number, "done", f"{len(moved)} recipient{'' if len(moved) == 1 else 's'}"
+    told = f"{len(moved)} recipient{'' if len(moved) == 1 else 's'}"
+    return number, "done", f"{told}; a delivery to {left} more is under way" if left else told
 
 
 class Acts:
@@ -120,36 +121,47 @@ class Acts:
             return [(one.id, "refused", why) for one in asked]
         answers: list[Answer] = []
         wanted: dict[int, QueuedRecipient] = {}
-        chosen: dict[int, list[int]] = {}
+        chosen: dict[int, tuple[set[int], int]] = {}
         for one in asked:
             movable = self._movable(message, one, wanted)
             if isinstance(movable, str):
                 answers.append((one.id, "refused", movable))
                 continue
             wanted.update({r.position: r for r in movable})
-            chosen[one.id] = [r.position for r in movable]
+            busy = sum(self._busy(message, r) for r in message.recipients) if act != "release" else 0
+            chosen[one.id] = {r.position for r in movable}, busy
         if not wanted:
             return answers
         change = self._change(message, list(wanted.values()), asked[0])
         moved = await spool.act(change, _FROM[act])
         log.info("queue act", act=act, queue_id=message.queue_id, actor=asked[0].actor, recipients=len(moved))
-        return answers + [_answer(number, moved.intersection(of_one)) for number, of_one in chosen.items()]
+        for number, (of_one, busy) in chosen.items():
+            done = of_one.intersection(moved)
+            answers.append(_answer(number, done, len(of_one) - len(done) + busy))
+        return answers
+
+    def _busy(self, message: QueuedMessage, recipient: QueuedRecipient) -> bool:
+        return self._scheduler.in_flight(message.queue_id, recipient.position)
 
     def _movable(
         self, message: QueuedMessage, command: PendingCommand, wanted: Mapping[int, QueuedRecipient]
     ) -> list[QueuedRecipient] | str:
-        """The recipients that a request is to move, or why there are none; `wanted` are asked for already."""
+        """The recipients that a request is to move, or why there are none; `wanted` are asked for already.
+
+        One that is being delivered holds up no others of the message: its next hop may hang for minutes.
+        """
         chosen = [
             r
             for r in message.recipients
             if command.position in (None, r.position) and r.position not in wanted
         ]
-        if any(self._scheduler.in_flight(message.queue_id, r.position) for r in chosen):
+        idle = [r for r in chosen if not self._busy(message, r)]
+        movable = [r for r in idle if r.state in _FROM[command.act]]
+        if movable:
+            return movable
+        if len(idle) < len(chosen):
             return _UNDER_WAY
-        movable = [r for r in chosen if r.state in _FROM[command.act]]
-        if movable or not chosen:
-            return movable or "asked for a moment ago, or nobody waits whom this is for"
-        return _WHY_NOT[command.act]
+        return _WHY_NOT[command.act] if chosen else "asked for a moment ago, or nobody waits whom this is for"
 
     def _change(
         self, message: QueuedMessage, recipients: Sequence[QueuedRecipient], command: PendingCommand

@@ -300,6 +300,27 @@ async def test_what_is_being_delivered_is_left_alone(
     assert await node.spool.find("01Q") is not None
 
 
+async def test_one_that_hangs_keeps_no_other_of_the_message_from_an_act(
+    node: Node, ledger: Database, acts: Acts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stored(node, queued("a@x.org", "hangs@x.org", "c@x.org"))
+    monkeypatch.setattr(acts._scheduler, "in_flight", lambda queue_id, position: position == 1)
+    for act, told in (
+        ("hold", "2 recipients; a delivery to 1 more is under way"),
+        ("release", "2 recipients"),
+        ("drop", "2 recipients; a delivery to 1 more is under way"),
+    ):
+        number = await ask(node, ledger, act)
+        await acts.round()
+        assert await answer(ledger, number) == ("done", told)
+    number = await ask(node, ledger, "drop")
+    await acts.round()
+    assert (await answer(ledger, number))[0] == "refused"
+    message = await node.spool.find("01Q")
+    assert message is not None
+    assert [r.address for r in message.recipients] == ["hangs@x.org"]
+
+
 async def test_an_act_between_a_lease_and_its_attempt_is_refused(
     node: Node, ledger: Database, acts: Acts
 ) -> None:
