@@ -171,12 +171,17 @@ def _broken(node: Node, message: QueuedMessage, step: _Step, now_ms: int) -> _St
 
 
 def _deferred(node: Node, message: QueuedMessage, step: _Step, now_ms: int) -> _Step:
-    """The recipient waits for another attempt, by the schedule; one more comes before a delay is told."""
+    """The recipient waits for another attempt, by the schedule; one more comes before a delay is told.
+
+    The last one comes when its time is over: a notice of delay says until when it is tried.
+    """
     attempts = step.progress.attempts
     due_ms = now_ms + _wait_ms(node, attempts)
     report_ms = _delay_report_ms(node, message, step.outcome.recipient)
-    if report_ms is not None and now_ms < report_ms < due_ms:
-        due_ms = report_ms
+    end_ms = message.received_ms + int(node.settings.delivery.expire_s * 1000)
+    for moment_ms in (report_ms, end_ms):
+        if moment_ms is not None and now_ms < moment_ms < due_ms:
+            due_ms = moment_ms
     progress = replace(step.progress, state="ready", due_ms=due_ms, last_reply=step.reply.line())
     return replace(step, progress=progress, state="deferred")
 

@@ -99,6 +99,17 @@ async def test_time_runs_out_between_one_attempt_and_the_next(node: Node, time: 
     assert b"Diagnostic-Code: smtp; 451 4.4.1 not now" in told, "the next hop never said 554"
 
 
+async def test_the_last_attempt_comes_when_the_time_is_over(node: Node, time: OwnTime) -> None:
+    """As a notice of delay says; the schedule's next one may be eight hours behind it."""
+    end_ms = START_MS + int(node.settings.delivery.expire_s * 1000)
+    message = await stored(node, queued(TO, attempts=9))
+    time.ms = end_ms - 90_000
+    await settle(node, node.spool, message, outcomes(message, LATER))
+    found = await waiting(node)
+    assert found is not None
+    assert found.recipients[0].due_ms == end_ms
+
+
 async def test_an_expired_message_is_still_delivered_when_it_is_taken(node: Node, time: OwnTime) -> None:
     message = await stored(node, queued(TO))
     time.ms += 10 * 86_400_000
