@@ -40,7 +40,8 @@ class Lines:
         return rest or (b"" if self._last == b"\r\n" else b"\r\n")
 
     def _settled(self, data: bytes) -> bytes:
-        if not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
+        rest = data.replace(b"\r\n", b"")  # counting octets one by one takes thrice as long
+        if b"\n" in rest or b"\r" in rest:
             if not self._normalize:
                 raise BareLineEnd
             data = _ANY.sub(b"\r\n", data)
