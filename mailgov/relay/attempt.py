@@ -144,11 +144,11 @@ class Attempt:
         wish = wish_of(message)
         envelope = Envelope(
             message.reverse_path,
-            tuple(r.address for r in allowed),
+            tuple([r.address for r in allowed]),
             message.smtputf8,
             message.eight_bit,
             notify.mail_parameters(message),
-            tuple(notify.rcpt_parameters(message, r) for r in allowed),
+            tuple([notify.rcpt_parameters(message, r) for r in allowed]),
             requiretls=wish == "required",
         )
         connection = await self._connected(session, allowed, wish)

@@ -40,9 +40,9 @@ class Content:
 
 async def content_of(spool: Spool, message: QueuedMessage, variant: Variant) -> Content:
     """The message as `variant` has it; large bodies stay on disk."""
-    file = spool.body_file(message)
+    body, file = message.body.data, spool.body_file(message)
     if file is None:
-        data = variant.head(await spool.body_bytes(message))
+        data = variant.head(body if body is not None else await spool.body_bytes(message))
         return Content(data, size_bytes=len(data))
     reach = variant.reach
     with file.open("rb") as source:

@@ -135,7 +135,9 @@ def caused_by_stranger(message: QueuedMessage) -> bool:
 
 def mail_parameters(message: QueuedMessage) -> str:
     """For MAIL at a next hop that knows DSN: RET and ENVID as they came (RFC 3461 5.2.1)."""
-    wishes: dict[str, str | None] = message.context.get("dsn") or {}
+    wishes: dict[str, str | None] | None = message.context.get("dsn")
+    if not wishes:
+        return ""
     return " ".join(f"{name.upper()}={value}" for name, value in wishes.items() if value)
 
 
@@ -145,11 +147,13 @@ def rcpt_parameters(message: QueuedMessage, recipient: QueuedRecipient) -> str:
     An address of ours that led elsewhere is named as the original one where the sender named none
     (RFC 3461 5.2.1 c). A bounce asks for no reports: nobody could be told.
     """
+    wishes, original = recipient.context.get("dsn"), recipient.context.get("original")
+    if not wishes and original in (None, recipient.address):
+        return ""
     words: list[str] = []
     if notify := _notify(recipient):
         words.append(f"NOTIFY={','.join(notify)}")
     orcpt = _wishes(recipient).get("orcpt")
-    original = recipient.context.get("original")
     if orcpt is None and message.reverse_path and original and original != recipient.address:
         orcpt = f"{'rfc822' if original.isascii() else 'utf-8'};{_NOT_XTEXT.sub(_as_xtext, original)}"
     if orcpt and not message.smtputf8:
