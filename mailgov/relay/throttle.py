@@ -108,6 +108,8 @@ class Throttles:
     def __init__(self, ceiling: int, first_wait_s: float) -> None:
         self._ceiling, self._away_s = ceiling, min(AWAY_S, first_wait_s)
         self._known: OrderedDict[Lane, Throttle] = OrderedDict()
+        self._asleep: dict[Lane, Throttle] = {}
+        """Of them, those found away since `ease`: it is called for each of thousands that are back."""
 
     def heed(self, ceiling: int, first_wait_s: float) -> None:
         """The settings are others."""
@@ -121,10 +123,11 @@ class Throttles:
 
     def ease(self, now_s: float) -> None:
         """A next hop is back. Others may be, by the same cause: mail that is due may ask them now."""
-        for lane, throttle in self._known.items():
+        for lane, throttle in self._asleep.items():
             # A host that we have chosen may be away because of our password.
             if lane.kind == "mx" and throttle.away(now_s) is not None:
                 throttle.away_until_s = min(throttle.away_until_s, throttle.asked_s + ASKED_S)
+        self._asleep.clear()
 
     def let_go(self, lane: Lane) -> bool:
         """If it is away still, it may be asked at once."""
@@ -137,8 +140,12 @@ class Throttles:
     def keep(self, lane: Lane, throttle: Throttle) -> None:
         """Remember it, or forget it where it is at its best."""
         self._known.pop(lane, None)
+        self._asleep.pop(lane, None)
         if throttle.at_best:
             return
         self._known[lane] = throttle
+        if throttle.was_away:
+            self._asleep[lane] = throttle
         if len(self._known) > LANES_LIMIT:
-            self._known.popitem(last=False)
+            forgotten, _ = self._known.popitem(last=False)
+            self._asleep.pop(forgotten, None)

@@ -165,3 +165,23 @@ def test_one_that_is_back_shortens_the_wait_for_other_domains_and_for_no_host_th
     assert throttles.let_go(chosen)
     assert throttles.of(chosen).away(159) is None
     assert not throttles.let_go(Lane("mx", "well.example"))
+
+
+def test_each_that_is_back_looks_at_those_alone_that_were_found_away_since_the_one_before() -> None:
+    """Five thousand that are back one after the other would look at five thousand each."""
+    throttles, lanes = Throttles(20, 120), [Lane("mx", f"d{n}.example") for n in range(LANES_LIMIT + 3)]
+    for lane in lanes:
+        throttle = throttles.of(lane)
+        for _ in range(AWAY_AFTER):
+            throttle.tell("away", GONE, 100)
+        throttles.keep(lane, throttle)
+    assert len(throttles._asleep) == LANES_LIMIT
+    throttles.ease(102)
+    assert not throttles._asleep
+    again = throttles.of(lanes[-1])
+    assert again.away(106) is None
+    again.tell("away", GONE, 106)
+    throttles.keep(lanes[-1], again)
+    throttles.ease(107)
+    assert again.away(110) == GONE
+    assert again.away(111) is None, "that it was eased before is forgotten"
