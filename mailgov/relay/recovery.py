@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -109,8 +109,10 @@ class Recovery:
         if verdict == "away":
             if self._silent_s is None:
                 self._silent_s = self._asked_s = now_s
-            if away and not was_away and len(self._fell) < LANES_LIMIT:
+            if away and not was_away:
                 self._fell[lane] = None
+                if len(self._fell) > LANES_LIMIT:  # the throttles too know the last ones
+                    del self._fell[next(iter(self._fell))]
             if away:  # it begins anew when the lane is back
                 for spool in self.spools:
                     if self._rounds.pop((spool.id, lane), None) is not None:
@@ -141,9 +143,13 @@ class Recovery:
                 if one != lane and self.throttles.let_go(one):
                     self._begin(one, TRIALS)
 
+    def _known(self, spool: Spool, lane: Lane) -> Round | None:
+        """What strangers have caused goes to the same host, and may be what asks it."""
+        return self._rounds.get((spool.id, replace(lane, aside=False) if lane.aside else lane))
+
     def _well(self, lane: Lane, now_s: float, was_away: bool) -> None:
         for spool in self.spools:
-            known = self._rounds.get((spool.id, lane))
+            known = self._known(spool, lane)
             if known is not None and known.trials:
                 known.trials = 0
                 self._wanted.set()
@@ -155,13 +161,18 @@ class Recovery:
     def _busy(self, lane: Lane, was_away: bool) -> None:
         """It talks to us again. The refusal may have been that one recipient's, so another one is tried."""
         for spool in self.spools:
-            known = self._rounds.get((spool.id, lane))
-            if known is not None and known.trials > 1:
-                known.trials -= 1
-                known.asked = False
-                self._wanted.set()
+            known = self._known(spool, lane)
+            if known is not None:
+                self._ask_another(known)
         if was_away:
             self._begin(lane, TRIALS)
+
+    def _ask_another(self, one: Round) -> None:
+        """The last one that was to ask got no answer for all."""
+        if one.trials > 1:
+            one.trials -= 1
+            one.asked = False
+            self._wanted.set()
 
     def _begin(self, lane: Lane, trials: int = 0) -> None:
         router = self.router()
@@ -191,7 +202,13 @@ class Recovery:
         """It has left memory."""
         one.out -= 1
         self.out -= 1
+        self._look_back(one)
         self._wanted.set()
+
+    def _look_back(self, one: Round) -> None:
+        """What was to ask may have left without a word of the next hop: lane full, fault of ours."""
+        if one.asked and not one.out:
+            self._ask_another(one)
 
     async def run(self) -> None:
         """Take what waits, for ever; first for whom an earlier life had not come to the end."""
@@ -225,6 +242,7 @@ class Recovery:
         for (one, turn), after in zip(picked, until, strict=True):
             if after is not None:
                 one.turns.append((turn.destination, after))
+            self._look_back(one)
         self._wanted.set()
 
     async def _remember(self, spool: Spool) -> None:
@@ -253,11 +271,17 @@ class Recovery:
         one.listed = names[-1] if len(names) == PAGE else None
         router = self.router()
         one.turns.extend((name, 0) for name in names if "@" not in name and router.lane(name) == one.lane)
+        if (
+            one.listed is not None and not one.turns
+        ):  # a page of others' names; nothing else asks for the next
+            self._wanted.set()
 
     def _pick(self, spool: Spool) -> list[tuple[Round, Turn]]:
         """Turns for rounds that have room in memory, who was served last coming last."""
         picked: list[tuple[Round, Turn]] = []
-        total, most = self.out, MEMORY_LIMIT // max(1, len(self._rounds))
+        # Who has been asked in vain waits for a word: a part of the memory is of no use to him.
+        serving = sum(not (one.trials and one.asked) for one in self._rounds.values())
+        total, most = self.out, MEMORY_LIMIT // max(1, serving)
         for key, one in list(self._rounds.items()):
             wanted = self._wants(one, most)
             # One that has none in memory is served although others, which may hang, have taken all of it.

@@ -14,7 +14,7 @@ import pytest
 from mailgov.mail.events import OutcomeEvent
 from mailgov.relay.lanes import LANE_FLOOR, RECIPIENT_LIMIT, Job, Line, Shares
 from mailgov.relay.node import Node
-from mailgov.relay.recovery import AGAIN_MS
+from mailgov.relay.recovery import AGAIN_MS, TRIALS
 from mailgov.relay.route import Lane
 from mailgov.relay.scheduler import Scheduler
 from mailgov.relay.throttle import Throttle
@@ -22,6 +22,7 @@ from mailgov.settings import DeliverySettings
 from mailgov.store.spool import Change, Progress, QueuedMessage
 from tests.support.dns_server import DnsServer
 from tests.support.processes import free_port
+from tests.support.relay_node import AN
 from tests.support.sink import Act, Sink
 from tests.unit.relay.conftest import OwnTime, queued
 from tests.unit.relay.test_scheduler import eventually, put, running
@@ -241,3 +242,71 @@ def test_first_attempts_and_those_that_come_again_take_turns() -> None:
     line.jobs.popleft()
     add("new5")
     assert waiting()[-2:] == ["new4", "new5"]
+
+
+async def test_waiting_mail_that_goes_elsewhere_does_not_end_the_search_for_a_smarthosts(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mailboxes of ours that are full fill whole pages of names: what comes behind them leaves too."""
+    monkeypatch.setattr("mailgov.relay.recovery.PAGE", 4)
+    async with outage(tmp_path, dns_server, time, DOMAINS[:1], smarthost=True) as (node, scheduler, sink):
+        full = [queued(AN, queue_id=f"full{n}") for n in range(9)]
+        places = (f"b{n}@caobang.gov.vn" for n in range(9))
+        await wait(node, *(bound(m, to) for m, to in zip(full, places, strict=True)))
+        with sink:
+            await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+            await eventually(lambda: len(old(sink)) == OLD, "what waited for the smarthost")
+            await eventually(lambda: not scheduler._recovery.listening)
+
+
+async def test_of_more_that_fell_silent_than_are_remembered_the_last_are_asked(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("recovery", "throttle"):
+        monkeypatch.setattr(f"mailgov.relay.{module}.LANES_LIMIT", 4)
+    async with outage(tmp_path, dns_server, time) as (node, scheduler, sink):
+        known = {lane.target for lane in scheduler._throttles._known}
+        assert len(known) == 4
+        new = next(domain for domain in DOMAINS if domain not in known)
+        with sink:
+            await put(node, queued(f"first@{new}", queue_id="first"), offered=True)
+            await eventually(lambda: known <= set(old(sink)), "mail of all that are remembered")
+
+
+WITH_A_FLAW = {
+    "strangers": ("""UPDATE message SET context='{"caused_by_stranger": true}'""", "queue_id", 5),
+    "breaks": ("DELETE FROM body", "(SELECT queue_id FROM message WHERE id=message_id)", 2),
+}
+
+
+@pytest.mark.parametrize("flaw", WITH_A_FLAW)
+async def test_a_next_hop_whose_trial_says_nothing_of_it_is_asked_by_another_message(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime, flaw: str
+) -> None:
+    """Reports that strangers have caused have a line of their own there; another one breaks within us."""
+    do, name, count = WITH_A_FLAW[flaw]
+    async with outage(tmp_path, dns_server, time, DOMAINS[:2]) as (node, _, sink):
+        query = f"{do} WHERE {name} GLOB '{DOMAINS[1]}00[0-{count - 1}]'"
+        assert await node.spool._writer.run(lambda c: c.execute(query).rowcount) == count
+        with sink:
+            await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+            await eventually(lambda: len(old(sink)) >= 2 * OLD - count, "all that can leave")
+
+
+async def test_who_puts_everything_off_takes_no_memory_from_the_others(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailgov.relay.recovery.MEMORY_LIMIT", 32)
+    async with outage(tmp_path, dns_server, time) as (node, scheduler, sink):
+        well = DOMAINS[0]
+        sink.on("rcpt", "451 4.7.1 later", when=lambda a: a.startswith("u") and not a.endswith(well))
+        with sink:
+            await put(node, queued(f"first@{well}", queue_id="first"), offered=True)
+            await eventually(lambda: node.counters.values["deferred"] == (3 + TRIALS) * 7 + 3, "the refusals")
+            sink.on("eod", Act.HANG, when=lambda text: True)
+            await eventually(lambda: scheduler._recovery.out > 32 // 8, "more than an eighth of the memory")
+
+
+def bound(message: QueuedMessage, destination: str) -> QueuedMessage:
+    """The message, going there."""
+    return replace(message, recipients=tuple(replace(r, destination=destination) for r in message.recipients))
