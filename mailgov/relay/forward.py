@@ -17,7 +17,7 @@ log = structlog.get_logger()
 INTERVAL_S = 0.25
 BUSY, BUSY_INTERVAL_S = 50, 1.0
 """After a round that told so many events the next one waits longer: told together they cost half."""
-BATCH = 500
+BATCH = 1000
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 """Waits while the ledger is away: it is asked again at most every 5 s by each worker."""
 

@@ -17,7 +17,7 @@ from mailgov.store.spool.tail import Entry
 
 _MESSAGE = (
     "m.id, m.queue_id, m.received_ms, m.reverse_path, m.smtputf8, m.eight_bit, m.size_bytes,"
-    " m.file, m.context"
+    " m.file, m.context, m.prefix, m.splices"
 )
 _RECIPIENT = (
     "r.id, r.message_id, r.position, r.address, r.destination, r.variant, r.state, r.due_ms, r.attempts,"
@@ -101,20 +101,18 @@ def insert_messages(connection: sqlite3.Connection, messages: Sequence[QueuedMes
     last = many.insert(
         connection,
         "INSERT INTO message (queue_id, received_ms, reverse_path, smtputf8, eight_bit, size_bytes, file,"
-        " context)",
+        " context, prefix, splices, data)",
         [
             (m.queue_id, m.received_ms, m.reverse_path, m.smtputf8, m.eight_bit, m.body.size_bytes,
-             m.body.file, _json(m.context))
+             m.body.file, _json(m.context), m.variants[0].prefix, _splices(m.variants[0]), m.body.data)
             for m in messages
         ],
     )  # fmt: skip
     numbered = list(enumerate(messages, last - len(messages) + 1))
-    bodies = [(row, m.body.data) for row, m in numbered if m.body.data is not None]
-    many.insert(connection, "INSERT INTO body", bodies)
     variants = [
         (row, number, variant.prefix, _splices(variant))
         for row, m in numbered
-        for number, variant in enumerate(m.variants)
+        for number, variant in enumerate(m.variants[1:], 1)
     ]
     many.insert(connection, "INSERT INTO variant", variants)
     # A recipient handed to the scheduler from memory is born leased, and so not claimed again.
@@ -248,6 +246,16 @@ def find(connection: sqlite3.Connection, queue_id: str) -> QueuedMessage | None:
     return found[0] if found else None
 
 
+def body(connection: sqlite3.Connection, queue_id: str) -> bytes | None:
+    """The bytes of a message's body; None where it has none here."""
+    row = connection.execute(
+        "SELECT coalesce(m.data, (SELECT data FROM body WHERE message_id=m.id)) FROM message m"
+        " WHERE m.queue_id=?",
+        (queue_id,),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def _messages(connection: sqlite3.Connection, rows: Iterable[Any]) -> list[QueuedMessage]:
     by_message: dict[int, list[QueuedRecipient]] = {}
     for r in rows:
@@ -267,11 +275,13 @@ def _message(
     connection: sqlite3.Connection, message_id: int, recipients: list[QueuedRecipient]
 ) -> QueuedMessage:
     m = connection.execute(f"SELECT {_MESSAGE} FROM message m WHERE m.id=?", (message_id,)).fetchone()  # noqa: S608 - constants
+    first = [] if m[9] is None else [(m[9], m[10])]  # of a queue from before it is in the other table
+    others = connection.execute(
+        "SELECT prefix, splices FROM variant WHERE message_id=? ORDER BY number", (message_id,)
+    )
     variants = tuple(
         Variant(prefix, tuple((a, b, c.encode("latin-1")) for a, b, c in json.loads(splices)))
-        for prefix, splices in connection.execute(
-            "SELECT prefix, splices FROM variant WHERE message_id=? ORDER BY number", (message_id,)
-        )
+        for prefix, splices in (*first, *others)
     )
     return QueuedMessage(
         queue_id=m[1], received_ms=m[2], reverse_path=m[3], smtputf8=bool(m[4]), eight_bit=bool(m[5]),

@@ -106,7 +106,7 @@ class Spool:
             os.umask(old_mask)
         try:
             self._look_for_loss(connection)
-            self.id = prepare(connection, new_id)
+            self.id = self._despite_full_disk(lambda: prepare(connection, new_id))
             lifted = self._lift(connection, now_ms)
             self._tail.start(rows.last_event(connection))
             self._told = rows.last_used(connection)
@@ -141,14 +141,18 @@ class Spool:
     def _lift(self, connection: sqlite3.Connection, now_ms: int) -> int:
         """End the leases of an earlier life, on a full disk too."""
         limit = self._settings.set_aside_after
-        try:
-            lifted = deaths.lift(connection, now_ms, limit)
-        except sqlite3.OperationalError:
-            self._reserve.remove()
-            lifted = deaths.lift(connection, now_ms, limit)
+        lifted = self._despite_full_disk(lambda: deaths.lift(connection, now_ms, limit))
         if lifted.set_aside:
             log.error("messages set aside: the worker died on them", queue_ids=lifted.set_aside, times=limit)
         return lifted.in_flight
+
+    def _despite_full_disk(self, work: Callable[[], T]) -> T:
+        """What work returns; where it fails it is done again with the reserve's room."""
+        try:
+            return work()
+        except sqlite3.OperationalError:
+            self._reserve.remove()
+            return work()
 
     def last_seen_ms(self) -> int | None:
         """What `note_time` was last told, in an earlier life too; None where it never was."""
@@ -299,11 +303,10 @@ class Spool:
         """The whole body of a message that is not in a file (and so is small)."""
         if message.body.data is not None:
             return message.body.data
-        query = "SELECT b.data FROM body b JOIN message m ON m.id=b.message_id WHERE m.queue_id=?"
-        row = await self._read(lambda c: c.execute(query, (message.queue_id,)).fetchone())
-        if row is None:
+        data = await self._read(lambda c: rows.body(c, message.queue_id))
+        if data is None:
             raise SpoolError(f"no body for {message.queue_id}")
-        return bytes(row[0])
+        return data
 
     def body_file(self, message: QueuedMessage) -> Path | None:
         """The file that holds a large body; None when the body is a row."""

@@ -11,7 +11,16 @@ import pytest
 
 from mailgov.mail.events import OutcomeEvent
 from mailgov.settings import SpoolSettings
-from mailgov.store.spool import Change, Progress, Spool, SpoolUnfit
+from mailgov.store.spool import (
+    Body,
+    Change,
+    Progress,
+    QueuedMessage,
+    QueuedRecipient,
+    Spool,
+    SpoolUnfit,
+    Variant,
+)
 
 NOW = 1_794_000_000_000
 FIRST = """
@@ -72,12 +81,31 @@ async def test_a_queue_of_the_first_version_is_taken_over(tmp_path: Path) -> Non
         )
         ((sequence, event),) = await spool.events(0, 10)
         assert (sequence, isinstance(event, OutcomeEvent)) == (41, True)
-        await spool.apply(Change(progress=[Progress("01OLD", position, None, 3) for position in (0, 1)]))
-        assert await spool.find("01OLD") is None
+        new = QueuedMessage(
+            queue_id="02NEW",
+            received_ms=NOW,
+            reverse_path="an@caobang.gov.vn",
+            body=Body(14, data=b"Subject: new\r\n"),
+            variants=(Variant(b"A: 1\r\n"), Variant(b"B: 2\r\n", ((0, 3, b"\xff"),))),
+            recipients=(QueuedRecipient(0, "c@x.vn", "x.vn", variant=1, due_ms=NOW),),
+        )
+        await spool.apply(Change(messages=[new]))
         spool.close()
         again = opened(tmp_path / "0", executor)
         assert again.id == "of old"
+        old, new_again = await again.claim(NOW, 10)
+        assert (old.queue_id, new_again.variants) == ("01OLD", new.variants)
+        assert await again.body_bytes(new_again) == b"Subject: new\r\n"
+        assert old.variants[0].head(await again.body_bytes(old)) == b"Received: by us\r\nXSubject: x\r\n"
+        gone = [Progress("01OLD", 0, None, 3), Progress("01OLD", 1, None, 3), Progress("02NEW", 0, None, 1)]
+        await again.apply(Change(progress=gone))
+        assert await again.find("01OLD") is None
         again.close()
+    with closing(sqlite3.connect(tmp_path / "0" / "spool.sqlite")) as connection:
+        left_over = (
+            "SELECT message_id FROM body UNION SELECT message_id FROM variant UNION SELECT id FROM message"
+        )
+        assert connection.execute(left_over).fetchall() == []
 
 
 async def test_a_queue_of_a_later_version_is_left_as_it_is(tmp_path: Path) -> None:
