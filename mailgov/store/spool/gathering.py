@@ -106,6 +106,8 @@ class Gathering:
                 self._urgent.append(job)
             if loop is None:
                 self._consider(None)
+            elif job.future is None and self._timer is not None and self._timer_loop is loop:
+                pass  # it comes no later than this one is due
             elif not self._out and self._turn is not loop:
                 self._turn = loop
                 loop.call_soon(self._turned, loop)
