@@ -19,6 +19,7 @@ from mailgov.admin.policies import read_policy
 from mailgov.admin.rotation import is_over
 from mailgov.identity.roles import Act
 from mailgov.mail.address import key_of
+from mailgov.ops import running
 from mailgov.relay.certificate import certificate_problems, names_missing
 from mailgov.relay.contents.clamd import Clamd
 from mailgov.relay.contents.rspamd import Rspamd, password_of
@@ -147,8 +148,15 @@ async def _ledger(ctx: AdminContext) -> list[Finding]:
     found += [Finding("problem", "DKIM", one) for one in await backups.key_problems(ctx)]
     seen_ms = max((one.at_ms for one in await status.workers(ctx.db) if one.relays), default=0)
     if ctx.now_ms() - seen_ms > SILENT_MS:
-        found.append(Finding("warning", "serve", "no relay worker spoke in the last 30 s: it does not run"))
+        found.append(_silent(ctx))
     return found
+
+
+def _silent(ctx: AdminContext) -> Finding:
+    silent = "no relay worker spoke in the last 30 s"
+    if running.serves(ctx.settings.data_dir):
+        return Finding("problem", "serve", f"it runs, but {silent}: no mail is taken, and its log says why")
+    return Finding("warning", "serve", f"{silent}: it does not run")
 
 
 async def _known(session: Session, name: str) -> bool:

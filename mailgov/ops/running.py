@@ -24,14 +24,19 @@ def note(data_dir: Path) -> IO[bytes]:
     return mark
 
 
+def serves(data_dir: Path) -> list[int]:
+    """Process ids of those that serve `data_dir`."""
+    with suppress(FileNotFoundError):
+        marks = sorted((data_dir / FOLDER).iterdir())
+        return [int(mark.name) for mark in marks if mark.name.isdigit() and _held(mark)]
+    return []
+
+
 def hang_up(data_dir: Path) -> list[int]:
     """Send SIGHUP to each supervisor; their process ids. Raises PermissionError where one is another's."""
-    told = []
-    with suppress(FileNotFoundError):
-        for mark in sorted((data_dir / FOLDER).iterdir()):
-            if mark.name.isdigit() and _held(mark):
-                os.kill(int(mark.name), signal.SIGHUP)
-                told.append(int(mark.name))
+    told = serves(data_dir)
+    for process in told:
+        os.kill(process, signal.SIGHUP)
     return told
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from mailgov.cli.app import run
 from mailgov.mail.events import Event, OutcomeEvent, RecipientState
+from mailgov.ops import running
 from mailgov.ops.init import make_certificate
 from mailgov.store.engine import Database
 from mailgov.store.ledger import apply_events
@@ -75,6 +76,12 @@ def test_a_new_installation_lacks_nothing_but_to_run(doctor: Doctor) -> None:
     code, found = doctor()
     assert (code, places(found, "problem")) == (0, set()), found
     assert places(found, "warning") == {"serve"}
+
+
+def test_a_service_whose_workers_are_silent_takes_no_mail(folder: Path, doctor: Doctor) -> None:
+    with running.note(folder / "var"):
+        code, found = doctor()
+    assert (code, places(found, "problem")) == (1, {"serve"})
 
 
 def test_a_certificate_that_runs_out(folder: Path, doctor: Doctor) -> None:
