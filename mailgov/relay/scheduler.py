@@ -339,13 +339,14 @@ class Scheduler:
         """The next hop is away: all that waits for it in memory is deferred in one go, unattempted."""
         jobs = [job, *line.jobs]
         line.jobs.clear()
-        try:
-            await asyncio.gather(
-                *(self._attempt.put_off(one.spool, one.message, one.recipients, reply) for one in jobs)
-            )
-        finally:
-            for one in jobs:
+
+        async def one_of_them(one: Job) -> None:
+            try:
+                await self._attempt.put_off(one.spool, one.message, one.recipients, reply)
+            finally:  # not when all are: woken meanwhile it would be leased as one in flight, and left
                 self._finished(line, one)
+
+        await asyncio.gather(*map(one_of_them, jobs))
 
     def _learn(self, line: Line, session: LaneSession) -> None:
         """What the attempt says of the next hop: fewer runners end by themselves, more are started here."""

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from mailgov.mail.events import OutcomeEvent
+from mailgov.relay import attempt
 from mailgov.relay.attempt import Attempt
 from mailgov.relay.attended import heed_clock
 from mailgov.relay.clock import Clock
 from mailgov.relay.node import Node
 from mailgov.relay.notify import CAUSED_BY_STRANGER
-from mailgov.relay.route import Router
+from mailgov.relay.route import Lane, Router
 from mailgov.relay.scheduler import Scheduler
-from mailgov.store.spool import Change, Progress, QueuedMessage
+from mailgov.store.spool import Change, Progress, QueuedMessage, Spool
 from tests.support.dns_server import DnsServer
 from tests.support.processes import free_port
 from tests.support.relay_node import AN, BINH, node_settings, running_node
@@ -467,3 +468,31 @@ async def test_stopping_lets_what_is_under_way_end(tmp_path: Path, dns_server: D
             f"Q{n:02}" for n in range(5) if await node.spool.find(f"Q{n:02}") is None
         }
         assert len(told) == len(sink.messages)
+
+
+async def test_what_is_put_off_with_others_is_no_longer_in_flight_once_it_is_written_down(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report holds up one of them. Woken meanwhile, the others were leased for an hour, unattempted."""
+    slow, told = asyncio.Event(), attempt.settle
+
+    async def settle(node: Node, spool: Spool, message: QueuedMessage, outcomes: Any) -> None:
+        if message.queue_id == "slow":
+            await slow.wait()
+        await told(node, spool, message, outcomes)
+
+    monkeypatch.setattr(attempt, "settle", settle)
+    sink.on("connect", Act.HANG, times=1)
+    sink.on("connect", Act.DROP)
+    async with running(
+        tmp_path, dns_server, sink, destination_concurrency=1, command_timeout_s=1, connect_timeout_s=1
+    ) as (node, scheduler):
+        names = ("Q1", "Q2", "Q3", "Q4", "quick", "slow")
+        await put(node, *(queued("a@example.org", queue_id=name) for name in names))
+        await eventually(lambda: scheduler._in_flight == {("slow", 0)}, "all but one to be written down")
+        sink.behave()
+        scheduler._waker.back({"example.org"})
+        scheduler._throttles.let_go(Lane("mx", "example.org"))
+        await eventually(lambda: len(scheduler._in_flight) == 6, "the others to be taken again")
+        slow.set()
+        await eventually(lambda: len(sink.messages) == 5, "those that were woken")
