@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from mailgov.mail.events import OutcomeEvent
-from mailgov.relay import attempt
 from mailgov.relay.attempt import Attempt
 from mailgov.relay.attended import heed_clock
 from mailgov.relay.clock import Clock
 from mailgov.relay.node import Node
 from mailgov.relay.notify import CAUSED_BY_STRANGER
+from mailgov.relay.outcome import settle
 from mailgov.relay.route import Lane, Router
 from mailgov.relay.scheduler import Scheduler
 from mailgov.store.spool import Change, Progress, QueuedMessage, Spool
@@ -474,14 +474,14 @@ async def test_what_is_put_off_with_others_is_no_longer_in_flight_once_it_is_wri
     tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A report holds up one of them. Woken meanwhile, the others were leased for an hour, unattempted."""
-    slow, told = asyncio.Event(), attempt.settle
+    slow = asyncio.Event()
 
-    async def settle(node: Node, spool: Spool, message: QueuedMessage, outcomes: Any) -> None:
+    async def slowly(node: Node, spool: Spool, message: QueuedMessage, outcomes: Any) -> None:
         if message.queue_id == "slow":
             await slow.wait()
-        await told(node, spool, message, outcomes)
+        await settle(node, spool, message, outcomes)
 
-    monkeypatch.setattr(attempt, "settle", settle)
+    monkeypatch.setattr("mailgov.relay.attempt.settle", slowly)
     sink.on("connect", Act.HANG, times=1)
     sink.on("connect", Act.DROP)
     async with running(
