@@ -50,7 +50,7 @@ _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}\Z")
 _ORDINAL = re.compile(r"\d{1,2}[ _.\-)]++")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each message makes one, and that would take it three times as long
 class Document:
     """What subject and attachment names say; None where they say nothing.
 

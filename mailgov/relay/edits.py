@@ -32,7 +32,7 @@ SPAM_FIELDS = frozenset(
 LOCAL_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each message makes one, and that would take it three times as long
 class Trace:
     """What our Received field says (RFC 5321 4.4); `protocol` per RFC 3848: ESMTP, ESMTPSA and so on."""
 

@@ -23,7 +23,7 @@ class TooManyTargets(Exception):
     """The address stands for more recipients than one message may have."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each message makes one, and that would take it three times as long
 class Target:
     """One final recipient. `via` is the kind of the last alias on the way: alias, list, forward."""
 

@@ -54,7 +54,7 @@ def _known(node: Node, incoming: Incoming, header: HeaderBlock) -> judge.Known:
     return facts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each message makes one, and that would take it three times as long
 class Prepared:
     """A message ready for the spool, or a policy rejection to be recorded (`rejection`)."""
 

@@ -33,7 +33,7 @@ TOO_MANY = Reply(452, "4.5.3", "Too many recipients, send to the rest in another
 DISABLED = Reply(550, "5.1.2", "The domain is no longer in use")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: each message makes one, and that would take it three times as long
 class Peer:
     """Whom a transaction is with: the listener, the client, and the account it acts for."""
 

@@ -275,7 +275,7 @@ async def test_of_more_that_fell_silent_than_are_remembered_the_last_are_asked(
 
 WITH_A_FLAW = {
     "strangers": ("""UPDATE message SET context='{"caused_by_stranger": true}'""", "queue_id", 5),
-    "breaks": ("DELETE FROM body", "(SELECT queue_id FROM message WHERE id=message_id)", 2),
+    "breaks": ("UPDATE message SET data=NULL", "queue_id", 2),
 }
 
 
