@@ -27,6 +27,7 @@ from mailgov.store.spool.passed import Passed
 from mailgov.store.spool.reserve import Reserve
 from mailgov.store.spool.schema import connect, prepare
 from mailgov.store.spool.tail import Tail
+from mailgov.store.spool.unfit import DAMAGED, why_unfit
 from mailgov.store.spool.waiting import Turn
 from mailgov.store.spool.writer import SpoolWriter
 
@@ -39,12 +40,6 @@ WAKE_LIMIT = 200
 """Recipients woken in one transaction: bounds how long new mail waits for it."""
 COUNT_S = 0.02
 """A count of the queue that takes longer is not made each time that it is asked for."""
-
-
-DAMAGED = (
-    "is damaged: {}; move it away and keep it, a new one is made: see 'A queue that cannot be read' in"
-    " docs/operations.md"
-)
 
 
 class Spool:
@@ -77,6 +72,18 @@ class Spool:
         process has it, and SpoolUnfit, which changes nothing, where only a person can help. Leases of an
         earlier life are lifted, files that no row names are removed.
         """
+        try:
+            return cls._open(folder, settings, executor, new_id, now_ms)
+        except Exception as error:
+            why = why_unfit(error)
+            if why is None:
+                raise
+            raise SpoolUnfit(f"the queue in {folder} {why}") from error
+
+    @classmethod
+    def _open(
+        cls, folder: Path, settings: SpoolSettings, executor: Executor, new_id: str, now_ms: int
+    ) -> Spool:
         paths = SpoolPaths(folder)
         for place in (folder, paths.incoming, paths.bodies):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,12 +96,8 @@ class Spool:
         spool = cls(paths, lock, executor, settings)
         try:
             spool._recover(new_id, now_ms)
-        except BaseException as error:
+        except BaseException:
             os.close(lock)
-            if isinstance(error, SpoolUnfit):
-                raise SpoolUnfit(f"the queue in {folder} {error}") from None
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                raise SpoolUnfit(f"the queue in {folder} {DAMAGED.format(error)}") from error
             raise
         return spool
 

@@ -30,6 +30,7 @@ from mailgov.store.spool import (
 )
 from mailgov.store.spool.spool import LEASE_MS
 from mailgov.store.spool.tail import Tail
+from tests.support.file_systems import filled, small_disk
 
 NOW = 1_795_000_000_000
 
@@ -262,6 +263,30 @@ def test_a_damaged_queue_is_named_and_its_folder_let_go(tmp_path: Path, executor
         with pytest.raises(SpoolUnfit, match="is damaged: file is not a database; move it away") as told:
             open_spool(tmp_path / "0", executor)
         assert str(tmp_path / "0") in str(told.value)
+
+
+def test_a_place_where_no_queue_can_be_is_told_in_a_line(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    (tmp_path / "0").write_bytes(b"")
+    with pytest.raises(SpoolUnfit, match=r"0 cannot be opened: .Errno 17. File exists"):
+        open_spool(tmp_path / "0", executor)
+    (tmp_path / "1" / "spool.sqlite").mkdir(parents=True)
+    for _ in range(2):  # the second one would be told that it is held
+        with pytest.raises(
+            SpoolUnfit, match=r"1 cannot be opened: unable to open database file; it is tried"
+        ):
+            open_spool(tmp_path / "1", executor)
+
+
+def test_a_new_queue_on_a_full_disk_is_told_in_a_line_and_made_once_there_is_room(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        open_spool(disk / "1", executor).close()
+        with filled(disk), pytest.raises(SpoolUnfit, match=r"0 cannot be opened: (.*full|.*No space)"):
+            open_spool(disk / "0", executor)
+        open_spool(disk / "0", executor).close()
 
 
 async def test_a_queue_whose_database_is_lost_keeps_its_bodies(
