@@ -448,7 +448,8 @@ async def test_an_attempt_that_breaks_inside_defers_and_the_lane_goes_on(
     tmp_path: Path, dns_server: DnsServer, sink: Sink
 ) -> None:
     async with running(tmp_path, dns_server, sink) as (node, _):
-        damaged = replace(queued("a@example.org", queue_id="BAD"), variants=())
+        message = queued("a@example.org", queue_id="BAD")
+        damaged = replace(message, recipients=tuple(replace(r, variant=1) for r in message.recipients))
         await put(node, damaged, queued("b@example.org"))
         await eventually(lambda: sink.messages)
         assert sink.messages[0].recipients == ("b@example.org",)
