@@ -80,12 +80,22 @@ def _files(settings: Settings, settings_file: Path) -> Iterator[Finding]:
             yield Finding("warning", str(key), "others than its owner may read it: chmod 600")
     if urlsplit(settings.database.url).password and settings_file.stat().st_mode & stat.S_IRWXO:
         yield Finding("warning", str(settings_file), "it holds a password, and all may read it: chmod 640")
-    free = shutil.disk_usage(settings.data_dir).free
-    if free < ROOM_BYTES:
-        told = f"{free // 1_048_576} MB are free on its disk: make room, or new mail is put off"
-        yield Finding(
-            "problem" if free < settings.spool.reserve_bytes else "warning", str(settings.data_dir), told
-        )
+    yield from _room(settings)
+
+
+def _room(settings: Settings) -> Iterator[Finding]:
+    """Of each disk once: queues and mailboxes may have disks of their own."""
+    places, disks = [settings.data_dir], set[int]()
+    places += sorted((settings.data_dir / "spool").glob("[0-9]*"))
+    for place in [*places, settings.data_dir / "mail"]:
+        if not place.exists() or place.stat().st_dev in disks:
+            continue
+        disks.add(place.stat().st_dev)
+        free = shutil.disk_usage(place).free
+        if free < ROOM_BYTES:
+            told = f"{free // 1_048_576} MB are free on its disk: make room, or new mail is put off"
+            level: Level = "problem" if free < settings.spool.reserve_bytes else "warning"
+            yield Finding(level, str(place), told)
 
 
 def _certificate(ctx: AdminContext) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from mailgov.ops.init import make_certificate
 from mailgov.store.engine import Database
 from mailgov.store.ledger import apply_events
 from tests.support.dns_server import DnsServer
+from tests.support.file_systems import small_disk
 from tests.support.processes import free_port
 from tests.unit.store.events import message, recipient
 from tests.unit.test_cli import DOMAIN, data, done
@@ -82,6 +83,12 @@ def test_a_service_whose_workers_are_silent_takes_no_mail(folder: Path, doctor: 
     with running.note(folder / "var"):
         code, found = doctor()
     assert (code, places(found, "problem")) == (1, {"serve"})
+
+
+def test_a_queue_on_a_small_disk_of_its_own(folder: Path, doctor: Doctor) -> None:
+    with small_disk(folder / "var" / "spool" / "0", "8m") as disk:
+        code, found = doctor()
+    assert (code, places(found, "problem")) == (1, {str(disk)})
 
 
 def test_a_certificate_that_runs_out(folder: Path, doctor: Doctor) -> None:
