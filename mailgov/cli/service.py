@@ -176,7 +176,7 @@ def serve(
     raise typer.Exit(code)
 
 
-def reload(config: ConfigOption = None) -> None:
+def reload(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Let the running service read routes, delivery settings, rules and certificates again."""
     from mailgov.config import ConfigError, find_settings_file, placed
     from mailgov.config.relay import check_relay
@@ -195,4 +195,7 @@ def reload(config: ConfigOption = None) -> None:
         raise common.Refused("the service is another account's: run this as that one, or as root") from None
     if not told:
         raise common.Refused(f"no service runs on {settings.data_dir}")
+    if as_json:
+        common.print_json({"told": told})
+        return
     common.say("told to read its settings again; the log says what came of it")
