@@ -107,6 +107,8 @@ class Exchange(SMTPProtocol):
                 self._answered.set_result(None)
             return
         self._buffer += data
+        if b"\n" not in data and self._kept_bytes + len(self._buffer) <= REPLIES_LIMIT_BYTES:
+            return  # looked at with each octet, a long line would be looked at so often from its start
         try:
             self._read_replies()
         except aiosmtplib.SMTPException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import aiosmtplib
 from hypothesis import given
@@ -60,3 +61,10 @@ def test_replies_are_the_same_at_once_and_octet_by_octet(data: bytes, expected: 
         assert await heard(data, len(data) + 1, expected) == await heard(data, 1, expected)
 
     asyncio.run(both())
+
+
+async def test_a_long_line_that_comes_octet_by_octet_is_looked_at_once() -> None:
+    """Each octet would cost more than the one before: 40,000 took 8 s in which nobody else was served."""
+    began_s = time.process_time()
+    assert await heard(b"250 " + b"x" * 40_000, 1, 1) == ()
+    assert time.process_time() - began_s < 2
