@@ -55,7 +55,7 @@ def made_how(work: Path) -> str:
     versions = [f"Linux {platform.release()}", f"Python {platform.python_version()}"]
     if postconf := find_program("postconf"):
         versions.append(f"Postfix {_said([postconf, '-h', '-d', 'mail_version'])}")
-    file_system = _said(["stat", "-f", "-c", "%T", str(work)]) or "unknown"
+    file_system = _said(["findmnt", "-no", "FSTYPE", "-T", str(work)]) or "unknown"
     return (
         f"Made {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}: {_processor()}, {cores()} cores"
         f" shared by load, peer and sink; {', '.join(versions)}; queues on {file_system}."
