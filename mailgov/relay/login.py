@@ -16,7 +16,7 @@ import aiosmtplib
 import structlog
 
 from mailgov.mail.reply import MailError, Reply
-from mailgov.relay.opening import connect, hello, let_go, spoken
+from mailgov.relay.opening import connect, hello, let_go, spoken, tls_failure
 from mailgov.relay.route import Hop
 from mailgov.settings import DeliveryLogin, DeliverySettings
 
@@ -65,7 +65,12 @@ async def signed_in(
     except (OSError, ValueError) as error:
         log.error("next hop's login cannot be read", host=hop.host, error=str(error))
         raise MailError(Reply(451, "4.3.5", f"Our login at {hop.host} cannot be read"), str(error)) from error
-    client = await connect(hop, settings, hostname, tls=context if hop.manner.tls_first else None)
+    try:
+        client = await connect(hop, settings, hostname, tls=context if hop.manner.tls_first else None)
+    except MailError as error:
+        if tls_failure(error.__cause__) is not None:
+            _tell(hop, error.reply.text, error.cause)
+        raise
     try:
         if not hop.manner.tls_first:
             await _encrypt(client, hop, settings, hostname, context)
@@ -76,25 +81,32 @@ async def signed_in(
     return client
 
 
+def _tell(hop: Hop, why: str, error: str = "") -> None:
+    """For the log: it is for us to mend."""
+    log.error("next hop gets no password", host=hop.host, why=why, error=error)
+
+
+def _unsafe(hop: Hop, why: str, error: str = "") -> MailError:
+    _tell(hop, why, error)
+    return MailError(Reply(451, "4.7.0", why), error)
+
+
 async def _encrypt(
     client: aiosmtplib.SMTP, hop: Hop, settings: DeliverySettings, hostname: str, context: ssl.SSLContext
 ) -> None:
     if not client.supports_extension("starttls"):
-        raise MailError(Reply(451, "4.7.0", f"{hop.host} offers no TLS, without which no password is sent"))
+        raise _unsafe(hop, f"{hop.host} offers no TLS, without which no password is sent")
     try:
         await client.starttls(
             server_hostname=hop.host, tls_context=context, timeout=settings.connect_timeout_s
         )
         await hello(client, hop, settings, hostname)
     except ssl.SSLCertVerificationError as error:
-        raise MailError(
-            Reply(451, "4.7.0", f"The certificate of {hop.host} is not good: no password is sent"), str(error)
-        ) from error
+        told = f"The certificate of {hop.host} is not good: no password is sent"
+        raise _unsafe(hop, told, str(error)) from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        raise MailError(
-            Reply(451, "4.7.0", f"No TLS with {hop.host} ({type(error).__name__}): no password is sent"),
-            str(error),
-        ) from error
+        told = f"No TLS with {hop.host} ({type(error).__name__}): no password is sent"
+        raise _unsafe(hop, told, str(error)) from error
 
 
 async def _say(client: aiosmtplib.SMTP, hop: Hop, user: str, password: str, timeout_s: float) -> None:

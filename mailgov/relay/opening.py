@@ -29,9 +29,19 @@ def spoken(error: Exception) -> str:
         return "no answer in time"
     if isinstance(error, (aiosmtplib.SMTPServerDisconnected, ConnectionResetError, BrokenPipeError)):
         return "the other side hung up"
-    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ssl.SSLError):
+    if (failed := tls_failure(error)) is not None:
+        if isinstance(failed, ssl.SSLCertVerificationError):
+            return "its certificate is not good"
+        return f"no TLS: {(failed.reason or 'it failed').replace('_', ' ').lower()}"
+    if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno).lower()
     return type(error).__name__
+
+
+def tls_failure(error: BaseException | None) -> ssl.SSLError | None:
+    """The handshake's failure that an error is, or was made of by aiosmtplib."""
+    found = error if isinstance(error, ssl.SSLError) else getattr(error, "__cause__", None)
+    return found if isinstance(found, ssl.SSLError) else None
 
 
 async def connect(

@@ -123,9 +123,14 @@ async def test_login_where_plain_is_not_offered(
 async def test_no_password_without_tls(
     own: tuple[ssl.SSLContext, Path], secret: Path, pool: ThreadPoolExecutor
 ) -> None:
-    with Sink(extensions=AUTH) as sink:
+    structlog.reset_defaults()
+    with Sink(extensions=AUTH) as sink, capture_logs() as logs:
         assert "offers no TLS" in (await refusal(hop(sink.port, secret, own[1]), pool)).text
         assert not said_secret(sink)
+        first = await refusal(hop(sink.port, secret, own[1], tls_first=True), pool)
+        assert first.text == "No connection to localhost (no TLS: wrong version number)"
+    told = [entry["event"] for entry in logs if entry["log_level"] == "error"]
+    assert told == ["next hop gets no password"] * 2, "it is for us to mend"
     with Sink(tls=own[0], extensions=AUTH) as sink:
         sink.on("starttls", "454 4.7.0 not now")
         assert (
