@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from mailgov.mail.reply import Reply
@@ -16,6 +17,8 @@ from mailgov.relay.node import Node
 from mailgov.settings import LimitSettings
 from mailgov.store.entries import LIMITS, AccountEntry
 from mailgov.store.sending import Charge
+
+T = TypeVar("T")
 
 _UNITS = {
     "messages_per_hour": ("thu trong mot gio", "messages an hour", "gio sau", "next hour"),
@@ -59,21 +62,9 @@ async def take(
     """
     settings = node.settings.limits
     now_ms = node.clock.now_ms()
-    day, hour = _spans(now_ms // 1000, node.settings.province.timezone)
-    amounts = {
-        "messages_per_hour": int(first),
-        "messages_per_day": int(first),
-        "recipients_per_day": recipients,
-        "new_recipients_per_day": None if outside else 0,
-    }
-    charges = []
-    holders = _holders(settings, account)
-    for agency, holder, allowed in holders:
-        keys = _keys(holder, agency=agency)
-        for name, limit in allowed.items():
-            if limit and amounts[name] != 0:
-                span = hour if name == "messages_per_hour" else day
-                charges.append(Charge(keys[name], span, limit, amounts[name]))
+    spans = day, _ = _spans(now_ms // 1000, node.settings.province.timezone)
+    counts = int(first), recipients, None if outside else 0
+    charges = _charges(_Same(settings), _Same(account), counts, spans)
     if not charges:
         return None
     scope = f"agency:{account.agency}" if account.agency else f"account:{account.address}"
@@ -82,7 +73,7 @@ async def take(
         return None
     agency, holder, name = next(
         (agency, holder, name)
-        for agency, holder, _ in holders
+        for agency, holder, _ in _holders(settings, account)
         for name, key in _keys(holder, agency=agency).items()
         if key == over.charge.key
     )
@@ -98,6 +89,44 @@ def _spans(now_s: int, timezone: str) -> tuple[str, str]:
     """The day and the hour of the province."""
     local = datetime.fromtimestamp(now_s, ZoneInfo(timezone))
     return f"{local:%Y-%m-%d}", f"{local:%Y-%m-%dT%H}"
+
+
+class _Same(Generic[T]):
+    """A thing by its identity: comparing it by its value takes longer than what is remembered for it."""
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: T) -> None:
+        self.it = it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.it is other.it
+
+
+@lru_cache(maxsize=1024)
+def _charges(
+    settings: _Same[LimitSettings],
+    account: _Same[AccountEntry],
+    counts: tuple[int, int, int | None],
+    spans: tuple[str, str],
+) -> tuple[Charge, ...]:
+    """What is to be counted where `counts` more are sent: messages, recipients, and strangers among them."""
+    (messages, recipients, strangers), (day, hour) = counts, spans
+    amounts = {
+        "messages_per_hour": messages,
+        "messages_per_day": messages,
+        "recipients_per_day": recipients,
+        "new_recipients_per_day": strangers,
+    }
+    return tuple(
+        Charge(key, hour if name == "messages_per_hour" else day, allowed[name], amounts[name])
+        for agency, holder, allowed in _holders(settings.it, account.it)
+        for name, key in _keys(holder, agency=agency).items()
+        if allowed.get(name) and amounts[name] != 0
+    )
 
 
 @lru_cache(maxsize=8192)
