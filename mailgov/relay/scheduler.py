@@ -341,8 +341,11 @@ class Scheduler:
         line.jobs.clear()
 
         async def one_of_them(one: Job) -> None:
+            waiting: Sequence[QueuedRecipient] = one.recipients
+            if one.taken is not None:  # before its time: were it counted, a next hop that flaps cost it hours
+                waiting = [replace(r, attempts=r.attempts - 1) for r in waiting]
             try:
-                await self._attempt.put_off(one.spool, one.message, one.recipients, reply)
+                await self._attempt.put_off(one.spool, one.message, waiting, reply)
             finally:  # not when all are: woken meanwhile it would be leased as one in flight, and left
                 self._finished(line, one)
 

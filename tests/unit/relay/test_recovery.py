@@ -154,6 +154,23 @@ async def test_one_that_is_away_still_is_asked_once_and_its_mail_left_in_peace(
         assert len(asked) == 3 + 1, "three letters found out that it was away"
 
 
+async def test_what_was_taken_before_its_time_and_not_tried_has_no_attempt_more(
+    tmp_path: Path, dns_server: DnsServer, time: OwnTime
+) -> None:
+    """A next hop that comes and goes a few times would put it off for eight hours."""
+    async with outage(tmp_path, dns_server, time, DOMAINS[:1]) as (node, scheduler, sink):
+        with sink:
+            await put(node, queued(f"first@{DOMAINS[0]}", queue_id="first"), offered=True)
+            await eventually(lambda: len(old(sink)) >= 20)
+            sink.on("eod", Act.HANG)
+            await eventually(lambda: scheduler._recovery.out > 10, "some to wait in memory")
+        await eventually(lambda: not scheduler._in_flight)
+        events = [event for _, event in await node.spool.events(0, 10_000)]
+        told = [e for e in events if isinstance(e, OutcomeEvent) and e.state == "deferred"]
+        again = Counter(e.attempts for e in told if e.queue_id[-3:].isdigit())
+        assert set(again) == {3, 4}, f"not tried, and tried: {again}"
+
+
 async def test_next_hops_that_hang_when_they_are_back_leave_memory_to_the_others(
     tmp_path: Path, dns_server: DnsServer, time: OwnTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
