@@ -239,7 +239,7 @@ class Scheduler:
 
     def _start(self, line: Line) -> None:
         if not self._shares.may_run(line):
-            if line.lane not in self._waiting:
+            if self._waiting.get(line.lane) is not line:  # one of before may stand there, which has ended
                 self._waiting[line.lane] = line
                 self._make_way()
             return

@@ -497,3 +497,18 @@ async def test_what_is_put_off_with_others_is_no_longer_in_flight_once_it_is_wri
         await eventually(lambda: len(scheduler._in_flight) == 6, "the others to be taken again")
         slow.set()
         await eventually(lambda: len(sink.messages) == 5, "those that were woken")
+
+
+async def test_a_lane_that_waited_and_ended_does_not_stand_in_the_way_of_its_next_mail(
+    tmp_path: Path, dns_server: DnsServer, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was in the row for a second place; while it said goodbye, new mail for it found no place."""
+    monkeypatch.setattr("mailgov.relay.client.QUIT_S", 1.0)
+    sink.on("quit", Act.HANG, times=1)
+    sink.on("rcpt", Act.HANG, when=lambda address: address.endswith("other.example"), times=1)
+    async with running(tmp_path, dns_server, sink, connection_limit=1, command_timeout_s=2) as (node, _):
+        await put(node, *(queued("a@example.org", queue_id=f"Q{n}") for n in range(2)), offered=True)
+        await eventually(lambda: "QUIT" in sink.commands, "the lane's goodbye")
+        await put(node, queued("a@other.example", queue_id="R"), offered=True)
+        await put(node, queued("late@example.org", queue_id="S"), offered=True)
+        await eventually(lambda: any(m.recipients == ("late@example.org",) for m in sink.messages))
