@@ -122,11 +122,11 @@ async def test_a_database_that_cannot_be_written(world: World, message: bytes) -
     """SQLite itself says no: the table is not there for this transaction."""
     wire = await world.outside()
     with closing(sqlite3.connect(world.data_dir / "spool" / "0" / "spool.sqlite")) as other:
-        other.execute("ALTER TABLE variant RENAME TO gone")
+        other.execute("ALTER TABLE event RENAME TO gone")
         await wire.envelope(STRANGER, AN)
         assert (await wire.data(message)).short == BROKEN
         assert world.files() == []
-        other.execute("ALTER TABLE gone RENAME TO variant")
+        other.execute("ALTER TABLE gone RENAME TO event")
     assert (await wire.mail(STRANGER, AN, message=message)).code == 250
     assert len(world.offered) == 1
 
